@@ -1,0 +1,43 @@
+"""Compiles the hot modules from their plain Python sources, where there is a C compiler.
+
+All or none: a compiled module relies on the typed attributes of the others. SIDECAR_PURE=1 skips the step, and a
+machine without a compiler installs the same sources, which then run interpreted (slower; start-up says so).
+"""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+# Each has a `.pxd` beside it that types its attributes and methods.
+COMPILED: tuple[str, ...] = ()
+
+
+class OptionalBuild(build_ext):
+    """Builds every module or leaves none behind."""
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception as error:
+            self.warn(f"sidecar runs interpreted: the hot modules could not be compiled ({error})")
+            for extension in self.extensions:
+                Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
+            self.extensions = []
+
+
+def _extensions() -> list[Extension]:
+    if os.environ.get("SIDECAR_PURE") or not COMPILED:
+        return []
+    try:
+        from Cython.Build import cythonize
+    except ImportError:
+        return []
+    fuzz = bool(os.environ.get("SIDECAR_BOUNDS_CHECK"))
+    modules = [Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=["-O2"]) for name in COMPILED]
+    directives = {"language_level": "3", "boundscheck": fuzz, "wraparound": False, "initializedcheck": False}
+    return list(cythonize(modules, compiler_directives=directives, build_dir="build/cython", quiet=True))
+
+
+setup(ext_modules=_extensions(), cmdclass={"build_ext": OptionalBuild})

@@ -1,0 +1,1 @@
+"""The composition root: command line, wiring, lifecycle. Imports everything; nothing imports it."""

@@ -1,0 +1,1 @@
+"""A small aiohttp backend that answers, echoes, streams, is slow, fails and takes WebSockets."""

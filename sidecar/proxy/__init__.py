@@ -1,0 +1,1 @@
+"""The bridge: the one package that sees decisions and bytes."""

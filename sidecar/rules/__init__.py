@@ -1,0 +1,1 @@
+"""From YAML to a checked, immutable RuleSet: every problem at once, each at its line and column."""

@@ -1,0 +1,1 @@
+"""Sockets: accepted connections, upstream connections and their pools, timers. Knows no policy."""
