@@ -1,0 +1,45 @@
+"""What an attempt came to, in the words that both towers share.
+
+A cause is what went wrong on the way; an outcome is what a policy learns of it. One attempt ends in one outcome.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from sidecar.model.reason import Reason
+
+
+class Cause(Enum):
+    """Why an attempt brought no usable answer."""
+
+    CONNECT_FAILURE = "connect_failure"  # refused, unreachable, no descriptor left: nothing was sent
+    CONNECT_TIMEOUT = "connect_timeout"
+    POOL_FULL = "pool_full"  # no connection came free in time: nothing was sent, and the endpoint is not to blame
+    STALE = "stale"  # a reused connection died before one byte of the answer
+    RESET = "reset"
+    PROTOCOL_ERROR = "protocol_error"
+    ATTEMPT_TIMEOUT = "attempt_timeout"
+    IDLE_TIMEOUT = "idle_timeout"  # between two reads of an answer that had begun
+    DOWNSTREAM_GONE = "downstream_gone"
+
+
+class Outcome(Enum):
+    """What a policy is told of an attempt."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    IGNORED = "ignored"
+
+
+REASON_OF: dict[Cause, Reason] = {
+    Cause.CONNECT_FAILURE: Reason.CONNECT_FAILURE,
+    Cause.CONNECT_TIMEOUT: Reason.CONNECT_TIMEOUT,
+    Cause.POOL_FULL: Reason.OVERLOADED,
+    Cause.STALE: Reason.RESET,
+    Cause.RESET: Reason.RESET,
+    Cause.PROTOCOL_ERROR: Reason.UPSTREAM_PROTOCOL_ERROR,
+    Cause.ATTEMPT_TIMEOUT: Reason.ATTEMPT_TIMEOUT,
+    Cause.IDLE_TIMEOUT: Reason.RESET,
+    Cause.DOWNSTREAM_GONE: Reason.DOWNSTREAM_GONE,
+}

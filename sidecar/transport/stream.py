@@ -1,0 +1,141 @@
+"""The stream: what the bridge speaks to on either side, whatever the protocol version.
+
+A stream carries one message each way: head, data, trailers, end; it can be paused, resumed and reset. HTTP/1 gives one
+stream at a time per connection (the connection object is its own stream); HTTP/2 will give many. Everything is a
+plain call on the loop's thread: no task, no future. A receiver may call back into the stream from inside any of its
+methods; a stream never calls a receiver from inside a method that the receiver called, except where it says so.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sidecar.model.outcome import Cause
+from sidecar.model.reason import Reason
+from sidecar.wire.forwarding import Origin
+from sidecar.wire.message import RequestHead, ResponseHead
+
+
+class RequestReceiver(Protocol):
+    """The bridge's ear on the downstream side: one for each request, from its head to the end of its answer."""
+
+    def request_data(self, data: bytes) -> None:
+        """A piece of the request's body, framing taken off (in a tunnel: raw bytes)."""
+
+    def request_end(self, trailers: bytes) -> None:
+        """The request is complete; also told, before anything else, for one without a body.
+        In a tunnel: the client will send no more."""
+
+    def request_broken(self, reason: Reason, detail: str) -> None:
+        """The rest of the request cannot be had (bad chunk, too large, too slow); the client is still there."""
+
+    def downstream_gone(self) -> None:
+        """The client left (RST, or FIN before its answer was complete), or was cut. The stream is dead. Told once."""
+
+    def downstream_paused(self) -> None:
+        """The client does not keep up: give no more data until resumed."""
+
+    def downstream_resumed(self) -> None:
+        """The client reads again."""
+
+
+class DownstreamStream(Protocol):
+    """One request and its answer, as the bridge sees them."""
+
+    origin: Origin
+    started: float  # the instant of the request's first byte, monotonic seconds
+
+    def send_informational(self, head: bytes) -> None:
+        """A serialised 1xx head, sent at once."""
+
+    def send_head(self, head: bytes, framing: int, close: bool, hold: bool = False) -> None:
+        """The serialised final head. `framing` (wire.message constants) is how the data that follows is put on the
+        wire: the stream adds chunk framing itself. `close`: the connection ends after this answer. `hold`: data
+        follows in this very call chain, so the head may wait for it and go out in one write."""
+
+    def send_data(self, data: bytes) -> None:
+        """A piece of the answer's body (in a tunnel: raw bytes)."""
+
+    def send_end(self, trailers: bytes = b"") -> None:
+        """The answer is complete; the receiver is let go and hears nothing more. The rest of an unfinished request
+        body is read away within bounds and the connection then closed. In a tunnel: half-close towards the client."""
+
+    def reset(self) -> None:
+        """Cuts the connection: an answer that cannot be completed must not look complete. The receiver hears nothing
+        more."""
+
+    def open_tunnel(self) -> None:
+        """After a 101 head: from now on raw bytes both ways, with the idle timeout as the only one."""
+
+    def pause(self) -> None:
+        """Stops the flow of request data; idempotent."""
+
+    def resume(self) -> None:
+        """Lets it flow again; idempotent."""
+
+
+class ResponseReceiver(Protocol):
+    """The bridge's ear on the upstream side: one for each attempt."""
+
+    def leased(self, stream: UpstreamStream) -> None:
+        """The connection that was asked for and not at hand."""
+
+    def lease_failed(self, cause: Cause, detail: str) -> None:
+        """It could not be had."""
+
+    def response_head(self, head: ResponseHead, more: bool) -> None:
+        """A head: 1xx any number of times, then a final one. `more`: body bytes, or the end, follow in this very
+        call chain. After a 101 the stream is a tunnel by itself."""
+
+    def response_data(self, data: bytes) -> None:
+        """A piece of the answer's body, framing taken off (in a tunnel: raw bytes)."""
+
+    def response_end(self, trailers: bytes) -> None:
+        """The answer is complete. The connection is already back in its pool (or closed), and hears no more from this
+        receiver. In a tunnel: the endpoint will send no more."""
+
+    def upstream_failed(self, cause: Cause, detail: str) -> None:
+        """The attempt is over without a complete answer; the connection is closed and hears no more."""
+
+    def upstream_paused(self) -> None:
+        """The endpoint does not keep up: give no more data until resumed."""
+
+    def upstream_resumed(self) -> None:
+        """The endpoint reads again."""
+
+
+class UpstreamStream(Protocol):
+    """One attempt on one connection."""
+
+    reused: bool  # it carried an earlier exchange: it may be stale
+
+    def start(self, receiver: ResponseReceiver, method: bytes, head: bytes, framing: int, more: bool) -> None:
+        """Sends a serialised head; `framing` is how the data that follows is put on the wire. `more`: data follows in
+        this very call chain, so the head may wait for it. With NO_BODY no `send_end` is needed."""
+
+    def send_data(self, data: bytes) -> None:
+        """A piece of the request's body (in a tunnel: raw bytes)."""
+
+    def send_end(self, trailers: bytes = b"") -> None:
+        """The request is complete. In a tunnel: half-close towards the endpoint."""
+
+    def cancel(self) -> None:
+        """Gives the attempt up: closes the connection, frees its place; the receiver hears nothing more."""
+
+    def pause(self) -> None:
+        """Stops the flow of answer data; idempotent."""
+
+    def resume(self) -> None:
+        """Lets it flow again; idempotent."""
+
+
+class Channel(Protocol):
+    """How one endpoint is reached: its pool."""
+
+    def lease(self, receiver: ResponseReceiver, deadline: float, fresh: bool = False) -> UpstreamStream | None:
+        """An idle connection at once, or None: then the receiver is told `leased` or `lease_failed` later, never
+        inside this call. `deadline`: monotonic instant past which waiting and connecting end. `fresh`: not an idle
+        one (after a stale one)."""
+
+    def forget(self, receiver: ResponseReceiver) -> None:
+        """The receiver no longer waits; a connection being made for it serves the next or becomes idle."""
