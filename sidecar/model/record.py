@@ -1,0 +1,51 @@
+"""One finished exchange as the access log writes it.
+
+Filled by attribute and kept in the forms it arrived in: text is made of it only when a line is really written.
+"""
+
+from __future__ import annotations
+
+from sidecar.model.reason import Reason
+
+
+class ExchangeRecord:
+    """The fields of an access log line; `reason` is None when the answer came from the upstream.
+
+    `path` is without the query, which may hold secrets. `duration_ms` runs from the request's first byte to the end
+    of its exchange; `bytes_in` and `bytes_out` count body bytes on the downstream side.
+    """
+
+    __slots__ = (
+        "attempts",
+        "bytes_in",
+        "bytes_out",
+        "client",
+        "duration_ms",
+        "endpoint",
+        "method",
+        "path",
+        "reason",
+        "request_id",
+        "route",
+        "rule",
+        "status",
+        "trace_id",
+        "upstream",
+    )
+
+    def __init__(self) -> None:
+        self.request_id = b""
+        self.trace_id = b""
+        self.route = ""
+        self.method = b""
+        self.path = b""
+        self.status = 0
+        self.reason: Reason | None = None
+        self.rule = ""
+        self.duration_ms = 0.0
+        self.upstream = ""
+        self.endpoint = ""
+        self.attempts = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.client = ""

@@ -1,0 +1,153 @@
+"""The numbers themselves: what observers add to on the path of every request, and scrapes read.
+
+Owns the counts and the histogram bounds. May not know label formats or the exposition: `metrics.py` renders.
+Not locked: every writer and the reader are on the loop's thread.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable
+
+from sidecar.model.observer import Connections
+from sidecar.model.outcome import Cause
+from sidecar.model.reason import Reason
+
+# Upper bounds in seconds, inclusive. Half a millisecond is what the sidecar and a near backend cost together; a minute
+# is past every default timeout.
+BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+# A client may invent methods, and each would be a new series for ever: all others are counted as OTHER.
+KNOWN_METHODS = frozenset(
+    (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE", b"CONNECT", b"QUERY")
+)
+OTHER_METHOD = b"OTHER"
+OTHER_STATUS = 0
+
+UNROUTED = "-"
+
+
+class RouteStats:
+    """What happened on one route; implements RouteObserver."""
+
+    __slots__ = ("buckets", "in_flight", "rejections", "requests", "retries", "seconds")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.requests: dict[tuple[bytes, int], int] = {}
+        self.buckets: list[int] = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
+        self.rejections: dict[tuple[str, str], int] = {}
+        self.retries: dict[str, int] = {}
+
+    def started(self) -> None:
+        """An exchange began."""
+        self.in_flight += 1
+
+    def finished(self, method: bytes, status: int, seconds: float) -> None:
+        """The exchange that began is over."""
+        self.in_flight -= 1
+        key = (method, status)
+        count = self.requests.get(key)
+        if count is None:
+            # The first of its kind, or one that is counted under a name of ours: never a hot path.
+            key = _bounded(method, status)
+            count = self.requests.get(key, 0)
+        self.requests[key] = count + 1
+        self.buckets[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+    def rejected(self, rule: str, reason: Reason) -> None:
+        """The sidecar answered by itself."""
+        key = (rule, reason.code)
+        self.rejections[key] = self.rejections.get(key, 0) + 1
+
+    def retried(self, cause: Cause) -> None:
+        """An attempt is repeated."""
+        word = cause.value
+        self.retries[word] = self.retries.get(word, 0) + 1
+
+
+class UpstreamStats:
+    """What happened towards one upstream; implements UpstreamObserver."""
+
+    __slots__ = ("attempts", "buckets", "connects", "seconds")
+
+    def __init__(self) -> None:
+        self.attempts: dict[str, int] = {}
+        self.buckets: list[int] = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
+        self.connects: dict[str, int] = {}
+
+    def attempt_finished(self, outcome: str, seconds: float) -> None:
+        """An attempt ended."""
+        self.attempts[outcome] = self.attempts.get(outcome, 0) + 1
+        self.buckets[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+    def connected(self, result: str) -> None:
+        """A connection was opened, or not."""
+        self.connects[result] = self.connects.get(result, 0) + 1
+
+
+class Stats:
+    """Everything the process counts. Attributes are set by whoever knows them; `route` and `upstream` create by name.
+
+    `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing. `config_reloaded_at` in Unix seconds.
+    `endpoint_availability` is asked at each scrape for (upstream, endpoint, available), so it cannot be stale.
+    """
+
+    __slots__ = (
+        "access_log_dropped",
+        "config_generation",
+        "config_hash",
+        "config_reloaded_at",
+        "config_reloads",
+        "downstream_connections",
+        "drain_phase",
+        "endpoint_availability",
+        "loop_lag",
+        "routes",
+        "unrouted",
+        "upstream_connections",
+        "upstreams",
+    )
+
+    def __init__(self) -> None:
+        self.unrouted = RouteStats()
+        self.routes: dict[str, RouteStats] = {}
+        self.upstreams: dict[str, UpstreamStats] = {}
+        self.downstream_connections = Connections()
+        self.upstream_connections = Connections()
+        self.config_generation = 0
+        self.config_hash = ""
+        self.config_reloaded_at = 0.0
+        self.config_reloads: dict[str, int] = {"success": 0, "failure": 0}
+        self.drain_phase = 0
+        self.loop_lag = 0.0
+        self.access_log_dropped = 0
+        self.endpoint_availability: Callable[[], Iterable[tuple[str, str, bool]]] = tuple
+
+    def route(self, name: str) -> RouteStats:
+        """The route's stats, made at its first mention; one object for a name, over every reload."""
+        stats = self.routes.get(name)
+        if stats is None:
+            stats = self.routes[name] = RouteStats()
+        return stats
+
+    def upstream(self, name: str) -> UpstreamStats:
+        """The upstream's stats, made at its first mention; one object for a name, over every reload."""
+        stats = self.upstreams.get(name)
+        if stats is None:
+            stats = self.upstreams[name] = UpstreamStats()
+        return stats
+
+    def keep_only(self, routes: Collection[str], upstreams: Collection[str]) -> None:
+        """Forget what the rules no longer name, but for routes with exchanges in flight: those go at a later call."""
+        self.routes = {name: stats for name, stats in self.routes.items() if name in routes or stats.in_flight}
+        self.upstreams = {name: stats for name, stats in self.upstreams.items() if name in upstreams}
+
+
+def _bounded(method: bytes, status: int) -> tuple[bytes, int]:
+    known = method if method in KNOWN_METHODS else OTHER_METHOD
+    return known, status if 100 <= status <= 599 else OTHER_STATUS
