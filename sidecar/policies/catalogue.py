@@ -1,0 +1,67 @@
+"""The policies, in the order in which a request meets them: the one place that names them all.
+
+An entry ties a key of the rules file to the Spec that checks it. `enforced` says whether this version acts on it:
+one that is not is read and checked all the same, `sidecar check` says so, and it is never on by default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sidecar.policies.bulkhead import BulkheadSpec
+from sidecar.policies.circuit_breaker import CircuitBreakerSpec
+from sidecar.policies.fallback import FallbackSpec
+from sidecar.policies.fault import FaultSpec
+from sidecar.policies.header_edits import HeaderEditsSpec, RewriteSpec
+from sidecar.policies.health_gate import EjectionSpec, HealthCheckSpec, HoldSpec, SlowStart
+from sidecar.policies.pool import PoolSpec
+from sidecar.policies.rate_limit import RateLimitSpec
+from sidecar.policies.retry import RetrySpec
+from sidecar.policies.selection import SelectionSpec
+from sidecar.policies.timeout import TimeoutSpec
+
+Scope = Literal["route", "upstream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One policy of one scope. `by_default`: on with its Spec's defaults where the rules say nothing, once enforced."""
+
+    key: str
+    scope: Scope
+    spec: type
+    many: bool = False
+    enforced: bool = False
+    by_default: bool = False
+
+    @property
+    def given(self) -> bool:
+        """Whether it is on without being written."""
+        return self.enforced and self.by_default
+
+
+CATALOGUE: tuple[Entry, ...] = (
+    Entry("timeout", "route", TimeoutSpec, enforced=True, by_default=True),
+    Entry("rate_limits", "route", RateLimitSpec, many=True),
+    Entry("concurrency", "route", BulkheadSpec),
+    Entry("circuit_breaker", "route", CircuitBreakerSpec),
+    Entry("fault", "route", FaultSpec),
+    Entry("rewrite", "route", RewriteSpec),
+    Entry("request_headers", "route", HeaderEditsSpec),
+    Entry("retry", "route", RetrySpec, by_default=True),
+    Entry("hold", "upstream", HoldSpec),
+    Entry("health_check", "upstream", HealthCheckSpec),
+    Entry("ejection", "upstream", EjectionSpec),
+    Entry("slow_start", "upstream", SlowStart),
+    Entry("balance", "upstream", SelectionSpec, enforced=True, by_default=True),
+    Entry("circuit_breaker", "upstream", CircuitBreakerSpec, by_default=True),
+    Entry("pool", "upstream", PoolSpec, enforced=True, by_default=True),
+    Entry("response_headers", "route", HeaderEditsSpec),
+    Entry("fallback", "route", FallbackSpec),
+)
+
+
+def entries(scope: Scope) -> tuple[Entry, ...]:
+    """The policies that a rule of this scope may carry, in order."""
+    return tuple(entry for entry in CATALOGUE if entry.scope == scope)

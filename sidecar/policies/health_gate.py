@@ -1,0 +1,85 @@
+"""Which endpoints are available: active probes, passive ejection, a slow start, and what to do when none is.
+
+Knows no clock and no socket; here is what a rule may say about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from sidecar.policies.units import Count, Mode, Off, OneOrMany, Ratio, Seconds, StatusRange, demand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheckSpec:
+    """Ask each endpoint, every so often, whether it is well."""
+
+    path: Annotated[str | None, "GET this path; or set tcp"] = None
+    tcp: Annotated[bool, "only connect"] = False
+    interval: Annotated[Seconds, "between two probes"] = 5.0
+    timeout: Annotated[Seconds, "for one probe"] = 1.0
+    healthy_after: Annotated[Count, "successes in a row that make an endpoint available"] = 2
+    unhealthy_after: Annotated[Count, "failures in a row that make it unavailable"] = 3
+    expect_status: Annotated[tuple[StatusRange, ...], OneOrMany(), "statuses that count as well"] = ((200, 399),)
+    mode: Mode = "enforce"
+
+    def __post_init__(self) -> None:
+        demand(
+            ("path", self.tcp or self.path is not None, "is missing; a check needs a `path`, or `tcp: true`"),
+            ("tcp", not (self.tcp and self.path is not None), "and `path` exclude each other"),
+            ("path", self.path is None or self.path.startswith("/"), "must begin with /"),
+            ("path", self.path is None or _printable(self.path), "holds a space or a control character"),
+            ("interval", self.interval >= 0.1, "must be at least 100ms"),
+            ("timeout", self.timeout > 0, "must be more than 0"),
+            ("healthy_after", self.healthy_after >= 1, "must be at least 1"),
+            ("unhealthy_after", self.unhealthy_after >= 1, "must be at least 1"),
+            ("expect_status", bool(self.expect_status), "is empty, so no endpoint could ever be well"),
+        )
+
+
+def _printable(path: str) -> bool:
+    return all(33 <= ord(mark) < 127 for mark in path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EjectionSpec:
+    """Take an endpoint out for a while after too many failures in a row; never the last one."""
+
+    consecutive_failures: Annotated[Count, "failures in a row that eject"] = 5
+    base: Annotated[Seconds, "how long the first ejection lasts; the n-th lasts n times as long"] = 30.0
+    max: Annotated[Seconds, "longest ejection"] = 300.0
+    max_ejected_ratio: Annotated[Ratio, "largest share of the endpoints ejected at once"] = 0.5
+    mode: Mode = "enforce"
+
+    def __post_init__(self) -> None:
+        demand(
+            ("consecutive_failures", self.consecutive_failures >= 1, "must be at least 1"),
+            ("base", self.base > 0, "must be more than 0"),
+            ("max", self.max >= self.base, "must be at least base"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowStart:
+    """Let a new or recovered endpoint's share grow over a while."""
+
+    SHORT: ClassVar[str] = "duration"
+
+    duration: Annotated[Seconds | None, Off(), "how long the share grows; 0 switches it off"] = None
+    mode: Mode = "enforce"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldSpec:
+    """When no endpoint is available, hold requests for a while instead of refusing them at once."""
+
+    timeout: Annotated[Seconds, "longest hold of one request"] = 5.0
+    max_requests: Annotated[Count, "requests held at once"] = 100
+    mode: Mode = "enforce"
+
+    def __post_init__(self) -> None:
+        demand(
+            ("timeout", self.timeout > 0, "must be more than 0; to hold nothing, drop `hold`"),
+            ("max_requests", self.max_requests >= 1, "must be at least 1; to hold nothing, drop `hold`"),
+        )

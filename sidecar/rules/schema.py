@@ -1,0 +1,283 @@
+"""The rules as values: what the operator wrote, checked and frozen. Every layer above reads these, none reads YAML.
+
+Each field's annotation carries its written form and its sentence of documentation; decoding, the JSON Schema and
+docs/rules.md are all made from them. Policies hang on a rule by their key, so a new policy changes nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal, TypeVar, cast
+
+from sidecar.model.address import Address
+from sidecar.policies.catalogue import Scope
+from sidecar.policies.pool import PoolSpec
+from sidecar.policies.selection import SelectionSpec
+from sidecar.policies.units import (
+    Bytes,
+    Count,
+    FieldName,
+    FieldValue,
+    Method,
+    Name,
+    NotInForce,
+    Off,
+    OneOrMany,
+    Seconds,
+    Secret,
+    demand,
+)
+from sidecar.rules.forms import ADDRESS, HOST, NETWORK, PATH, URL, EndpointUrl, Network, PathPattern
+
+S = TypeVar("S")
+_ADMIN = Address("127.0.0.1", 9901)
+_EVERY_PATH = PathPattern("prefix", "/")
+
+
+@dataclass(frozen=True, slots=True)
+class FromKey:
+    """Marks the field that takes the key a mapping of rules is written under."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Marks the field that takes every policy of a scope, each by its key. `given`: those on by default are on."""
+
+    scope: Scope
+    given: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerTimeouts:
+    """How long a downstream may take, in its parts. A zero switches a part off."""
+
+    headers: Annotated[Seconds | None, Off(), "for the whole head of a request"] = 10.0
+    body: Annotated[Seconds | None, Off(), "between two reads of a request's body"] = 30.0
+    idle: Annotated[Seconds | None, Off(), "between two requests of a connection"] = 75.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerTls:
+    """TLS of a listener; its files are watched and swapped without dropping a connection."""
+
+    certificate: Annotated[str, "PEM file with the certificate and its chain"]
+    private_key: Annotated[str, "PEM file with the key"]
+    client_ca: Annotated[str | None, "PEM file; when set, a client must present a certificate signed by it"] = None
+    min_version: Annotated[Literal["1.2", "1.3"], "oldest TLS spoken"] = "1.2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerRule:
+    """Where connections are accepted, and what is believed and tolerated there."""
+
+    name: Annotated[Name, "names the listener in logs and metrics"] = "public"
+    address: Annotated[Address, ADDRESS, "host:port, [v6]:port, :port or unix:/path"]
+    protocol: Annotated[Literal["http", "tcp"], NotInForce(only=("tcp",)), "what is spoken"] = "http"
+    trusted_proxies: Annotated[
+        tuple[Annotated[Network, NETWORK], ...],
+        OneOrMany(),
+        "whose X-Forwarded-For, Forwarded and PROXY header are believed, as networks; none by default",
+    ] = ()
+    proxy_protocol: Annotated[bool, NotInForce(), "expect PROXY v1 or v2, from trusted_proxies only"] = False
+    tls: Annotated[ListenerTls | None, NotInForce(), "speak TLS"] = None
+    timeouts: Annotated[ListenerTimeouts, "how long a downstream may take"] = field(default_factory=ListenerTimeouts)
+    max_connections: Annotated[Count, "connections at once"] = 10_000
+    max_header_bytes: Annotated[Bytes, "largest head of a request, its first line included"] = 32 << 10
+    max_headers: Annotated[Count, "most header fields of a request"] = 128
+    max_body_bytes: Annotated[Bytes | None, Off(), "largest body of a request; 0: no cap"] = None
+
+    def __post_init__(self) -> None:
+        demand(
+            ("max_connections", self.max_connections >= 1, "must be at least 1"),
+            ("max_header_bytes", 256 <= self.max_header_bytes <= 1 << 20, "must be from 256B to 1MiB"),
+            ("max_headers", 1 <= self.max_headers <= 10_000, "must be from 1 to 10000"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminRule:
+    """The operator's own address."""
+
+    address: Annotated[Address, ADDRESS, "where status, metrics and the verbs answer"] = _ADMIN
+    token: Annotated[Secret | None, NotInForce(), "bearer token that every verb (POST) then needs"] = field(
+        default=None, repr=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRule:
+    """What is written to standard error and standard output."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], "least severity written"] = "info"
+    format: Annotated[Literal["json", "text"], "one JSON object a line, or text"] = "json"
+    access: Annotated[
+        Literal["off", "errors", "sampled", "all"], NotInForce(only=("sampled",)), "which exchanges are logged"
+    ] = "errors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainRule:
+    """How the process leaves."""
+
+    announce: Annotated[Seconds, "not ready, still serving, for this long"] = 5.0
+    deadline: Annotated[Seconds, "hard stop, counted from SIGTERM"] = 25.0
+
+    def __post_init__(self) -> None:
+        demand(
+            ("deadline", self.deadline > self.announce, "must be more than announce, or nothing is left to finish in")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointRule:
+    """One address of an upstream."""
+
+    SHORT: ClassVar[str] = "url"
+
+    url: Annotated[EndpointUrl, URL, "http://host:port or https://host:port"]
+    weight: Annotated[Count, "its share of the upstream's attempts"] = 1
+
+    def __post_init__(self) -> None:
+        demand(("weight", 1 <= self.weight <= 10_000, "must be from 1 to 10000"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamTls:
+    """TLS towards an upstream's https endpoints."""
+
+    ca: Annotated[str | None, "PEM file with the authorities believed; absent: the system's"] = None
+    server_name: Annotated[str | None, "name asked for and checked; absent: the endpoint's host"] = None
+    verify: Annotated[bool, "check the certificate"] = True
+    certificate: Annotated[str | None, "PEM file with our own certificate"] = None
+    private_key: Annotated[str | None, "PEM file with its key"] = None
+
+    def __post_init__(self) -> None:
+        paired = (self.certificate is None) == (self.private_key is None)
+        demand(("certificate", paired, "and `private_key` go together"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRule:
+    """A named group of equal endpoints."""
+
+    name: Annotated[Name, FromKey()]
+    endpoints: Annotated[tuple[EndpointRule, ...], OneOrMany(), "URLs, or mappings with url and weight"]
+    resolve: Annotated[
+        Seconds | None, Off(), "look host names up again this often; every address is an endpoint; 0: once"
+    ] = 30.0
+    connect_timeout: Annotated[Seconds, "for a connection to an endpoint"] = 1.0
+    tls: Annotated[UpstreamTls | None, NotInForce(), "TLS towards https endpoints"] = None
+    policies: Annotated[Mapping[str, object], Policies("upstream")]
+
+    def __post_init__(self) -> None:
+        urls = [endpoint.url for endpoint in self.endpoints]
+        demand(
+            ("endpoints", bool(urls), "is empty; an upstream needs at least one endpoint"),
+            ("endpoints", len(set(urls)) == len(urls), "names the same endpoint twice; use weight"),
+            ("connect_timeout", self.connect_timeout > 0, "must be more than 0"),
+        )
+
+    def spec(self, kind: type[S], key: str | None = None) -> S | None:
+        """The policy of this Spec type, or None where the rules switch it off or never name it."""
+        return _spec(self.policies, kind, key)
+
+    @property
+    def balance(self) -> SelectionSpec:
+        """How attempts are spread."""
+        return self.spec(SelectionSpec) or SelectionSpec()
+
+    @property
+    def pool(self) -> PoolSpec:
+        """How many connections are kept."""
+        return self.spec(PoolSpec) or PoolSpec()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchRule:
+    """What a request must be like. Everything named must hold; what is not named always holds."""
+
+    host: Annotated[str | None, HOST, "api.example.com, or *.example.com for every name below it; no port"] = None
+    path: Annotated[PathPattern, PATH, "/prefix by whole segments, =/exact, or a template as /users/{id}"] = _EVERY_PATH
+    methods: Annotated[tuple[Method, ...], OneOrMany(), "any of these; absent: every method"] = ()
+    headers: Annotated[Mapping[FieldName, FieldValue], "all of these, each with exactly this value"] = field(
+        default_factory=dict
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitRule:
+    """A share of a route's requests."""
+
+    upstream: Annotated[Name, "name of an upstream"]
+    weight: Annotated[Count, "its share"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRule:
+    """Which requests go where, and under which policies. The first route that matches is taken."""
+
+    name: Annotated[Name, "names the route in replies, logs and metrics; unique"]
+    match: Annotated[MatchRule, "what a request must be like; absent: anything"] = field(default_factory=MatchRule)
+    upstream: Annotated[Name | None, "name of the upstream"] = None
+    split: Annotated[tuple[SplitRule, ...], NotInForce(), "upstreams by share, instead of upstream"] = ()
+    policies: Annotated[Mapping[str, object], Policies("route")]
+
+    def __post_init__(self) -> None:
+        weights = [share.weight for share in self.split]
+        named = [share.upstream for share in self.split]
+        demand(
+            ("upstream", self.upstream is not None or bool(self.split), "is missing; name one, or give a `split`"),
+            ("split", self.upstream is None or not self.split, "and `upstream` exclude each other"),
+            ("split", not weights or sum(weights) > 0, "has no weight above 0, so no upstream would ever be chosen"),
+            ("split", len(set(named)) == len(named), "names the same upstream twice"),
+        )
+
+    def spec(self, kind: type[S], key: str | None = None) -> S | None:
+        """The policy of this Spec type, or None; `key` tells apart those that share a type (request_headers, …)."""
+        return _spec(self.policies, kind, key)
+
+    def specs(self, kind: type[S]) -> tuple[S, ...]:
+        """Every policy of this Spec type, in order (rate_limits)."""
+        return tuple(_all(self.policies, kind))
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """Names of every upstream this route may choose."""
+        return (self.upstream,) if self.upstream is not None else tuple(share.upstream for share in self.split)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultsRule:
+    """Policies of every route, under what the route itself says; merged in when read, kept here as written."""
+
+    policies: Annotated[Mapping[str, object], Policies("route", given=False)] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """The whole file."""
+
+    version: Annotated[Literal[1], "version of this format"] = 1
+    listeners: Annotated[tuple[ListenerRule, ...], "where connections are accepted"]
+    admin: Annotated[AdminRule, "the operator's address"] = field(default_factory=AdminRule)
+    log: Annotated[LogRule, "logging"] = field(default_factory=LogRule)
+    drain: Annotated[DrainRule, "how the process leaves"] = field(default_factory=DrainRule)
+    upstreams: Annotated[Mapping[str, UpstreamRule], "groups of endpoints, by name"]
+    defaults: Annotated[DefaultsRule, "policies of every route; a route's own are merged over them, null switches off"]
+    routes: Annotated[tuple[RouteRule, ...], "which requests go where; the first that matches is taken"]
+
+
+def _spec(policies: Mapping[str, object], kind: type[S], key: str | None) -> S | None:
+    if key is not None:
+        found = policies.get(key)
+        return found if isinstance(found, kind) else None
+    return next(iter(_all(policies, kind)), None)
+
+
+def _all(policies: Mapping[str, object], kind: type[S]) -> list[S]:
+    found: list[S] = []
+    for value in policies.values():
+        items = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+        found.extend(item for item in items if isinstance(item, kind))
+    return found
