@@ -1,0 +1,44 @@
+"""What every exchange of a process shares: clock, timers, ids, the log, and whether the process is leaving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sidecar.model.record import ExchangeRecord
+from sidecar.transport.wheel import DeadlineWheel
+from sidecar.wire.forwarding import IdSource, Networks
+
+
+class ExchangeLog(Protocol):
+    """Where finished exchanges are written."""
+
+    def wants(self, status: int, refused: bool) -> bool:
+        """Whether a record of such an exchange would be written, so that others are not even made."""
+
+    def exchange(self, record: ExchangeRecord) -> None:
+        """Writes one; never raises."""
+
+
+class Environment:
+    """One per process. `draining`: every answer closes its connection. `replay_bytes`: how much of a request's body
+    is kept for a connection that is not there yet or has to be replaced."""
+
+    __slots__ = ("clock", "draining", "ids", "log", "replay_bytes", "trusted", "wheel")
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        wheel: DeadlineWheel,
+        ids: IdSource,
+        log: ExchangeLog,
+        trusted: Networks,
+        replay_bytes: int = 65536,
+    ) -> None:
+        self.clock = clock
+        self.wheel = wheel
+        self.ids = ids
+        self.log = log
+        self.trusted = trusted
+        self.draining = False
+        self.replay_bytes = replay_bytes

@@ -1,0 +1,125 @@
+"""Reason → the answer that the sidecar gives by itself. The only place where such an answer is made.
+
+RFC 9209 (Proxy-Status) for programs, RFC 9457 (problem+json) for people; both carry the same word.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from http import HTTPStatus
+
+from sidecar.model.reason import Reason
+
+# What stands in place of a rule's name when no rule of the file is to blame.
+NO_RULE = ""
+
+# Sentences for people. They say whose limit it was; never an address or a byte of the request.
+_TITLES: dict[Reason, str] = {
+    Reason.RATE_LIMITED: "Too many requests",
+    Reason.CONCURRENCY_LIMITED: "Too many requests at once",
+    Reason.CIRCUIT_OPEN: "The service is failing and is given time to recover",
+    Reason.NO_ENDPOINT: "No endpoint of the service is available",
+    Reason.DRAINING: "The proxy is shutting down",
+    Reason.OVERLOADED: "The proxy or the service has no room for this request",
+    Reason.CONNECT_FAILURE: "The service could not be reached",
+    Reason.RESET: "The service closed the connection before its answer was complete",
+    Reason.UPSTREAM_PROTOCOL_ERROR: "The service gave an answer that is not valid HTTP",
+    Reason.ATTEMPT_TIMEOUT: "The service did not answer in time",
+    Reason.REQUEST_TIMEOUT: "The request did not finish in time",
+    Reason.CONNECT_TIMEOUT: "The service did not accept a connection in time",
+    Reason.BAD_REQUEST: "The request is not valid HTTP",
+    Reason.HEADER_TIMEOUT: "The request's head did not arrive in time",
+    Reason.BODY_TIMEOUT: "The request's body did not arrive in time",
+    Reason.BODY_TOO_LARGE: "The request's body is too large",
+    Reason.HEADERS_TOO_LARGE: "The request's header fields are too large",
+    Reason.URI_TOO_LONG: "The request's target is too long",
+    Reason.NO_ROUTE: "No route matches this request",
+    Reason.INTERNAL_ERROR: "The proxy failed at this request",
+    Reason.DOWNSTREAM_GONE: "The client left",
+}
+
+
+def rule_name(route: str, reason: Reason) -> str:
+    """The rule that refused, as `ROUTE/KEY`, where a key of the rules file is what set the bound; else empty."""
+    key = _KEYS.get(reason)
+    return f"{route}/{key}" if key and route else NO_RULE
+
+
+_KEYS: dict[Reason, str] = {
+    Reason.ATTEMPT_TIMEOUT: "timeout.attempt",
+    Reason.REQUEST_TIMEOUT: "timeout.request",
+    Reason.CONNECT_TIMEOUT: "connect_timeout",
+    Reason.OVERLOADED: "pool.max_connections",
+}
+
+
+class LocalReply:
+    """A whole answer: its head's bytes and its body's, ready to be sent."""
+
+    __slots__ = ("body", "head", "status")
+
+    def __init__(self, status: int, head: bytes, body: bytes) -> None:
+        self.status = status
+        self.head = head
+        self.body = body
+
+
+def local_reply(
+    reason: Reason,
+    detail: str,
+    rule: str,
+    *,
+    close: bool,
+    without_body: bool,
+    keep_alive_token: bool = False,
+    request_id: bytes = b"",
+    retry_after: float | None = None,
+) -> LocalReply:
+    """The answer for `reason`. `detail` is one sentence, safe to show; `rule` names the rule that refused, if any.
+
+    `without_body`: the request was HEAD, so the body is announced and not sent. `keep_alive_token`: the client speaks
+    HTTP/1.0 and asked for the connection to stay. `retry_after` in seconds, rounded up and at least 1.
+    """
+    problem: dict[str, object] = {
+        "type": f"urn:sidecar:problem:{reason.code}",
+        "title": _TITLES[reason],
+        "status": reason.status,
+        "detail": detail,
+        "reason": reason.code,
+    }
+    if rule:
+        problem["rule"] = rule
+    if request_id:
+        problem["request_id"] = request_id.decode("latin-1")
+    body = json.dumps(problem, ensure_ascii=True).encode() + b"\n"
+    details = f"{reason.code}; rule={rule}" if rule else reason.code
+    lines = [
+        f"HTTP/1.1 {reason.status} {_phrase(reason.status)}",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        f"Proxy-Status: sidecar; error={reason.proxy_error}; details={_quoted(details)}",
+        "Cache-Control: no-store",
+    ]
+    if retry_after is not None:
+        lines.append(f"Retry-After: {max(1, math.ceil(retry_after))}")
+    if request_id:
+        lines.append(f"X-Request-Id: {request_id.decode('latin-1')}")
+    if close:
+        lines.append("Connection: close")
+    elif keep_alive_token:
+        lines.append("Connection: keep-alive")
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return LocalReply(reason.status, head, b"" if without_body else body)
+
+
+def _phrase(status: int) -> str:
+    if status == Reason.DOWNSTREAM_GONE.status:
+        return "Client Closed Request"
+    return HTTPStatus(status).phrase
+
+
+def _quoted(text: str) -> str:
+    # RFC 8941 section 3.3.3: a string holds printable ASCII, with `"` and `\` escaped.
+    printable = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
