@@ -1,0 +1,113 @@
+"""The admin's pages: each turns what the subject tells into one answer.
+
+No view changes anything; the verbs ask the subject.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from sidecar.admin import health
+from sidecar.admin.subject import Subject
+
+View = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s|m)?")
+_SECONDS_IN = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
+_LONGEST_WAIT = 3600.0
+
+_PATHS = (
+    ("GET", "/livez", "200 while the process runs its loop"),
+    ("GET", "/readyz", "200 when it may be sent traffic; ?verbose names each condition"),
+    ("GET", "/startupz", "200 once it has been ready"),
+    ("GET", "/metrics", "Prometheus text, OpenMetrics when asked for"),
+    ("GET", "/status", "everything that moves, as one JSON object"),
+    ("GET", "/config", "the rules in force, secrets redacted"),
+    ("POST", "/drain", "stop taking work and end; ?wait=30s answers when drained"),
+)
+
+
+class Views:
+    """The views over one subject."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every path with its view."""
+        return [
+            web.get("/", self.index),
+            web.get("/livez", self.livez),
+            web.get("/readyz", self.readyz),
+            web.get("/startupz", self.startupz),
+            web.get("/metrics", self.metrics),
+            web.get("/status", self.status),
+            web.get("/config", self.config),
+            web.post("/drain", self.drain),
+        ]
+
+    async def index(self, _request: web.Request) -> web.Response:
+        """The paths there are."""
+        return web.Response(text="".join(f"{verb:5}{path:12}{about}\n" for verb, path, about in _PATHS))
+
+    async def livez(self, _request: web.Request) -> web.Response:
+        """See health.live."""
+        return _verdict(health.live())
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """See health.ready."""
+        return _verdict(health.ready(self._subject.conditions(), verbose="verbose" in request.query))
+
+    async def startupz(self, _request: web.Request) -> web.Response:
+        """See health.started."""
+        return _verdict(health.started(has_been_ready=self._subject.has_been_ready))
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """The exposition, in the form asked for."""
+        body, kind = self._subject.exposition(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": kind})
+
+    async def status(self, _request: web.Request) -> web.Response:
+        """The snapshot."""
+        return as_json(self._subject.status())
+
+    async def config(self, _request: web.Request) -> web.Response:
+        """The effective rules."""
+        return as_json(self._subject.effective_rules())
+
+    async def drain(self, request: web.Request) -> web.Response:
+        """202 at once; with `wait`, 200 when drained or 504 when it took longer."""
+        wait = request.query.get("wait")
+        seconds = None if wait is None else _duration(wait)
+        self._subject.start_drain("POST /drain")
+        if seconds is None:
+            return as_json({"draining": True}, status=202)
+        if await self._subject.drained(seconds):
+            return as_json({"draining": True, "drained": True})
+        return as_json({"draining": True, "drained": False}, status=504)
+
+
+def as_json(value: object, *, status: int = 200) -> web.Response:
+    """A JSON answer, indented because people read it too."""
+    return web.json_response(value, status=status, dumps=lambda told: json.dumps(told, indent=2) + "\n")
+
+
+def problem(status: int, sentence: str) -> web.Response:
+    """An error as problem+json (RFC 9457)."""
+    told = {"type": "about:blank", "status": status, "detail": sentence}
+    return web.json_response(told, status=status, content_type="application/problem+json")
+
+
+def _verdict(verdict: health.Verdict) -> web.Response:
+    return web.Response(status=verdict.status, text=verdict.text)
+
+
+def _duration(text: str) -> float:
+    match = _WAIT.fullmatch(text)
+    if match is None:
+        raise web.HTTPBadRequest(text=f"`{text}` is not a duration; write it as 30s")
+    return min(float(match[1]) * _SECONDS_IN[match[2]], _LONGEST_WAIT)

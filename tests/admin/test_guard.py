@@ -1,0 +1,82 @@
+"""Who is let in and who is not, by the head of the request alone."""
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from sidecar.admin.guard import Guard, Refusal
+
+
+def status_of(guard: Guard, method: str = "POST", **fields: str) -> int:
+    headers = {"Host": "127.0.0.1:9901"} | {name.replace("_", "-"): value for name, value in fields.items()}
+    try:
+        guard.check(make_mocked_request(method, "/drain", headers=headers))
+    except Refusal as refusal:
+        return refusal.status
+    return 200
+
+
+LOOPBACK = Guard(loopback=True, token=None)
+TOKEN = Guard(loopback=True, token="se¢ret")
+OPEN = Guard(loopback=False, token=None)
+
+
+def test_a_verb_on_loopback_needs_nothing() -> None:
+    assert status_of(LOOPBACK) == 200
+
+
+def test_a_verb_on_an_open_address_without_a_token_set_is_refused() -> None:
+    assert status_of(OPEN) == 403
+
+
+def test_looking_on_an_open_address_is_free() -> None:
+    assert status_of(OPEN, "GET", Host="app.prod.svc:9901") == 200
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [("Bearer se¢ret", 200), ("bearer  se¢ret", 200), ("Bearer wrong", 401), ("Basic se¢ret", 401), ("", 401)],
+)
+def test_a_verb_needs_the_token_that_is_set(authorization: str, status: int) -> None:
+    assert status_of(TOKEN, Authorization=authorization) == status
+
+
+def test_looking_needs_no_token() -> None:
+    assert status_of(TOKEN, "GET") == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-site"}, 403),
+        ({"Sec_Fetch_Site": "same-origin", "Origin": "http://127.0.0.1:9901"}, 200),
+        ({"Sec_Fetch_Site": "none"}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:9901"}, 200),
+        ({"Origin": "http://127.0.0.1:3000"}, 403),
+    ],
+)
+def test_a_verb_from_another_sites_page_is_refused(fields: dict[str, str], status: int) -> None:
+    assert status_of(LOOPBACK, **fields) == status
+
+
+def test_the_token_does_not_let_another_sites_page_in() -> None:
+    assert status_of(TOKEN, Authorization="Bearer se¢ret", Sec_Fetch_Site="cross-site") == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:9901", 200),
+        ("app.localhost", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:9901", 200),
+        ("10.1.2.3:9901", 200),
+        ("rebound.example:9901", 403),
+        ("localhost.example", 403),
+        ("[::1", 403),
+    ],
+)
+def test_on_loopback_a_rebound_name_is_refused_even_to_look(host: str, status: int) -> None:
+    assert status_of(LOOPBACK, "GET", Host=host) == status
