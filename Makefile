@@ -1,0 +1,91 @@
+# Every verb works on a fresh machine with Python 3.11 or newer, with or without a C compiler and without .git.
+# make run UPSTREAM=http://127.0.0.1:3000 fronts a backend of your own; without it, a demo backend is fronted.
+
+SHELL := /bin/sh
+VENV ?= .venv
+BIN := $(VENV)/bin
+UPSTREAM ?=
+LISTEN ?= :8080
+ADMIN ?= 127.0.0.1:9901
+IMAGE ?= sidecar:latest
+PYTEST_ARGS ?=
+
+# The first interpreter that is new enough; the check says so when there is none.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+# A hot module is one with a .pxd beside it: its compiled form is stale when either changes.
+HOT := $(wildcard sidecar/*/*.pxd)
+HOT_SOURCES := $(HOT) $(HOT:.pxd=.py)
+CODE := sidecar tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt build bench image deep clean
+
+help:
+	@echo 'make run [UPSTREAM=http://host:port]  proxy on $(LISTEN), admin on $(ADMIN)'
+	@echo 'make test | deep                      the suite | the suite with long property tests'
+	@echo 'make check | fmt                      format, lint, types, architecture | format and fix'
+	@echo 'make build | image | bench | clean    compile hot modules | container | benchmark | tidy up'
+
+$(VENV)/.made: pyproject.toml
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed: https://www.python.org/downloads/' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check 'setuptools>=77' 'Cython>=3.1,<4'
+	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e .
+	@touch $@
+
+# Without a compiler this succeeds too, and the sources run interpreted.
+$(VENV)/.built: $(VENV)/.made setup.py $(HOT_SOURCES)
+	@$(BIN)/python setup.py -q build_ext --inplace
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.made
+	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[test]'
+	@touch $@
+
+$(VENV)/.checks: $(VENV)/.tests
+	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[test,check]'
+	@touch $@
+
+run: $(VENV)/.built
+ifeq ($(UPSTREAM),)
+	@exec $(BIN)/sidecar demo --listen $(LISTEN) --admin $(ADMIN)
+else
+	@exec $(BIN)/sidecar run --upstream $(UPSTREAM) --listen $(LISTEN) --admin $(ADMIN)
+endif
+
+test: $(VENV)/.tests $(VENV)/.built
+	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+deep: $(VENV)/.tests $(VENV)/.built
+	@SIDECAR_DEEP=1 $(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+check: $(VENV)/.checks
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/python -m pytest -q tests/architecture
+
+fmt: $(VENV)/.checks
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+build: $(VENV)/.built
+	@$(BIN)/python -c 'from sidecar.app.banner import compiled_line; print(compiled_line())'
+
+bench: $(VENV)/.built
+	@$(BIN)/python -m pip install -q --disable-pip-version-check '.[bench]' || echo 'no Envoy to compare with'
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+image:
+	@set -e; if command -v docker >/dev/null 2>&1; then docker build -t $(IMAGE) -f deploy/Dockerfile .; \
+	elif command -v podman >/dev/null 2>&1; then podman build -t $(IMAGE) -f deploy/Dockerfile .; \
+	elif command -v buildah >/dev/null 2>&1; then buildah build -t $(IMAGE) -f deploy/Dockerfile .; \
+	else echo 'docker, podman or buildah is needed' >&2; exit 1; fi
+
+clean:
+	@find sidecar -name '*.so' -delete
+	@find sidecar -name '*.c' -delete
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/out $(VENV)/.built

@@ -1,0 +1,115 @@
+"""How the process leaves: announced, then no new work, then the rest in its own time, under one deadline.
+
+Owns the order and the deadline. What it acts on is a protocol, so this knows no socket and no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from enum import IntEnum
+from typing import Protocol
+
+from sidecar.app.lifecycle import Lifecycle, Phase
+
+_LOG = logging.getLogger("sidecar.drain")
+
+
+class Stage(IntEnum):
+    """How far a drain is; the numbers are the metric `drain_phase`."""
+
+    NONE = 0
+    ANNOUNCED = 1
+    DRAINING = 2
+    CLOSING = 3
+
+    @property
+    def word(self) -> str:
+        """The stage as status writes it."""
+        return self.name.lower()
+
+
+class Traffic(Protocol):
+    """What is drained: everything that serves downstreams."""
+
+    def announce(self) -> None:
+        """From now on every answer closes its connection; new ones are still accepted."""
+
+    def stop_accepting(self) -> None:
+        """Close the listening sockets and every connection without a request."""
+
+    def busy(self) -> int:
+        """Connections that still have a request or a tunnel."""
+
+    async def quiet(self) -> None:
+        """Wait until the last connection is gone; an event, not a poll."""
+
+    def cut(self) -> int:
+        """Cut whatever is left at once, and say how many requests and tunnels that were."""
+
+
+class Drain:
+    """One drain. `announce` and `deadline` in seconds, both counted from `begin`."""
+
+    __slots__ = ("_hurried", "_lifecycle", "_traffic", "announce", "cut", "deadline", "stage", "why")
+
+    def __init__(self, lifecycle: Lifecycle, traffic: Traffic, *, announce: float, deadline: float) -> None:
+        self.announce = announce
+        self.deadline = deadline
+        self.stage = Stage.NONE
+        self.why = ""
+        self.cut = 0
+        self._lifecycle = lifecycle
+        self._traffic = traffic
+        self._hurried = asyncio.Event()
+
+    def begin(self, why: str) -> None:
+        """Enter the drain: not ready from this instant. Does nothing when it has begun."""
+        if not self._lifecycle.advance(Phase.DRAINING):
+            return
+        self.why = why
+        self.stage = Stage.ANNOUNCED
+        self._traffic.announce()
+        _LOG.info("draining (%s): still accepting for %gs, at most %gs in all", why, self.announce, self.deadline)
+
+    def hurry(self) -> None:
+        """End now: what is left is cut."""
+        self._hurried.set()
+
+    async def run(self) -> int:
+        """See a drain that has begun to its end, and return how many requests and tunnels had to be cut."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await self._within(began + min(self.announce, self.deadline), self._hurried.wait())
+        self.stage = Stage.DRAINING
+        self._traffic.stop_accepting()
+        if not self._hurried.is_set():
+            _LOG.info("no longer accepting; %d connections still busy", self._traffic.busy())
+            await self._within(began + self.deadline, self._quiet_or_hurried())
+        self.cut = self._traffic.cut()
+        self.stage = Stage.CLOSING
+        self._lifecycle.advance(Phase.CLOSING)
+        if self.cut:
+            _LOG.warning("cut off: %d requests were not finished in time", self.cut)
+        else:
+            _LOG.info("drained: every request was answered")
+        return self.cut
+
+    async def _quiet_or_hurried(self) -> None:
+        waits = {asyncio.ensure_future(self._traffic.quiet()), asyncio.ensure_future(self._hurried.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    @staticmethod
+    async def _within(instant: float, wait: Awaitable[object]) -> None:
+        """Await until `instant` on the loop's clock at the latest."""
+        try:
+            async with asyncio.timeout_at(instant):
+                await wait
+        except TimeoutError:
+            pass
