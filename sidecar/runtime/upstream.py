@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable
 
 from sidecar.model.address import Address
 from sidecar.model.observer import RouteObserver, UpstreamObserver
+from sidecar.policies.pool import PoolSpec
+from sidecar.policies.selection import SelectionSpec, Strategy
+from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
-
-if TYPE_CHECKING:
-    from sidecar.runtime.matching import Matcher
 
 
 class Endpoint:
     """One address of an upstream, the same object for as long as any rules name it.
 
     `name` is `app/127.0.0.1:3000`. `authority` is what Host carries towards it. `in_flight` counts attempts and
-    belongs to whoever makes them. `channel` is how it is reached, set by the wiring.
+    belongs to whoever makes them. `channel` is how it is reached, set by the wiring. `origin` is the name of the
+    endpoint as written: another one when this is an address that a host name was resolved to.
     """
 
-    __slots__ = ("address", "authority", "channel", "in_flight", "name", "scheme", "upstream_name", "weight")
+    __slots__ = ("address", "authority", "channel", "in_flight", "name", "origin", "scheme", "upstream_name", "weight")
 
     def __init__(self, upstream_name: str, address: Address, weight: int = 1, scheme: str = "http") -> None:
         self.name = f"{upstream_name}/{address}"
@@ -36,27 +36,29 @@ class Endpoint:
         self.authority = _authority(address, scheme)
         self.weight = weight
         self.in_flight = 0
+        self.origin = self.name
         self.channel: object | None = None
+
+    def resolved(self, address: Address) -> Endpoint:
+        """An endpoint at one of the addresses of this one's host name; Host still carries the name."""
+        endpoint = Endpoint(self.upstream_name, address, self.weight, self.scheme)
+        endpoint.authority = self.authority
+        endpoint.origin = self.origin
+        return endpoint
 
     def same_place(self, other: Endpoint) -> bool:
         """Whether both lead to one place in one way, so that connections and counts of one serve the other."""
-        return self.name == other.name and self.scheme == other.scheme
-
-
-class Strategy(Protocol):
-    """How one of several endpoints is chosen; `policies.selection` has them."""
-
-    def pick(self, candidates: Sequence[Endpoint], key: str | None, rng: random.Random) -> Endpoint:
-        """One of the candidates, of which there is at least one."""
+        return self.name == other.name and self.scheme == other.scheme and self.origin == other.origin
 
 
 class Upstream:
     """A named group of equal endpoints.
 
-    Times in seconds; `resolve` is None when names are not resolved again. `pool` is the pool's Spec.
+    Times in seconds; `resolve` is None when names are not resolved again. The endpoints are those of the rules until
+    `replace_endpoints` puts addresses in the place of names.
     """
 
-    __slots__ = ("_rng", "connect_timeout", "endpoints", "name", "observer", "pool", "resolve", "strategy", "written")
+    __slots__ = ("_rng", "balance", "connect_timeout", "endpoints", "name", "observer", "pool", "resolve", "strategy")
 
     def __init__(
         self,
@@ -68,11 +70,11 @@ class Upstream:
     ) -> None:
         self.name = name
         self.endpoints = tuple(endpoints)
-        self.written = self.endpoints
         self.strategy = strategy
         self.observer = observer
+        self.balance = SelectionSpec()
         self.connect_timeout = 1.0
-        self.pool: object | None = None
+        self.pool = PoolSpec()
         self.resolve: float | None = None
         self._rng = rng
 
@@ -88,10 +90,11 @@ class Upstream:
             endpoints = others
         if not endpoints:
             return None
-        return self.strategy.pick(endpoints, key, self._rng)
+        # A request without the field that the key is made of has none: one key for all would load one endpoint.
+        return self.strategy.pick(endpoints, key or None, self._rng)
 
     def replace_endpoints(self, endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-        """Take these endpoints from now on; one that leads to a known place stays the known object, with the new weight.
+        """Take these endpoints from now on; one at a known place stays the known object, with the new weight.
 
         Returns the objects that are no longer in use here, for the wiring to let go of.
         """

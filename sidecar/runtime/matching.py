@@ -1,0 +1,147 @@
+"""One route's conditions, compiled: what a request must be like for the route to take it.
+
+A host is compared without case, port and final dot; `*.example.com` is every name below example.com at any depth, and
+not example.com itself. A path is compared in the form of `paths.py`. A method is compared as it came, since methods
+have case (RFC 9110 9.1). A header's name has no case, its value is compared whole, several lines joined with `, `.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from sidecar.model.facts import RequestFacts
+from sidecar.rules.schema import MatchRule
+from sidecar.runtime.paths import matching_path, segments
+
+ANY_PATH = 0
+PREFIX = 1
+EXACT = 2
+TEMPLATE = 3
+
+_KINDS = {"prefix": PREFIX, "exact": EXACT, "template": TEMPLATE}
+
+
+class Matcher:
+    """The conditions of one route. `always` is true when there are none; `variables` are the path's, with positions."""
+
+    __slots__ = (
+        "_below",
+        "_headers",
+        "_host",
+        "_host_below",
+        "_kind",
+        "_methods",
+        "_path",
+        "_segments",
+        "always",
+        "needs_host",
+        "needs_path",
+        "rule",
+        "variables",
+    )
+
+    def __init__(self, rule: MatchRule) -> None:
+        self.rule = rule
+        host = (rule.host or "").encode("ascii")
+        self._host_below = host[1:] if host.startswith(b"*.") else b""
+        self._host = b"" if self._host_below else host
+        path = matching_path(rule.path.text.encode("ascii"))
+        self._kind = _KINDS[rule.path.kind]
+        if self._kind == PREFIX and path == b"/":
+            self._kind = ANY_PATH
+        # As in the rules, a slash at the end of a prefix changes nothing, not even one that normalising has left over.
+        self._path = path.removesuffix(b"/") if self._kind == PREFIX else path
+        self._below = self._path + b"/"
+        self._segments, self.variables = _template(rule)
+        self._methods = frozenset([method.encode("ascii") for method in rule.methods])
+        self._headers = tuple([(name.encode("ascii"), value.encode("latin-1")) for name, value in rule.headers.items()])
+        self.needs_host = bool(host)
+        self.needs_path = self._kind != ANY_PATH
+        self.always = not (self.needs_host or self.needs_path or self._methods or self._headers)
+
+    def matches(self, head: RequestFacts, path: bytes, host: bytes) -> bool:
+        """Whether the request is this route's; `path` and `host` in their matching forms, where this asks for them."""
+        if self.always:
+            return True
+        if self.needs_path and not self._path_fits(path):
+            return False
+        if self._methods and head.method not in self._methods:
+            return False
+        if self.needs_host and not self._host_fits(host):
+            return False
+        for name, value in self._headers:  # noqa: SIM110 - a generator costs more than the loop
+            if head.header(name) != value:
+                return False
+        return True
+
+    def refusal(self, head: RequestFacts, path: bytes, host: bytes) -> str | None:
+        """Why the request is not this route's, in an operator's words; None when it is."""
+        rule = self.rule
+        if self.needs_path and not self._path_fits(path):
+            return f"path {_shown(path)} is not {rule.path}"
+        if self._methods and head.method not in self._methods:
+            return f"method {_shown(head.method)} is not {' or '.join(rule.methods)}"
+        if self.needs_host and not self._host_fits(host):
+            return f"host {_shown(host) or '(none)'} is not {rule.host}"
+        for name, value in self._headers:
+            found = head.header(name)
+            if found != value:
+                given = "absent" if found is None else f"`{_shown(found)}`"
+                return f"header {_shown(name)} is {given}, not `{_shown(value)}`"
+        return None
+
+    def _path_fits(self, path: bytes) -> bool:
+        kind = self._kind
+        if kind == PREFIX:
+            return path.startswith(self._below) or path == self._path
+        if kind == EXACT:
+            return path == self._path
+        found = segments(path)
+        if len(found) != len(self._segments) or not path.startswith(b"/"):
+            return False
+        for wanted, segment in zip(self._segments, found, strict=True):
+            if wanted is not None and wanted != segment:
+                return False
+        return True
+
+    def _host_fits(self, host: bytes) -> bool:
+        if self._host_below:
+            return host.endswith(self._host_below) and len(host) > len(self._host_below)
+        return host == self._host
+
+
+def matching_host(authority: bytes) -> bytes:
+    """The host of an authority as rules are compared with it: lower case, no port, no final dot, IPv6 at its shortest.
+
+    `api.example.com.` names the same host as `api.example.com`, so it must not dodge the route of it.
+    """
+    host = authority.lower()
+    if host.startswith(b"["):
+        return _shortest_ipv6(host.partition(b"]")[0][1:])
+    return host.partition(b":")[0].removesuffix(b".")
+
+
+def _shortest_ipv6(text: bytes) -> bytes:
+    try:
+        return b"[%b]" % str(ipaddress.IPv6Address(text.decode("latin-1"))).encode("ascii")
+    except ValueError:
+        return b"[%b]" % text
+
+
+def _template(rule: MatchRule) -> tuple[tuple[bytes | None, ...], dict[str, int]]:
+    """The segments of a template, None for a variable, and where each variable stands."""
+    if rule.path.kind != "template":
+        return (), {}
+    wanted: list[bytes | None] = []
+    variables: dict[str, int] = {}
+    for index, segment in enumerate(segments(matching_path(rule.path.text.encode("ascii")))):
+        if segment.startswith(b"{") and segment.endswith(b"}"):
+            variables[segment[1:-1].decode("ascii")] = index
+            wanted.append(None)
+        else:
+            wanted.append(segment)
+    return tuple(wanted), variables
+
+
+def _shown(text: bytes) -> str:
+    return text.decode("ascii", "backslashreplace")
