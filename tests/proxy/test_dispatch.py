@@ -1,0 +1,74 @@
+"""The dispatcher: routes, refuses, and survives its own bugs."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from sidecar.model.reason import Reason
+from tests.proxy.bridges import Bridge, Downstream, UpstreamDouble
+
+
+def test_a_request_that_no_route_wants_is_404() -> None:
+    bridge = Bridge()
+    bridge.router.route = None
+    downstream, receiver = bridge.request()
+    assert downstream.status == 404
+    assert json.loads(downstream.body)["reason"] == "no_route"
+    assert downstream.told[0][3] is False, "the connection can go on"
+    assert bridge.unrouted.finishes[0][:2] == (b"GET", 404)
+    receiver.request_data(b"x")
+    receiver.downstream_gone()
+    assert len(bridge.unrouted.finishes) == 1
+
+
+def test_an_unwanted_request_with_a_body_ends_its_connection() -> None:
+    bridge = Bridge()
+    bridge.router.route = None
+    downstream, _ = bridge.request(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+    assert downstream.told[0][3] is True
+
+
+def test_what_is_no_request_is_refused_and_closed() -> None:
+    bridge = Bridge()
+    downstream = Downstream(bridge.clock, bridge.origin)
+    bridge.dispatcher.refuse(downstream, Reason.HEADERS_TOO_LARGE, "too many")
+    assert downstream.status == 431
+    assert downstream.told[0][3] is True
+    assert bridge.unrouted.rejections == [("", Reason.HEADERS_TOO_LARGE)]
+    assert bridge.unrouted.in_flight == 0
+    (record,) = bridge.records.records
+    assert (record.status, record.reason, record.client) == (431, Reason.HEADERS_TOO_LARGE, "192.0.2.7")
+
+
+def test_a_bug_in_routing_is_a_500_and_the_next_request_passes(caplog: pytest.LogCaptureFixture) -> None:
+    bridge = Bridge(UpstreamDouble())
+    bridge.router.broken = RuntimeError("boom")
+    with caplog.at_level(logging.ERROR):
+        downstream, _ = bridge.request()
+    assert downstream.status == 500
+    assert "boom" in caplog.text
+    bridge.router.broken = None
+    downstream, _ = bridge.request()
+    assert downstream.told == []
+    assert bridge.route_log.in_flight == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [(b"250", 0.25), (b"0", 0.0), (b"", 15.0), (b"-1", 15.0), (b"1e3", 15.0), (b"9" * 10, 15.0)]
+)
+def test_the_callers_limit_is_read_strictly(text: bytes, seconds: float) -> None:
+    bridge = Bridge(UpstreamDouble())
+    _, receiver = bridge.request(b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-Timeout-Ms: " + text + b"\r\n\r\n")
+    assert receiver.decision.deadline == bridge.clock.now + seconds
+
+
+def test_a_head_request_is_refused_without_a_body() -> None:
+    bridge = Bridge()
+    bridge.router.route = None
+    downstream, _ = bridge.request(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert downstream.status == 404
+    assert downstream.body == b""
+    assert b"Content-Length: 0" not in downstream.head
