@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -42,14 +42,12 @@ class OneOrMany:
     """Marks a list that may be written as its only item."""
 
 
-@dataclass(frozen=True, slots=True)
 class Invalid(ValueError):  # noqa: N818 - reads as a verdict: `raise Invalid(...)`
-    """A Spec's own complaints: pairs of the key concerned and the sentence about it."""
+    """A Spec's own complaints. `faults` pairs the key concerned with the sentence about it."""
 
-    faults: tuple[tuple[str, str], ...] = field(default=())
-
-    def __str__(self) -> str:
-        return "; ".join(f"`{key}` {sentence}" for key, sentence in self.faults)
+    def __init__(self, faults: tuple[tuple[str, str], ...]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"`{key}` {sentence}" for key, sentence in faults))
 
 
 def demand(*rules: tuple[str, bool, str]) -> None:

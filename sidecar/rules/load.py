@@ -1,18 +1,41 @@
-"""From a file, the environment and the command line to one checked RuleSet, or to every problem there is."""
+"""From a file, the environment and the command line to one checked RuleSet, or to every problem there is.
+
+The passes, each on the whole of what the one before it left: parse, overlay, interpolate, merge `defaults`, decode,
+check, lint. Precedence: command line > environment > file > defaults.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sidecar.rules.problems import Problem
+from sidecar.rules.checks import references, structure
+from sidecar.rules.decode import FAILED, Decoder
+from sidecar.rules.effective import effective
+from sidecar.rules.interpolation import Interpolation
+from sidecar.rules.keys import Record
+from sidecar.rules.lints import lints
+from sidecar.rules.overlay import Given, overlaid, with_defaults
+from sidecar.rules.parse import parse_yaml
+from sidecar.rules.problems import ConfigError, Problem
 from sidecar.rules.schema import RuleSet
+from sidecar.rules.source import read_rules, read_secret
+from sidecar.rules.tree import Origin, Table, is_null
+
+COMMAND_LINE = "command line"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Rules that can be used. `provenance` says for each dotted path where its value came from."""
+    """Rules that can be used.
+
+    `provenance` says for each dotted path where its value came from: `file:line`, `--listen`, `--set a.b`,
+    `environment NAME` or `default`. `secrets` holds the paths whose values are never to be shown. `digest` is the
+    SHA-256 of what is in effect, so it changes when and only when a value does.
+    """
 
     rules: RuleSet
     warnings: tuple[Problem, ...]
@@ -31,5 +54,51 @@ def load_rules(
     environ: Mapping[str, str] = MappingProxyType({}),
     allow_faults: bool = False,
 ) -> Loaded:
-    """Load the rules; ConfigError carries every problem. Command line > environment > file > defaults."""
-    raise NotImplementedError
+    """Load the rules; ConfigError carries every problem. Without a file, one upstream URL is enough."""
+    given = Given(upstreams, listen, admin, sets, environ, allow_faults)
+    if path is None:
+        return load_text("", COMMAND_LINE, given)
+    try:
+        text = read_rules(path)
+    except ValueError as error:
+        raise ConfigError([Origin(path).error(str(error))]) from None
+    return load_text(text, path, given)
+
+
+def load_text(text: str, file: str, given: Given, read: Callable[[str], str] = read_secret) -> Loaded:
+    """Load rules from their text; `file` is what problems call it, `read` is how `${file:…}` is read."""
+    from_file = file != COMMAND_LINE
+    parsed = parse_yaml(text, lambda line, column: Origin(file, line, column) if from_file else Origin(file))
+    node, problems = parsed.node, parsed.problems
+    if not parsed.whole:
+        # A tree cut short by a syntax error would be said to lack what comes after it.
+        raise ConfigError(sorted(problems))
+    if not isinstance(node, Table):
+        if not is_null(node):
+            raise ConfigError([node.origin.error("a rules file is a mapping; it begins with `version: 1`")])
+        node = Table({}, node.origin)
+    tree = overlaid(node, given, problems)
+    interpolated = Interpolation(given.environ, read).applied(tree, problems)
+    tree = with_defaults(interpolated) if isinstance(interpolated, Table) else tree
+    decoder = Decoder(problems)
+    rules = decoder.decode(tree, Record(RuleSet, None), "")
+    return _checked(rules, tree, decoder, given)
+
+
+def _checked(rules: RuleSet, tree: Table, decoder: Decoder, given: Given) -> Loaded:
+    problems = decoder.problems
+    problems.extend(structure(tree))
+    usable = rules is not FAILED
+    if usable:
+        problems.extend(references(rules, tree, decoder.places, given.allow_faults))
+    if not usable or any(problem.severity == "error" for problem in problems):
+        raise ConfigError(sorted(dict.fromkeys(problems)))
+    problems.extend(lints(rules, decoder.places))
+    whole = json.dumps(effective(rules), sort_keys=True, ensure_ascii=True)
+    return Loaded(
+        rules=rules,
+        warnings=tuple(sorted(dict.fromkeys(problems))),
+        digest=hashlib.sha256(whole.encode()).hexdigest(),
+        provenance=MappingProxyType({path: str(origin) for path, origin in decoder.leaves.items()}),
+        secrets=frozenset(decoder.secrets),
+    )

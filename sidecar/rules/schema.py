@@ -264,7 +264,9 @@ class RuleSet:
     log: Annotated[LogRule, "logging"] = field(default_factory=LogRule)
     drain: Annotated[DrainRule, "how the process leaves"] = field(default_factory=DrainRule)
     upstreams: Annotated[Mapping[str, UpstreamRule], "groups of endpoints, by name"]
-    defaults: Annotated[DefaultsRule, "policies of every route; a route's own are merged over them, null switches off"]
+    defaults: Annotated[
+        DefaultsRule, "policies of every route; a route's own are merged over them, null switches off"
+    ] = field(default_factory=DefaultsRule)
     routes: Annotated[tuple[RouteRule, ...], "which requests go where; the first that matches is taken"]
 
 

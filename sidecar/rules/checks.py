@@ -1,0 +1,107 @@
+"""What no single value can know: that names are unique, that what is named exists, that two parts agree.
+
+Errors only; what is merely unwise is in lints.py. Names are read from the tree, so that a broken upstream is not
+also reported as a missing one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sidecar.policies.fault import FaultSpec
+from sidecar.policies.rate_limit import RateLimitSpec
+from sidecar.rules.nearest import nearest
+from sidecar.rules.problems import Problem
+from sidecar.rules.schema import RouteRule, RuleSet
+from sidecar.rules.tree import DEFAULT, Items, Node, Origin, Scalar, Table
+
+
+def structure(tree: Table) -> Iterator[Problem]:
+    """Problems of the tree itself: nothing to serve, names used twice."""
+    wanted = {
+        "upstreams": "there is no upstream; add `upstreams`, or give a backend with --upstream http://HOST:PORT",
+        "routes": "there is no route; add `routes`, as in `routes: [{name: everything, upstream: app}]`",
+        "listeners": "there is no listener; drop the key for one on :8080",
+    }
+    for key, sentence in wanted.items():
+        node = tree.get(key)
+        empty = (isinstance(node, Items) and not node.items) or (isinstance(node, Table) and not node.entries)
+        if node is None or empty:
+            yield (node or tree).origin.error(sentence)
+    yield from _twice(tree.get("listeners"), "name", "listener")
+    yield from _twice(tree.get("listeners"), "address", "listener address")
+    routes = tree.get("routes")
+    yield from _twice(routes, "name", "route")
+    for route in _tables(routes):
+        yield from _twice(route.get("rate_limits"), "name", "rate limit")
+    yield from _twice(_table(tree, "defaults").get("rate_limits"), "name", "rate limit")
+
+
+def references(rules: RuleSet, tree: Table, places: Mapping[str, Origin], allow_faults: bool) -> Iterator[Problem]:
+    """Problems between parts: what is named but not there, what may not be used."""
+    names = list(_table(tree, "upstreams").entries)
+
+    def at(*path: str) -> Origin:
+        steps = list(path)
+        while steps and ".".join(steps) not in places:
+            steps.pop()
+        return places.get(".".join(steps), tree.origin)
+
+    listening = {str(listener.address) for listener in rules.listeners}
+    if str(rules.admin.address) in listening and rules.admin.address.port:
+        yield at("admin", "address").error(f"the admin address {rules.admin.address} is a listener's, too")
+    for route in rules.routes:
+        for index, name in enumerate(route.upstreams):
+            place = at("routes", route.name, *(("upstream",) if route.upstream else ("split", str(index), "upstream")))
+            yield from _unknown(name, names, place)
+        fault = route.spec(FaultSpec)
+        if fault is not None and not allow_faults:
+            yield at("routes", route.name, "fault").error("`fault` is refused without --allow-faults")
+        for limit in route.specs(RateLimitSpec):
+            for index, source in enumerate(limit.key):
+                if not _has(route, source):
+                    place = at("routes", route.name, "rate_limits", limit.name, "key", str(index))
+                    yield place.error(_no_variable(source, f"the path of route `{route.name}`"))
+    for upstream in rules.upstreams.values():
+        hashed = upstream.balance.hash
+        users = [route for route in rules.routes if upstream.name in route.upstreams]
+        if hashed and users and not any(_has(route, hashed) for route in users):
+            place = at("upstreams", upstream.name, "balance", "hash")
+            yield place.error(_no_variable(hashed, "the path of any route to this upstream"))
+
+
+def _unknown(name: str, names: Sequence[str], place: Origin) -> Iterator[Problem]:
+    if name not in names:
+        hint = nearest(name, names) or (f"; there are: {', '.join(names)}" if names else "")
+        yield place.error(f"there is no upstream `{name}`{hint}")
+
+
+def _has(route: RouteRule, source: str) -> bool:
+    return not source.startswith("path:") or source.removeprefix("path:") in route.match.path.variables
+
+
+def _no_variable(source: str, where: str) -> str:
+    name = source.removeprefix("path:")
+    return f"`{source}` names a variable, but {where} has none called `{{{name}}}`"
+
+
+def _twice(node: Node | None, key: str, what: str) -> Iterator[Problem]:
+    seen: dict[str, Origin] = {}
+    for item in _tables(node):
+        value = item.get(key)
+        if not isinstance(value, Scalar) or value.text.endswith(":0"):
+            continue
+        if value.text in seen:
+            first = seen[value.text]
+            where = f"; the first is on line {first.line}" if first.line and first != DEFAULT else ""
+            yield value.origin.error(f"the {what} `{value.text}` is used twice{where}")
+        seen.setdefault(value.text, value.origin)
+
+
+def _tables(node: Node | None) -> tuple[Table, ...]:
+    return tuple(item for item in node.items if isinstance(item, Table)) if isinstance(node, Items) else ()
+
+
+def _table(tree: Table, key: str) -> Table:
+    node = tree.get(key)
+    return node if isinstance(node, Table) else Table({})
