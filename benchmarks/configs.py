@@ -204,9 +204,9 @@ upstreams:
     endpoints: [http://127.0.0.1:{backend}]
     connect_timeout: 1s
     pool: {{max_connections: {POOL}, idle_timeout: 60s}}{guards if policies else ""}
+defaults: {{timeout: {{request: 15s, idle: 60s}}}}
 routes:
   - name: all
     match: {{path: /}}
-    upstream: app
-    timeout: {{request: 15s, idle: 60s}}{corridor if policies else bare}
+    upstream: app{corridor if policies else bare}
 """

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from benchmarks import configs
+from sidecar.rules.load import load_rules
 
 
 @pytest.fixture
@@ -60,6 +61,13 @@ def test_only_the_policies_row_of_sidecar_limits_retries_breaks_and_ejects(every
     assert "rate_limits" not in bare["routes"][0]
     assert set(full["upstreams"]["app"]) - set(bare["upstreams"]["app"]) == {"ejection", "circuit_breaker"}
     assert {"rate_limits", "retry"} <= set(full["routes"][0])
+
+
+@pytest.mark.parametrize("policies", [False, True])
+def test_sidecar_accepts_its_rules(tmp_path: Path, policies: bool) -> None:
+    path = tmp_path / "sidecar.yaml"
+    path.write_text(configs.sidecar(7001, 7003, 7002, 100, policies=policies))
+    assert load_rules(str(path)).rules.version == 1
 
 
 def test_access_logs_are_off(every: dict[str, str]) -> None:
