@@ -11,7 +11,7 @@ UPSTREAM_PROTOCOL_ERROR = "upstream_protocol_error"
 CODES = frozenset({BAD_REQUEST, URI_TOO_LONG, HEADERS_TOO_LARGE, UPSTREAM_PROTOCOL_ERROR})
 
 
-class BadMessage(ValueError):
+class BadMessage(ValueError):  # noqa: N818 - it names the message, not the fault
     """The peer sent bytes that are no acceptable HTTP/1.1 message; nothing after them can be read.
 
     The connection must be closed after whatever answer `code` asks for, because where the next message would begin
