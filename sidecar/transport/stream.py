@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
+from sidecar.transport.wheel import Timer
 from sidecar.wire.forwarding import Origin
 from sidecar.wire.message import RequestHead, ResponseHead
 
@@ -38,20 +39,25 @@ class RequestReceiver(Protocol):
     def downstream_resumed(self) -> None:
         """The client reads again."""
 
+    def expired(self) -> None:
+        """The stream's timer, which the bridge had set, has come."""
+
 
 class DownstreamStream(Protocol):
     """One request and its answer, as the bridge sees them."""
 
     origin: Origin
     started: float  # the instant of the request's first byte, monotonic seconds
+    timer: Timer  # for the bridge to set; its callback tells the receiver `expired`
 
     def send_informational(self, head: bytes) -> None:
         """A serialised 1xx head, sent at once."""
 
-    def send_head(self, head: bytes, framing: int, close: bool, hold: bool = False) -> None:
+    def send_head(self, head: bytes, framing: int, close: bool, hold: bool = False, length: int = -1) -> None:
         """The serialised final head. `framing` (wire.message constants) is how the data that follows is put on the
         wire: the stream adds chunk framing itself. `close`: the connection ends after this answer. `hold`: data
-        follows in this very call chain, so the head may wait for it and go out in one write."""
+        follows in this very call chain, so the head may wait for it and go out in one write. `length`: the
+        Content-Length when the framing is LENGTH; without it the stream reads it out of the head again."""
 
     def send_data(self, data: bytes) -> None:
         """A piece of the answer's body (in a tunnel: raw bytes)."""
@@ -72,6 +78,18 @@ class DownstreamStream(Protocol):
 
     def resume(self) -> None:
         """Lets it flow again; idempotent."""
+
+
+class Acceptor(Protocol):
+    """The bridge, as a connection sees it: where the requests of a listener go."""
+
+    def request(self, stream: DownstreamStream, head: RequestHead) -> RequestReceiver:
+        """A request has begun. The bridge may answer, even completely, inside this call; the receiver it returns then
+        hears nothing."""
+
+    def refuse(self, stream: DownstreamStream, reason: Reason, detail: str) -> None:
+        """What came is no acceptable request. The bridge answers inside this call, through send_head, send_data and
+        send_end with `close`; without an answer the connection is cut. There is no receiver."""
 
 
 class ResponseReceiver(Protocol):
@@ -109,9 +127,11 @@ class UpstreamStream(Protocol):
 
     reused: bool  # it carried an earlier exchange: it may be stale
 
-    def start(self, receiver: ResponseReceiver, method: bytes, head: bytes, framing: int, more: bool) -> None:
+    def start(
+        self, receiver: ResponseReceiver, method: bytes, head: bytes, framing: int, more: bool, length: int = -1
+    ) -> None:
         """Sends a serialised head; `framing` is how the data that follows is put on the wire. `more`: data follows in
-        this very call chain, so the head may wait for it. With NO_BODY no `send_end` is needed."""
+        this very call chain, so the head may wait for it. With NO_BODY no `send_end` is needed. `length` as above."""
 
     def send_data(self, data: bytes) -> None:
         """A piece of the request's body (in a tunnel: raw bytes)."""

@@ -1,0 +1,92 @@
+"""Keeping pace: who stopped the reading, and whether the peer takes what it is sent.
+
+Owns the two counters of one connection. Idempotent both ways, because a receiver may ask twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from sidecar.transport.wheel import DeadlineWheel, Timer
+
+# Who stopped the reading; bits.
+BY_RECEIVER = 1
+BY_BACKLOG = 2
+BY_ANY = 3
+
+# What the receiver knows of the peer's pace. A transport says `full` inside our own write, so the receiver is told in
+# the next turn of the loop: in between the pressure is there and nobody told.
+FLOWING = 0
+FULL = 1
+TOLD = 2
+
+
+class ReadGate:
+    """Reading goes on while nobody has stopped it."""
+
+    __slots__ = ("stops", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self.stops = 0
+
+    def stop(self, who: int) -> None:
+        """Stops the reading on behalf of `who`."""
+        if not self.stops:
+            self.transport.pause_reading()
+        self.stops |= who
+
+    def start(self, who: int) -> None:
+        """Takes the stop of `who` back."""
+        if self.stops:
+            self.stops &= ~who
+            if not self.stops:
+                self.transport.resume_reading()
+
+
+class WriteWatch:
+    """Whether the peer reads; `stuck` when it has taken nothing at all for `patience` seconds."""
+
+    __slots__ = ("_clock", "_patience", "_timer", "_unsent", "_wheel", "pressure", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(
+        self, wheel: DeadlineWheel, clock: Callable[[], float], patience: float, stalled: Callable[[], object]
+    ) -> None:
+        self._wheel = wheel
+        self._clock = clock
+        self._patience = patience
+        self._timer = Timer(stalled)
+        self._unsent = 0
+        self.pressure = FLOWING
+
+    def full(self) -> None:
+        """The buffer is past its high-water mark."""
+        self.pressure = FULL
+        self.watch()
+
+    def flows(self) -> bool:
+        """The buffer is down again. Whether the receiver had been told otherwise."""
+        told = self.pressure == TOLD
+        self.pressure = FLOWING
+        self._wheel.clear(self._timer)
+        return told
+
+    def watch(self) -> None:
+        """Starts to count the patience, if anything is unsent."""
+        self._unsent = self.transport.get_write_buffer_size()
+        if self._unsent:
+            self._wheel.set(self._timer, self._clock() + self._patience)
+
+    def stuck(self) -> bool:
+        """The patience has run out: has nothing been taken since? If something has, it begins anew."""
+        before = self._unsent
+        self.watch()
+        return self._unsent >= before > 0
+
+    def drop(self) -> None:
+        """The connection is over."""
+        self._wheel.drop(self._timer)
