@@ -1,0 +1,71 @@
+"""How late the event loop is: the first thing to look at when everything is slow and no backend is.
+
+A timer asks to be called and measures how much later it is. Four calls a second cost nothing and see every stall of a
+quarter of a second; shorter ones are seen as often as they fall on a call.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from sidecar.telemetry.stats import Stats
+
+PERIOD = 0.25
+# Scrapes are 15 to 60 seconds apart, so a gauge of this very moment would miss nearly all; the worst of the last ten
+# seconds is what an alert wants.
+_KEPT = 40
+
+
+class TimerHandle(Protocol):
+    """A call to come."""
+
+    def cancel(self) -> None:
+        """Takes it back."""
+
+
+class TimerLoop(Protocol):
+    """What is asked of an event loop."""
+
+    def time(self) -> float:
+        """Monotonic seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
+        """Calls at an instant of `time`."""
+
+
+class LoopLag:
+    """Keeps `stats.loop_lag` at the worst lateness of the last ten seconds, from `start` until `stop`."""
+
+    __slots__ = ("_due", "_handle", "_lags", "_loop", "_stats")
+
+    def __init__(self, loop: TimerLoop, stats: Stats) -> None:
+        self._loop = loop
+        self._stats = stats
+        self._lags: deque[float] = deque(maxlen=_KEPT)
+        self._due = 0.0
+        self._handle: TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to measure; a second call changes nothing."""
+        if self._handle is None:
+            self._ask()
+
+    def stop(self) -> None:
+        """Measure no more and leave no timer behind; the gauge goes to zero."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self._lags.clear()
+        self._stats.loop_lag = 0.0
+
+    def _ask(self) -> None:
+        self._due = self._loop.time() + PERIOD
+        self._handle = self._loop.call_at(self._due, self._called)
+
+    def _called(self) -> None:
+        # uvloop rounds timers to milliseconds and may be early.
+        self._lags.append(max(0.0, self._loop.time() - self._due))
+        self._stats.loop_lag = max(self._lags)
+        self._ask()

@@ -1,0 +1,130 @@
+"""Rules become a Runtime; what lives on over a reload is the same object."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from sidecar.model.address import Address
+from sidecar.policies.selection import Hash, LeastRequests, RoundRobin, SelectionSpec
+from sidecar.policies.timeout import TimeoutSpec
+from sidecar.rules.schema import MatchRule, RouteRule, RuleSet, SplitRule
+from sidecar.runtime.build import prepare
+from sidecar.runtime.generation import Current, Runtime
+from tests.runtime.requests import Observers, Request, match_rule, route_rule, rule_set, upstream_rule
+
+ONE, TWO = "http://127.0.0.1:1", "http://127.0.0.1:2"
+
+
+def build(rules: RuleSet, previous: Runtime | None = None, observers: Observers | None = None) -> Runtime:
+    return prepare(rules, "d", previous, observers or Observers(), random.Random(1))
+
+
+def test_every_route_is_bound_to_its_upstream_and_its_observer() -> None:
+    observers = Observers()
+    rules = rule_set(
+        (upstream_rule(ONE), upstream_rule(TWO, name="other")),
+        route_rule("a", "other", match_rule("/a")),
+        route_rule("b"),
+    )
+    runtime = build(rules, observers=observers)
+    assert (runtime.number, runtime.digest, runtime.rules) == (1, "d", rules)
+    assert [one.name for one in runtime.routes] == ["a", "b"]
+    assert [one.rule_index for one in runtime.routes] == [0, 1]
+    first = runtime.routes[0]
+    assert first.upstream is runtime.upstreams["other"]
+    assert first.observer is observers.routes["a"]
+    assert first.upstream.observer is observers.upstreams["other"]
+    assert runtime.router.match(Request(b"/a/x")) is first
+
+
+def test_timeouts_come_from_the_rules_and_are_endless_where_switched_off() -> None:
+    spec = TimeoutSpec(request=3.0, attempt=None, idle=7.0)
+    shadow = TimeoutSpec(request=3.0, mode="shadow")
+    rules = rule_set(
+        (upstream_rule(ONE),), route_rule("a", timeout=spec), route_rule("b"), route_rule("c", timeout=shadow)
+    )
+    timeouts = [(one.request_timeout, one.attempt_timeout, one.idle_timeout) for one in build(rules).routes]
+    assert timeouts == [(3.0, math.inf, 7.0), (math.inf,) * 3, (math.inf,) * 3]
+
+
+def test_an_upstream_has_the_values_of_its_rule() -> None:
+    rule = upstream_rule(ONE, weight=3, balance=SelectionSpec(strategy="round_robin"))
+    upstream = build(rule_set((rule,), route_rule("a"))).upstreams["app"]
+    assert isinstance(upstream.strategy, RoundRobin)
+    assert (upstream.connect_timeout, upstream.resolve) == (1.0, 30.0)
+    assert upstream.pool == rule.pool
+    assert [(one.name, one.weight) for one in upstream.endpoints] == [("app/127.0.0.1:1", 3)]
+
+
+def test_a_hash_balance_asks_each_route_for_its_key() -> None:
+    rule = upstream_rule(ONE, TWO, balance=SelectionSpec(hash="path:id"))
+    runtime = build(rule_set((rule,), route_rule("a", match=match_rule("/users/{id}")), route_rule("b")))
+    assert isinstance(runtime.upstreams["app"].strategy, Hash)
+    key = runtime.routes[0].key
+    assert key is not None
+    assert key.of(Request(b"/users/7"), "") == "7"
+    assert runtime.routes[1].key is None, "its path has no such variable"
+
+
+def test_a_route_to_an_upstream_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="`a` leads to the upstream `missing`"):
+        build(rule_set((upstream_rule(ONE),), route_rule("a", "missing")))
+
+
+def test_a_split_goes_to_its_largest_share() -> None:
+    split = (SplitRule(upstream="app", weight=5), SplitRule(upstream="big", weight=95))
+    rules = rule_set(
+        (upstream_rule(ONE), upstream_rule(TWO, name="big")),
+        RouteRule(name="a", match=MatchRule(), split=split, policies={}),
+    )
+    assert build(rules).routes[0].upstream.name == "big"
+
+
+def test_a_reload_keeps_endpoints_strategy_and_counts() -> None:
+    rules = rule_set((upstream_rule(ONE, TWO),), route_rule("a"))
+    first = build(rules)
+    kept = first.upstreams["app"].endpoints
+    kept[0].in_flight, kept[0].channel = 2, object()
+    second = build(rules, first)
+    assert second.number == 2
+    assert all(new is old for new, old in zip(second.upstreams["app"].endpoints, kept, strict=True))
+    assert second.upstreams["app"].strategy is first.upstreams["app"].strategy
+
+
+def test_a_changed_balance_gets_a_new_strategy() -> None:
+    first = build(rule_set((upstream_rule(ONE),), route_rule("a")))
+    assert isinstance(first.upstreams["app"].strategy, LeastRequests)
+    changed = upstream_rule(ONE, balance=SelectionSpec(strategy="round_robin"))
+    second = build(rule_set((changed,), route_rule("a")), first)
+    assert isinstance(second.upstreams["app"].strategy, RoundRobin)
+
+
+def test_preparing_touches_nothing_of_the_generation_before() -> None:
+    first = build(rule_set((upstream_rule(ONE, weight=1),), route_rule("a")))
+    endpoint = first.upstreams["app"].endpoints[0]
+    second = build(rule_set((upstream_rule(ONE, weight=9),), route_rule("a")), first)
+    assert second.upstreams["app"].endpoints == (endpoint,)
+    assert endpoint.weight == 1
+    Current(first).swap(second)
+    assert endpoint.weight == 9
+
+
+def test_addresses_that_a_name_was_resolved_to_outlive_a_reload() -> None:
+    rules = rule_set((upstream_rule("http://app.internal:80", ONE),), route_rule("a"))
+    first = build(rules)
+    named, fixed = first.upstreams["app"].endpoints
+    found = [named.resolved(Address(host, 80)) for host in ("10.0.0.1", "10.0.0.2")]
+    first.upstreams["app"].replace_endpoints([*found, fixed])
+    second = build(rules, first)
+    assert second.upstreams["app"].endpoints == (*found, fixed)
+    third = build(rule_set((upstream_rule(ONE),), route_rule("a")), second)
+    assert third.upstreams["app"].endpoints == (fixed,)
+
+
+def test_a_changed_scheme_makes_another_endpoint() -> None:
+    first = build(rule_set((upstream_rule(ONE),), route_rule("a")))
+    second = build(rule_set((upstream_rule("https://127.0.0.1:1"),), route_rule("a")), first)
+    assert second.upstreams["app"].endpoints[0] is not first.upstreams["app"].endpoints[0]
