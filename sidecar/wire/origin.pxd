@@ -1,0 +1,8 @@
+cdef class Origin:
+    cdef public str peer_ip
+    cdef public bytes scheme
+    cdef public bint trusted
+    cdef public int port
+    cdef public bytes peer_token
+    cdef public bytes peer_line
+    cdef public bytes proto_line
