@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Protocol
 
@@ -42,8 +42,8 @@ class Traffic(Protocol):
     def busy(self) -> int:
         """Connections that still have a request or a tunnel."""
 
-    async def quiet(self) -> None:
-        """Wait until the last connection is gone; an event, not a poll."""
+    def when_quiet(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once the last connection is gone: an event, not a poll. At once when there is none."""
 
     def cut(self) -> int:
         """Cut whatever is left at once, and say how many requests and tunnels that were."""
@@ -52,7 +52,7 @@ class Traffic(Protocol):
 class Drain:
     """One drain. `announce` and `deadline` in seconds, both counted from `begin`."""
 
-    __slots__ = ("_hurried", "_lifecycle", "_traffic", "announce", "cut", "deadline", "stage", "why")
+    __slots__ = ("_hurried", "_lifecycle", "_over", "_traffic", "announce", "cut", "deadline", "stage", "why")
 
     def __init__(self, lifecycle: Lifecycle, traffic: Traffic, *, announce: float, deadline: float) -> None:
         self.announce = announce
@@ -63,6 +63,7 @@ class Drain:
         self._lifecycle = lifecycle
         self._traffic = traffic
         self._hurried = asyncio.Event()
+        self._over = asyncio.Event()  # nothing is left to wait for
 
     def begin(self, why: str) -> None:
         """Enter the drain: not ready from this instant. Does nothing when it has begun."""
@@ -76,6 +77,7 @@ class Drain:
     def hurry(self) -> None:
         """End now: what is left is cut."""
         self._hurried.set()
+        self._over.set()
 
     async def run(self) -> int:
         """See a drain that has begun to its end, and return how many requests and tunnels had to be cut."""
@@ -86,7 +88,8 @@ class Drain:
         self._traffic.stop_accepting()
         if not self._hurried.is_set():
             _LOG.info("no longer accepting; %d connections still busy", self._traffic.busy())
-            await self._within(began + self.deadline, self._quiet_or_hurried())
+            self._traffic.when_quiet(self._over.set)
+            await self._within(began + self.deadline, self._over.wait())
         self.cut = self._traffic.cut()
         self.stage = Stage.CLOSING
         self._lifecycle.advance(Phase.CLOSING)
@@ -95,15 +98,6 @@ class Drain:
         else:
             _LOG.info("drained: every request was answered")
         return self.cut
-
-    async def _quiet_or_hurried(self) -> None:
-        waits = {asyncio.ensure_future(self._traffic.quiet()), asyncio.ensure_future(self._hurried.wait())}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
 
     @staticmethod
     async def _within(instant: float, wait: Awaitable[object]) -> None:

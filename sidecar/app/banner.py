@@ -1,0 +1,76 @@
+"""What the process says when it has started: where it listens, what it fronts, what to try. Pure text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from sidecar import __version__
+from sidecar.model.address import Address
+from sidecar.rules.problems import Problem
+
+_HOT = ("sidecar.wire.head", "sidecar.proxy.corridor")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the banner tells of. `fronts`: pairs of an upstream's name and its endpoints as written."""
+
+    listeners: Sequence[Address]
+    admin: Address | None
+    fronts: Sequence[tuple[str, Sequence[str]]]
+    warnings: Sequence[Problem] = ()
+    compiled: bool = True
+    demo: bool = False
+
+
+def banner(scene: Scene) -> str:
+    """The whole text, with its last line's end."""
+    places = ", ".join(reachable(address) for address in scene.listeners)
+    lines = [f"sidecar {__version__} listens on {places}"]
+    for name, endpoints in scene.fronts:
+        lines.append(f"  fronts {name}: {', '.join(endpoints)}{' (demo backend)' if scene.demo else ''}")
+    if scene.admin is not None:
+        lines.append(f"  admin on {reachable(scene.admin)}")
+    lines += ["", "try:", *(f"  {command}" for command in commands(scene)), ""]
+    lines += [str(problem) for problem in scene.warnings]
+    if not scene.compiled:
+        lines.append(compiled_line(compiled=False))
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def commands(scene: Scene) -> list[str]:
+    """Three commands worth typing first."""
+    front = next((address for address in scene.listeners if not address.is_unix), None)
+    if front is None:
+        tries = [f"curl -i --unix-socket {address.path} http://localhost/" for address in scene.listeners[:1]]
+    elif scene.demo:
+        tries = [f"curl -i {reachable(front)}/echo", f"curl -i '{reachable(front)}/flaky?ratio=0.3'"]
+    else:
+        tries = [f"curl -i {reachable(front)}/"]
+    if scene.admin is not None and not scene.admin.is_unix:
+        paths = ("/status", "/metrics", "/readyz?verbose")
+        tries += [f"curl {reachable(scene.admin)}{path}" for path in paths[: 3 - len(tries)]]
+    return tries
+
+
+def reachable(address: Address) -> str:
+    """The address as one would type it on this machine."""
+    if address.is_unix:
+        return str(address)
+    anywhere = address.host in ("", "0.0.0.0", "::")
+    return f"http://{Address('127.0.0.1', address.port) if anywhere else address}"
+
+
+def is_compiled() -> bool:
+    """Whether the hot modules run compiled."""
+    return all(Path(import_module(name).__file__ or "").suffix in (".so", ".pyd") for name in _HOT)
+
+
+def compiled_line(*, compiled: bool | None = None) -> str:
+    """One line on whether the hot modules run compiled; looks when not told."""
+    if is_compiled() if compiled is None else compiled:
+        return "hot modules are compiled"
+    return "hot modules are not compiled: they run interpreted, at a fraction of the speed (make build compiles them)"

@@ -1,0 +1,142 @@
+"""`sidecar status` and `sidecar drain`: a client of a running sidecar's admin address.
+
+Uses http.client, so that these start at once and HTTP_PROXY of the environment never comes between.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from sidecar.app.errors import CommandError, Exit
+from sidecar.model.address import Address
+from sidecar.policies.units import parse_duration, show_duration
+
+_TIMEOUT = 5.0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print what a running sidecar says of itself."""
+    code, body = _ask(arguments.admin, "GET", "/status", _TIMEOUT)
+    told = _parsed(code, body, arguments.admin)
+    print(json.dumps(told, indent=2) if arguments.json else table(told))
+    return Exit.DONE
+
+
+def drain(arguments: argparse.Namespace) -> int:
+    """Ask a running sidecar to drain; with a wait, see it to the end."""
+    if arguments.wait is None:
+        code, body = _ask(arguments.admin, "POST", "/drain", _TIMEOUT)
+        _parsed(code, body, arguments.admin)
+        print("draining")
+        return Exit.DONE
+    try:
+        seconds = parse_duration(arguments.wait)
+    except ValueError as error:
+        raise CommandError(Exit.USAGE, f"--wait: {error}") from error
+    code, body = _ask(arguments.admin, "POST", f"/drain?wait={quote(f'{seconds:f}s')}", seconds + _TIMEOUT)
+    if code == 504:
+        raise CommandError(Exit.CUT, f"not drained after {show_duration(seconds)}; it goes on")
+    _parsed(code, body, arguments.admin)
+    print("drained")
+    return Exit.DONE
+
+
+def table(told: Mapping[str, Any]) -> str:
+    """The status as people read it: the state of the whole, then routes, then endpoints."""
+    rules = told["rules"]
+    lines = [
+        f"{told['phase']}, up {_age(told['uptime_seconds'])}, version {told['version']}, "
+        f"rules {rules['hash'][:12]} (generation {rules['generation']})"
+    ]
+    lines += [f"not ready: {reason}" for reason in told.get("not_ready", ())]
+    lines.append("")
+    routes = [
+        (
+            route["name"],
+            route["upstream"],
+            route["in_flight"],
+            route["requests"],
+            route["statuses"].get("5xx", 0),
+            sum(route["rejections"].values()),
+        )
+        for route in told["routes"]
+    ]
+    lines += columns(("ROUTE", "UPSTREAM", "IN FLIGHT", "REQUESTS", "5XX", "REJECTED"), routes)
+    lines.append("")
+    endpoints = [
+        (endpoint["name"], endpoint["in_flight"], endpoint["pool"]["idle"], endpoint["weight"])
+        for upstream in told["upstreams"]
+        for endpoint in upstream["endpoints"]
+    ]
+    lines += columns(("ENDPOINT", "IN FLIGHT", "IDLE", "WEIGHT"), endpoints)
+    return "\n".join(lines)
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Rows under their heads, each column as wide as its widest cell."""
+    cells = [tuple(map(str, row)) for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
+
+
+def _ask(address: Address, method: str, target: str, timeout: float) -> tuple[int, bytes]:
+    connection = _Connection(address, timeout)
+    headers = {"Accept": "application/json"}
+    token = os.environ.get("SIDECAR_ADMIN_TOKEN")
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        connection.request(method, target, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise CommandError(Exit.FAILED, f"no sidecar answers at {address}: {reason}") from error
+    finally:
+        connection.close()
+
+
+def _parsed(code: int, body: bytes, address: Address) -> dict[str, Any]:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise CommandError(Exit.FAILED, f"what answers at {address} is no sidecar's admin address (status {code})")
+    if code >= 400:
+        hint = "; set SIDECAR_ADMIN_TOKEN" if code == 401 else ""
+        raise CommandError(Exit.FAILED, f"{address} refuses: {told.get('detail', code)}{hint}")
+    return told
+
+
+class _Connection(http.client.HTTPConnection):
+    """One connection to an address, be it TCP or a unix socket."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        # Every interface is reached through the loopback one.
+        super().__init__(address.host or "127.0.0.1", address.port or None, timeout=timeout)
+        self._path = address.path
+        if self._path is not None:
+            self.host = "localhost"
+
+    def connect(self) -> None:
+        if self._path is None:
+            super().connect()
+            return
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)

@@ -1,0 +1,132 @@
+"""`sidecar explain`: which route a request takes, why the earlier ones did not, and what then applies to it.
+
+The request goes through the parser and the router that run; nothing here decides anything of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+from sidecar.app.cli_admin import columns
+from sidecar.app.cli_check import plain_environment
+from sidecar.app.cli_run import usable
+from sidecar.app.errors import CommandError, Exit
+from sidecar.model.observer import NullRouteObserver, NullUpstreamObserver
+from sidecar.rules.effective import effective, flattened
+from sidecar.rules.load import Loaded
+from sidecar.runtime.build import prepare
+from sidecar.runtime.routing import Router
+from sidecar.runtime.upstream import Route
+from sidecar.wire.errors import BadMessage
+from sidecar.wire.head import parse_request
+from sidecar.wire.message import HeadLimits, RequestHead
+
+
+class _NoObservers:
+    """Nobody watches an explanation."""
+
+    def route(self, name: str) -> NullRouteObserver:
+        return NullRouteObserver()
+
+    def upstream(self, name: str) -> NullUpstreamObserver:
+        return NullUpstreamObserver()
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Print the explanation; 0 also when no route matches, because that is an answer too."""
+    if arguments.config is None:
+        raise CommandError(Exit.USAGE, "explain needs the rules: -c FILE")
+    loaded = usable(
+        arguments.config,
+        upstreams=(),
+        listen=None,
+        admin=None,
+        sets=arguments.set,
+        environ=plain_environment(),
+        allow_faults=arguments.allow_faults,
+    )
+    for warning in loaded.warnings:
+        print(warning, file=sys.stderr)
+    head = request_head(arguments.method, arguments.url, arguments.headers)
+    runtime = prepare(loaded.rules, loaded.digest, None, _NoObservers(), random.Random(0))  # noqa: S311 - picks nothing
+    print("\n".join(explanation(loaded, runtime.router, head)))
+    return Exit.DONE
+
+
+def request_head(method: str, url: str, headers: Sequence[str]) -> RequestHead:
+    """The request as the proxy would read it; CommandError says why it is none."""
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    names = [header.partition(":")[0].strip().lower() for header in headers]
+    lines = [f"{method} {target} HTTP/1.1"]
+    if "host" not in names:
+        lines.append(f"host: {parts.netloc or 'localhost'}")
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon:
+            raise CommandError(Exit.USAGE, f"-H `{header}`: write it as `name: value`")
+        lines.append(f"{name.strip()}: {value.strip()}")
+    try:
+        raw = "\r\n".join((*lines, "", "")).encode("latin-1")
+        head = parse_request(raw, HeadLimits(max_bytes=1 << 20, max_fields=10_000, max_target=1 << 16))
+    except UnicodeEncodeError as error:
+        raise CommandError(Exit.USAGE, "a request line and its headers are Latin-1; percent-encode the rest") from error
+    except BadMessage as error:
+        raise CommandError(Exit.USAGE, f"the proxy would refuse this request: {error}") from error
+    if head is None or head.size != len(raw):
+        raise CommandError(Exit.USAGE, "this is not one request: there is a line break in it")
+    return head
+
+
+def explanation(loaded: Loaded, router: Router, head: RequestHead) -> Iterator[str]:
+    """The lines of the explanation."""
+    matched: Route | None = None
+    for route, matches, why in router.explain(head):
+        yield f"{'✓' if matches else '✗'} {route.name}: {why}{_written(loaded, route)}"
+        matched = route if matches else None
+    if matched is None:
+        yield "no route matches: the answer is 404 with reason no_route"
+        return
+    yield ""
+    values = flattened(effective(loaded.rules, loaded.secrets))
+    yield from _policies(f"route {matched.name}", f"routes.{matched.name}.", loaded, values)
+    yield ""
+    yield from _policies(f"upstream {matched.upstream.name}", f"upstreams.{matched.upstream.name}.", loaded, values)
+
+
+def _written(loaded: Loaded, route: Route) -> str:
+    origin = loaded.provenance.get(f"routes.{route.name}.name", "default")
+    return "" if origin == "default" else f"  ({origin})"
+
+
+def _policies(title: str, prefix: str, loaded: Loaded, values: dict[str, object]) -> Iterator[str]:
+    rows = [
+        (path.removeprefix(prefix), _shown(value), origin_of(path, loaded))
+        for path, value in values.items()
+        if path.startswith(prefix) and path != f"{prefix}name" and value != []
+    ]
+    yield f"{title}:"
+    yield from (f"  {line}" for line in columns(("KEY", "VALUE", "FROM"), rows))
+
+
+def origin_of(path: str, loaded: Loaded) -> str:
+    """Where the value of a dotted path came from; a piece of a longer written value came from where that is."""
+    steps = path.split(".")
+    while steps:
+        found = loaded.provenance.get(".".join(steps))
+        if found is not None:
+            return found
+        steps.pop()
+    return "default"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

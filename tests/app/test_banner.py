@@ -1,0 +1,55 @@
+"""What is said at the start."""
+
+import pytest
+
+from sidecar.app.banner import Scene, banner, commands, compiled_line, is_compiled, reachable
+from sidecar.model.address import Address
+from sidecar.rules.problems import Problem
+
+ADMIN = Address("127.0.0.1", 9901)
+FRONTS = [("app", ["http://127.0.0.1:3000"])]
+SCENE = Scene([Address("", 8080)], ADMIN, FRONTS)
+
+
+def test_it_says_where_it_listens_what_it_fronts_and_where_admin_is() -> None:
+    text = banner(SCENE)
+    assert "listens on http://127.0.0.1:8080\n" in text
+    assert "fronts app: http://127.0.0.1:3000\n" in text
+    assert "admin on http://127.0.0.1:9901\n" in text
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        SCENE,
+        Scene([Address("", 8080)], ADMIN, FRONTS, demo=True),
+        Scene([Address(path="/run/s.sock")], ADMIN, FRONTS),
+    ],
+)
+def test_it_names_three_commands_to_try(scene: Scene) -> None:
+    assert len(commands(scene)) == 3
+    assert all(command.startswith("curl ") for command in commands(scene))
+    assert all(command in banner(scene) for command in commands(scene))
+
+
+def test_an_address_of_every_interface_is_told_as_one_can_type_it() -> None:
+    assert reachable(Address("0.0.0.0", 80)) == "http://127.0.0.1:80"
+    assert reachable(Address("::1", 80)) == "http://[::1]:80"
+    assert reachable(Address(path="/run/s.sock")) == "unix:/run/s.sock"
+
+
+def test_warnings_of_the_rules_are_told() -> None:
+    warning = Problem("a.yaml", 3, 1, "warning", "hardly meant")
+    assert "a.yaml:3:1: warning: hardly meant\n" in banner(Scene([Address("", 1)], None, FRONTS, [warning]))
+
+
+def test_running_interpreted_is_told_in_one_line_and_running_compiled_is_not() -> None:
+    interpreted = banner(Scene([Address("", 1)], None, FRONTS, compiled=False))
+    assert interpreted.count("hot modules are not compiled") == 1
+    assert "hot modules" not in banner(SCENE)
+
+
+def test_make_build_says_which_of_the_two_it_came_to() -> None:
+    assert compiled_line(compiled=True) == "hot modules are compiled"
+    assert ("not" in compiled_line()) is not is_compiled()

@@ -1,0 +1,71 @@
+"""What may be typed, and how a command ends."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sidecar import __version__
+from sidecar.app.cli import main, parser
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["bogus"],
+        ["run", "--bogus"],
+        ["check"],
+        ["explain", "GET"],
+        ["status", "--admin", "nonsense"],
+        ["run", "--workers", "4", "--upstream", "http://127.0.0.1:1"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_understood_is_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-V"]) == 0
+    assert capsys.readouterr().out == f"sidecar {__version__}\n"
+
+
+def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for word in ("run", "check", "explain", "schema", "demo", "status", "drain", "3 could not bind"):
+        assert word in text
+
+
+def test_the_environment_gives_what_is_not_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECAR_CONFIG", "a.yaml")
+    monkeypatch.setenv("SIDECAR_ADMIN", "127.0.0.1:7")
+    assert parser().parse_args(["run"]).config == "a.yaml"
+    assert parser().parse_args(["run", "-c", "b.yaml"]).config == "b.yaml"
+    assert str(parser().parse_args(["status"]).admin) == "127.0.0.1:7"
+    assert str(parser().parse_args(["status", "--admin", ":8"]).admin) == ":8"
+
+
+def test_a_reader_that_leaves_is_no_failure() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "sidecar", "schema"], stdout=writer, stderr=subprocess.PIPE, timeout=30, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_status_does_not_wait_for_the_import_of_a_server() -> None:
+    code = (
+        "import sys; from sidecar.app.cli import main; main(['status', '--admin', '127.0.0.1:1']);"
+        "sys.exit('aiohttp' in sys.modules or 'uvloop' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False)
+    assert ended.returncode == 0
+    assert b"Traceback" not in ended.stderr

@@ -1,0 +1,178 @@
+"""status and drain, against a server that answers what a test sets."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.app.cli import main
+from sidecar.app.cli_admin import columns, table
+
+STATUS: dict[str, Any] = {
+    "version": "0.1.0",
+    "phase": "serving",
+    "uptime_seconds": 200.5,
+    "not_ready": ["upstream app: no endpoint is available"],
+    "rules": {"hash": "0123456789abcdef", "generation": 3},
+    "routes": [
+        {
+            "name": "all",
+            "upstream": "app",
+            "in_flight": 2,
+            "requests": 7,
+            "statuses": {"2xx": 6, "5xx": 1},
+            "rejections": {"rate_limited": 4, "no_endpoint": 1},
+        }
+    ],
+    "upstreams": [
+        {
+            "name": "app",
+            "endpoints": [{"name": "app/127.0.0.1:3000", "in_flight": 2, "weight": 1, "pool": {"idle": 5}}],
+        }
+    ],
+}
+
+
+class Answering:
+    """What is answered next, and what was asked."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body = json.dumps(STATUS).encode()
+        self.asked: list[tuple[str, str, str | None]] = []
+
+
+def handler_for(answering: Answering) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answering.asked.append((self.command, self.path, self.headers["Authorization"]))
+            self.send_response(answering.status)
+            self.send_header("Content-Length", str(len(answering.body)))
+            self.end_headers()
+            self.wfile.write(answering.body)
+
+        do_POST = do_GET  # noqa: N815 - http.server's name
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+            pass
+
+        def address_string(self) -> str:
+            return "-"
+
+    return Handler
+
+
+@pytest.fixture
+def answering() -> Answering:
+    return Answering()
+
+
+def served(server: HTTPServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def admin(answering: Answering) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), handler_for(answering))
+    for _ in served(server):
+        yield f"127.0.0.1:{server.server_port}"
+
+
+def test_status_is_a_table(admin: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--admin", admin]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("serving, up 3m, version 0.1.0, rules 0123456789ab (generation 3)\n")
+    assert "not ready: upstream app: no endpoint is available\n" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["all", "app", "2", "7", "1", "5"] in rows
+    assert ["app/127.0.0.1:3000", "2", "5", "1"] in rows
+
+
+def test_status_as_json_is_what_was_told(admin: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--admin", admin, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == STATUS
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    assert columns(("A", "B"), [("long", 1), ("x", 22)]) == ["A     B", "long  1", "x     22"]
+    assert columns(("A", "B"), []) == ["A  B"]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5, "5s"), (60, "1m"), (7200, "2h"), (200_000, "2d")])
+def test_the_age_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
+    assert f"up {text}," in table(STATUS | {"uptime_seconds": seconds})
+
+
+def test_drain_asks_and_goes(admin: str, answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
+    answering.status, answering.body = 202, b"{}"
+    assert main(["drain", "--admin", admin]) == 0
+    assert answering.asked == [("POST", "/drain", None)]
+    assert capsys.readouterr().out == "draining\n"
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (504, 4)])
+def test_drain_with_a_wait_says_whether_it_ended(admin: str, answering: Answering, status: int, code: int) -> None:
+    answering.status, answering.body = status, b"{}"
+    assert main(["drain", "--admin", admin, "--wait", "1500ms"]) == code
+    assert answering.asked == [("POST", "/drain?wait=1.500000s", None)]
+
+
+def test_a_wait_that_is_no_time_is_usage(admin: str, answering: Answering) -> None:
+    assert main(["drain", "--admin", admin, "--wait", "soon"]) == 2
+    assert answering.asked == []
+
+
+def test_the_token_of_the_environment_is_presented(
+    admin: str, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIDECAR_ADMIN_TOKEN", "t0")
+    main(["drain", "--admin", admin])
+    assert answering.asked == [("POST", "/drain", "Bearer t0")]
+
+
+def test_a_refusal_is_told_with_what_to_do(
+    admin: str, answering: Answering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering.status, answering.body = 401, b'{"detail": "this needs the admin token"}'
+    assert main(["drain", "--admin", admin]) == 1
+    assert "this needs the admin token; set SIDECAR_ADMIN_TOKEN" in capsys.readouterr().err
+
+
+def test_what_is_no_sidecar_is_told(admin: str, answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
+    answering.body = b"<html>"
+    assert main(["status", "--admin", admin]) == 1
+    assert "no sidecar's admin address" in capsys.readouterr().err
+
+
+def test_nobody_there_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert main(["status", "--admin", f"127.0.0.1:{port}"]) == 1
+    assert capsys.readouterr().err == f"sidecar: no sidecar answers at 127.0.0.1:{port}: Connection refused\n"
+
+
+class UnixServer(HTTPServer):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        self.socket.bind(self.server_address)
+
+
+def test_a_unix_socket_is_asked_too(tmp_path: Path, answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "admin.sock")
+    server = UnixServer(path, handler_for(answering))  # type: ignore[arg-type]
+    for _ in served(server):
+        assert main(["status", "--admin", f"unix:{path}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == STATUS
