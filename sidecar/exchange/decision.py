@@ -49,7 +49,7 @@ class Decision:
         when it does not say), which can only shorten the route's own timeout."""
         timeout = route.request_timeout
         self.route = route
-        self.deadline = started + (limit if limit < timeout else timeout)
+        self.deadline = started + (min(timeout, limit))
         self.attempt = 0
         self.attempt_started = started
         self.attempt_deadline = self.deadline
@@ -71,7 +71,7 @@ class Decision:
         """The request has been read whole. The attempt's timeout runs from here: an upload takes what the caller's
         own line takes, and `timeout.request` bounds it."""
         limit = now + self.route.attempt_timeout
-        self.attempt_deadline = limit if limit < self.deadline else self.deadline
+        self.attempt_deadline = min(self.deadline, limit)
 
     def failed(self, now: float, cause: Cause) -> int:
         """The attempt ended without the head of an answer."""

@@ -20,7 +20,7 @@ from sidecar.proxy.local_reply import local_reply, rule_name
 from sidecar.proxy.record import exchange_record
 from sidecar.runtime.upstream import Route
 from sidecar.transport.stream import DownstreamStream, UpstreamStream
-from sidecar.transport.wheel import Timer
+from sidecar.wire.forwarding import RequestIds, request_ids, stable_fields
 from sidecar.wire.message import LENGTH, NO_BODY, UNTIL_CLOSE, RequestHead, ResponseHead
 
 _log = logging.getLogger("sidecar.proxy")
@@ -46,11 +46,11 @@ class Corridor:
         "decision",
         "downstream",
         "environment",
-        "forwarded",
         "half_closed",
         "head",
-        "request_id",
+        "ids",
         "route",
+        "stable",
         "state",
         "timer",
         "trailers",
@@ -66,7 +66,8 @@ class Corridor:
         self.route = route
         self.decision = Decision(route, downstream.started, limit)
         self.upstream: UpstreamStream | None = None
-        self.timer = Timer(self.expired)
+        # The stream's own, so that a finished exchange leaves nothing on the wheel.
+        self.timer = downstream.timer
         self.state = WAITING
         self.buffer: BodyBuffer | None = None
         self.complete = head.framing == NO_BODY  # the request has been read whole
@@ -74,8 +75,8 @@ class Corridor:
         self.bytes_in = 0
         self.bytes_out = 0
         self.half_closed = False  # one direction of the tunnel has ended
-        self.request_id = b""
-        self.forwarded = b""
+        self.ids: RequestIds | None = None
+        self.stable = b""  # the lines that every attempt carries
 
     # From the bridge
 
@@ -210,7 +211,7 @@ class Corridor:
     def response_head(self, head: ResponseHead, more: bool) -> None:
         """See ResponseReceiver."""
         try:
-            if head.status < 200:  # noqa: PLR2004 - the class of interim answers
+            if head.status < 200:
                 self._interim(head)
             else:
                 self._final(head, more)
@@ -233,7 +234,8 @@ class Corridor:
         self.state = RELAYING
         framing = answer_framing(head, self.head)
         close = framing == UNTIL_CLOSE or not self.head.keep_alive or self.environment.draining
-        self.downstream.send_head(answer_head(head, self.head, framing, close), framing, close, more)
+        block = answer_head(head, self.head, framing, close)
+        self.downstream.send_head(block, framing, close, more, head.content_length)
         self.environment.wheel.set(self.timer, now + self.route.idle_timeout)
 
     def response_data(self, data: bytes) -> None:
@@ -286,11 +288,12 @@ class Corridor:
 
     # The timer
 
-    def expired(self, now: float) -> None:
+    def expired(self) -> None:
         """The attempt's deadline before the head of an answer, the idle timeout after it."""
         if self.state == DONE:
             return
         try:
+            now = self.environment.clock()
             relaying = self.state >= RELAYING
             if self.upstream is not None:
                 self.upstream.cancel()
@@ -329,13 +332,18 @@ class Corridor:
         decision = self.decision
         head = self.head
         self.environment.wheel.set(self.timer, decision.attempt_deadline)
-        block = attempt_head(self)
+        if self.ids is None:
+            self.ids = request_ids(head, self.environment.ids)
+            self.stable = stable_fields(head, self.downstream.origin, self.ids)
+        remaining = decision.deadline - self.environment.clock()
+        block = attempt_head(head, self.stable, decision.attempt, remaining)
         buffer = self.buffer
         if buffer is None:
             stream.start(self, head.method, block, head.framing, False)
             return
         pending = buffer.take()
-        stream.start(self, head.method, block, head.framing, bool(pending) or self.complete)
+        more = bool(pending) or self.complete
+        stream.start(self, head.method, block, head.framing, more, head.content_length)
         if pending:
             stream.send_data(pending)
         if not decision.replayable or buffer.full():
@@ -383,12 +391,13 @@ class Corridor:
             close=close,
             without_body=head.method == b"HEAD",
             keep_alive_token=head.minor_version == 0,
-            request_id=self.request_id,
+            request_id=b"" if self.ids is None else self.ids.request_id,
         )
         self.route.observer.rejected(rule, reason)
         self.bytes_out += len(reply.body)
         self._finish(now, reply.status)
-        self.downstream.send_head(reply.head, LENGTH if reply.body else NO_BODY, close, bool(reply.body))
+        framing = LENGTH if reply.body else NO_BODY
+        self.downstream.send_head(reply.head, framing, close, bool(reply.body), len(reply.body))
         if reply.body:
             self.downstream.send_data(reply.body)
         self.downstream.send_end()
@@ -400,7 +409,11 @@ class Corridor:
         self.route.observer.finished(self.head.method, status, now - self.downstream.started)
         reason = self.decision.reason
         if self.environment.log.wants(status, reason is not None):
-            self.environment.log.exchange(exchange_record(self, now, status))
+            record = exchange_record(self.downstream, self.head, self.decision, self.ids, now)
+            record.status = status
+            record.bytes_in = self.bytes_in
+            record.bytes_out = self.bytes_out
+            self.environment.log.exchange(record)
 
     def _crash(self, error: Exception) -> None:
         """The last resort. It may itself meet a broken stream, so each step stands alone."""

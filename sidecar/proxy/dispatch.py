@@ -50,6 +50,9 @@ class _Silent:
     def downstream_resumed(self) -> None:
         """Nobody listens."""
 
+    def expired(self) -> None:
+        """Nobody listens."""
+
 
 _SILENT = _Silent()
 
@@ -110,7 +113,8 @@ class Dispatcher:
         self.unrouted.finished(method, reply.status, now - stream.started)
         if self.environment.log.wants(reply.status, True):
             self.environment.log.exchange(refusal_record(stream, head, reason, now, len(reply.body)))
-        stream.send_head(reply.head, LENGTH if reply.body else NO_BODY, close, bool(reply.body))
+        framing = LENGTH if reply.body else NO_BODY
+        stream.send_head(reply.head, framing, close, bool(reply.body), len(reply.body))
         if reply.body:
             stream.send_data(reply.body)
         stream.send_end()

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sidecar.model.record import ExchangeRecord
 from sidecar.transport.wheel import DeadlineWheel
-from sidecar.wire.forwarding import IdSource, Networks
+from sidecar.wire.forwarding import IdSource, TrustedNetworks
 
 
 class ExchangeLog(Protocol):
@@ -32,7 +32,7 @@ class Environment:
         wheel: DeadlineWheel,
         ids: IdSource,
         log: ExchangeLog,
-        trusted: Networks,
+        trusted: TrustedNetworks,
         replay_bytes: int = 65536,
     ) -> None:
         self.clock = clock

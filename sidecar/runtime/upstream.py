@@ -37,7 +37,7 @@ class Endpoint:
         self.weight = weight
         self.in_flight = 0
         self.origin = self.name
-        self.channel: object | None = None
+        self.channel: Any = None  # a type of the right tower, which this one may not import
 
     def resolved(self, address: Address) -> Endpoint:
         """An endpoint at one of the addresses of this one's host name; Host still carries the name."""

@@ -16,7 +16,8 @@ from sidecar.policies.selection import RoundRobin
 from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
 from sidecar.runtime.upstream import Endpoint, Route, Upstream
-from sidecar.wire.forwarding import IdSource, Origin
+from sidecar.transport.wheel import Timer
+from sidecar.wire.forwarding import IdSource, Origin, TrustedNetworks
 from sidecar.wire.head import parse_request, parse_response
 from sidecar.wire.message import HeadLimits, RequestHead, ResponseHead
 
@@ -51,7 +52,7 @@ class Wheel:
         for timer, deadline in list(self.deadlines.items()):
             if deadline <= self.clock.now:
                 del self.deadlines[timer]
-                timer.callback(self.clock.now)
+                timer.callback()
 
 
 class Downstream:
@@ -61,13 +62,18 @@ class Downstream:
         self.origin = origin
         self.started = clock.now
         self.told: list[Any] = []
-        self.paused = False
+        self.pauses = 0
         self.broken: Exception | None = None
+        self.receiver: Any = None
+        self.timer = Timer(self._expired)
+
+    def _expired(self) -> None:
+        self.receiver.expired()
 
     def send_informational(self, head: bytes) -> None:
         self.told.append(("interim", head))
 
-    def send_head(self, head: bytes, framing: int, close: bool, hold: bool = False) -> None:
+    def send_head(self, head: bytes, framing: int, close: bool, hold: bool = False, length: int = -1) -> None:
         if self.broken is not None:
             raise self.broken
         self.told.append(("head", head, framing, close))
@@ -85,10 +91,10 @@ class Downstream:
         self.told.append("tunnel")
 
     def pause(self) -> None:
-        self.paused = True
+        self.pauses = 1
 
     def resume(self) -> None:
-        self.paused = False
+        self.pauses = 0
 
     @property
     def head(self) -> bytes:
@@ -112,10 +118,10 @@ class UpstreamDouble:
         self.reused = reused
         self.told: list[Any] = []
         self.receiver: Any = None
-        self.paused = False
+        self.pauses = 0
         self.broken: Exception | None = None
 
-    def start(self, receiver: Any, method: bytes, head: bytes, framing: int, more: bool) -> None:
+    def start(self, receiver: Any, method: bytes, head: bytes, framing: int, more: bool, length: int = -1) -> None:
         if self.broken is not None:
             raise self.broken
         self.receiver = receiver
@@ -131,10 +137,10 @@ class UpstreamDouble:
         self.told.append("cancel")
 
     def pause(self) -> None:
-        self.paused = True
+        self.pauses = 1
 
     def resume(self) -> None:
-        self.paused = False
+        self.pauses = 0
 
     @property
     def head(self) -> bytes:
@@ -230,7 +236,9 @@ class Current:
 class Bridge:
     """A dispatcher over scripted streams."""
 
-    def __init__(self, *streams: UpstreamDouble, request: float = 15.0, attempt: float = 5.0, idle: float = 60.0) -> None:
+    def __init__(
+        self, *streams: UpstreamDouble, request: float = 15.0, attempt: float = 5.0, idle: float = 60.0
+    ) -> None:
         self.clock = Clock()
         self.wheel = Wheel(self.clock)
         self.channel = Channel(*streams)
@@ -247,19 +255,20 @@ class Bridge:
         counter = itertools.count(1)
         ids = IdSource(lambda size: next(counter).to_bytes(size, "big"))
         wheel: Any = self.wheel
-        self.environment = Environment(self.clock, wheel, ids, self.records, (), replay_bytes=100)
+        self.environment = Environment(self.clock, wheel, ids, self.records, TrustedNetworks(), replay_bytes=100)
         self.router = Router(self.route)
         current: Any = Current(Runtime(self.router))
         self.unrouted = RouteLog()
         self.dispatcher = Dispatcher(current, self.environment, self.unrouted)
-        self.origin = Origin("192.0.2.7", b"http", False)
+        self.origin = Origin("192.0.2.7")
 
     def request(self, head: bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") -> tuple[Downstream, Any]:
         """One request's head arrives; the stream it came on, and the receiver that listens to the rest."""
         downstream = Downstream(self.clock, self.origin)
         parsed = parse_request(head, LIMITS)
         assert parsed is not None
-        return downstream, self.dispatcher.request(downstream, parsed)
+        downstream.receiver = self.dispatcher.request(downstream, parsed)
+        return downstream, downstream.receiver
 
 
 def answer(head: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", method: bytes = b"GET") -> ResponseHead:

@@ -1,0 +1,56 @@
+"""What the access log is told of a finished exchange. Made only for those that are written."""
+
+from __future__ import annotations
+
+from sidecar.exchange.decision import Decision
+from sidecar.model.reason import Reason
+from sidecar.model.record import ExchangeRecord
+from sidecar.proxy.local_reply import rule_name
+from sidecar.transport.stream import DownstreamStream
+from sidecar.wire.forwarding import RequestIds
+from sidecar.wire.message import RequestHead
+
+
+def exchange_record(
+    stream: DownstreamStream, head: RequestHead, decision: Decision, ids: RequestIds | None, now: float
+) -> ExchangeRecord:
+    """The record of an exchange that had a route; status and body counts are the caller's to add."""
+    record = _of_request(stream, head, now)
+    route = decision.route
+    record.route = route.name
+    record.attempts = decision.attempt
+    if ids is not None:
+        record.request_id = ids.request_id
+        record.trace_id = ids.traceparent[3:35]
+    if decision.endpoint is not None:
+        record.upstream = route.upstream.name
+        record.endpoint = decision.endpoint.name
+    reason = decision.reason
+    if reason is not None:
+        record.reason = reason
+        record.rule = rule_name(route.name, reason)
+    return record
+
+
+def refusal_record(
+    stream: DownstreamStream, head: RequestHead | None, reason: Reason, now: float, bytes_out: int
+) -> ExchangeRecord:
+    """The record of what never became an exchange: no valid head, or no route."""
+    record = ExchangeRecord() if head is None else _of_request(stream, head, now)
+    record.client = stream.origin.peer_ip
+    record.duration_ms = (now - stream.started) * 1000
+    record.status = reason.status
+    record.reason = reason
+    record.bytes_out = bytes_out
+    return record
+
+
+def _of_request(stream: DownstreamStream, head: RequestHead, now: float) -> ExchangeRecord:
+    record = ExchangeRecord()
+    record.method = head.method
+    record.path = head.path
+    record.client = stream.origin.peer_ip
+    record.duration_ms = (now - stream.started) * 1000
+    if head.request_id is not None:
+        record.request_id = head.request_id
+    return record
