@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
+from typing import Any
 
 from sidecar.model.address import Address
 from sidecar.model.observer import RouteObserver, UpstreamObserver
