@@ -1,0 +1,193 @@
+"""The exposition parses in both formats, adds up, and every name in it is documented."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from sidecar.model.outcome import Cause
+from sidecar.model.reason import Reason
+from sidecar.telemetry.metrics import Metrics
+from sidecar.telemetry.stats import Stats
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+PROMISED = {
+    "sidecar_requests_total": {"route", "method", "status"},
+    "sidecar_request_duration_seconds_bucket": {"route", "le"},
+    "sidecar_requests_in_flight": {"route"},
+    "sidecar_rejections_total": {"route", "rule", "reason"},
+    "sidecar_retries_total": {"route", "reason"},
+    "sidecar_attempts_total": {"upstream", "outcome"},
+    "sidecar_attempt_duration_seconds_bucket": {"upstream", "le"},
+    "sidecar_pool_connects_total": {"upstream", "result"},
+    "sidecar_endpoint_available": {"upstream", "endpoint"},
+    "sidecar_connections": {"side", "state"},
+    "sidecar_config_generation": set(),
+    "sidecar_config_reloads_total": {"result"},
+    "sidecar_config_last_reload_timestamp_seconds": set(),
+    "sidecar_config_info": {"hash"},
+    "sidecar_drain_phase": set(),
+    "sidecar_loop_lag_seconds": set(),
+    "sidecar_access_log_dropped_total": set(),
+    "sidecar_build_info": {"version"},
+}
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def busy() -> Stats:
+    """Stats in which every metric has a value."""
+    stats = Stats()
+    login = stats.route("login")
+    for seconds in (0.0004, 0.003, 0.003, 61.0):
+        login.started()
+        login.finished(b"GET", 200, seconds)
+    login.started()
+    login.rejected("login/per-client", Reason.RATE_LIMITED)
+    login.retried(Cause.RESET)
+    stats.unrouted.started()
+    stats.unrouted.finished(b"BREW", 999, 0.1)
+    app = stats.upstream("app")
+    app.attempt_finished("success", 0.01)
+    app.connected("ok")
+    stats.downstream_connections.active = 3
+    stats.upstream_connections.idle = 2
+    stats.config_generation = 4
+    stats.config_hash = "abc"
+    stats.config_reloaded_at = 1_700_000_000.0
+    stats.config_reloads["success"] = 3
+    stats.drain_phase = 1
+    stats.loop_lag = 0.25
+    stats.access_log_dropped = 7
+    stats.endpoint_availability = lambda: [("app", "app/127.0.0.1:1", True), ("app", "app/127.0.0.1:2", False)]
+    return stats
+
+
+def exposed(stats: Stats, accept: str = "") -> list[Metric]:
+    """What a scraper reads."""
+    body, _ = Metrics(stats, {"version": "1.2.3"}).render(accept)
+    families: Iterable[Metric] = (parse_openmetrics if accept else parse_text)(body.decode())
+    return list(families)
+
+
+def samples(stats: Stats, accept: str = "") -> Samples:
+    """Every sample by name and labels; two with the same would be a fault of the exposition."""
+    found: Samples = {}
+    for family in exposed(stats, accept):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def value(found: Samples, name: str, **labels: str) -> float:
+    return found[f"sidecar_{name}", frozenset(labels.items())]
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS])
+def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
+    found = samples(busy(), accept)
+    assert value(found, "requests_total", route="login", method="GET", status="200") == 4
+    assert value(found, "requests_total", route="-", method="OTHER", status="other") == 1
+    assert value(found, "requests_in_flight", route="login") == 1
+    assert value(found, "rejections_total", route="login", rule="login/per-client", reason="rate_limited") == 1
+    assert value(found, "retries_total", route="login", reason="reset") == 1
+    assert value(found, "attempts_total", upstream="app", outcome="success") == 1
+    assert value(found, "pool_connects_total", upstream="app", result="ok") == 1
+    assert value(found, "connections", side="downstream", state="active") == 3
+    assert value(found, "connections", side="upstream", state="idle") == 2
+    assert value(found, "endpoint_available", upstream="app", endpoint="app/127.0.0.1:1") == 1
+    assert value(found, "endpoint_available", upstream="app", endpoint="app/127.0.0.1:2") == 0
+    assert value(found, "config_generation") == 4
+    assert value(found, "config_info", hash="abc") == 1
+    assert value(found, "config_last_reload_timestamp_seconds") == 1_700_000_000
+    assert value(found, "config_reloads_total", result="success") == 3
+    assert value(found, "drain_phase") == 1
+    assert value(found, "loop_lag_seconds") == 0.25
+    assert value(found, "access_log_dropped_total") == 7
+    assert value(found, "build_info", version="1.2.3") == 1
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS])
+def test_names_and_labels_are_those_promised(accept: str) -> None:
+    found = samples(busy(), accept)
+    labels: dict[str, set[str]] = {}
+    for name, pairs in found:
+        if name.startswith("sidecar_") and not name.endswith(("_sum", "_count")):
+            labels.setdefault(name, {label for label, _ in pairs})
+    assert labels == PROMISED
+
+
+@given(st.lists(st.floats(min_value=0, max_value=100)))
+def test_a_histogram_adds_up(durations: list[float]) -> None:
+    stats = Stats()
+    for seconds in durations:
+        stats.route("a").started()
+        stats.route("a").finished(b"GET", 200, seconds)
+    stats.route("a")
+    found = samples(stats)
+    buckets = {
+        float(dict(labels)["le"]): count
+        for (name, labels), count in found.items()
+        if name == "sidecar_request_duration_seconds_bucket" and dict(labels)["route"] == "a"
+    }
+    for bound, count in buckets.items():
+        assert count == sum(seconds <= bound for seconds in durations)
+    assert value(found, "request_duration_seconds_count", route="a") == buckets[float("inf")] == len(durations)
+    assert value(found, "request_duration_seconds_sum", route="a") == pytest.approx(sum(durations))
+
+
+def test_the_format_is_the_one_asked_for() -> None:
+    metrics = Metrics(Stats(), {})
+    body, kind = metrics.render("*/*")
+    assert kind.startswith("text/plain; version=")
+    assert not body.endswith(b"# EOF\n")
+    body, kind = metrics.render(f"{OPENMETRICS},text/plain;q=0.5")
+    assert kind.startswith("application/openmetrics-text; version=1.0.0")
+    assert body.endswith(b"# EOF\n")
+
+
+def test_a_scrape_reads_the_counts_of_its_moment() -> None:
+    stats = Stats()
+    metrics = Metrics(stats, {})
+    assert b"sidecar_config_generation 0.0" in metrics.render("")[0]
+    stats.config_generation = 2
+    assert b"sidecar_config_generation 2.0" in metrics.render("")[0]
+
+
+def test_two_registries_do_not_disturb_each_other() -> None:
+    one, two = Metrics(Stats(), {}), Metrics(busy(), {})
+    assert b'route="login"' not in one.render("")[0]
+    assert b'route="login"' in two.render("")[0]
+
+
+def test_names_of_any_spelling_stay_inside_their_quotes() -> None:
+    stats = Stats()
+    stats.route("a").rejected('x"\n} 1', Reason.OVERLOADED)
+    assert value(samples(stats), "rejections_total", route="a", rule='x"\n} 1', reason="overloaded") == 1
+
+
+def test_every_family_says_what_it_is() -> None:
+    for family in exposed(busy()):
+        assert family.documentation, family.name
+        assert family.type != "unknown", family.name
+
+
+def test_every_metric_is_in_the_docs_and_no_other() -> None:
+    text = DOCS.read_text()
+    exported = {re.sub(r"_(bucket|sum|count)$", "", name) for name, _ in samples(busy()) if name.startswith("sidecar_")}
+    documented = set(re.findall(r"^\| `(sidecar_\w+)", text, flags=re.MULTILINE))
+    assert documented == exported
+    for name, labels in PROMISED.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name.removesuffix('_bucket')}"))
+        assert all(f"`{label}`" in row for label in labels - {"le"}), name
