@@ -10,7 +10,6 @@ import math
 import random
 from collections.abc import Iterable
 from typing import Any
-from typing import Any
 
 from sidecar.model.address import Address
 from sidecar.model.observer import RouteObserver, UpstreamObserver
