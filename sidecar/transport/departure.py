@@ -29,6 +29,12 @@ class Departure:
         self._watch = watch
         self.discarded = 0
 
+    def attach(self, transport: asyncio.Transport) -> None:
+        """The connection stands; also for the gate and the watch."""
+        self.transport = transport
+        self._gate.transport = transport
+        self._watch.transport = transport
+
     def linger(self) -> None:
         """Ends our half only, and lets the rest of the client's be read away.
 

@@ -1,48 +1,28 @@
 """An accepted HTTP/1 connection: one exchange at a time, its requests in order, its leaving noticed.
 
 Owns the connection's state, its timeouts and its way out. May not know what is done with a request: that is the
-acceptor's. Called back by the transport only (duck-typed asyncio protocol); no task, no future.
-
-    IDLE     --bytes-->  HEAD      --head complete-->      BODY, or ANSWER when the body is complete too
-    BODY     --body complete-->    ANSWER                  --fault-->  BROKEN (the rest is thrown away)
-    ANSWER   --send_end-->         IDLE, or CLOSING when the connection is not kept
-    BODY, BROKEN --send_end-->     LINGER                  --FIN, 256 KiB or 2 s-->  CLOSING
-    BODY, ANSWER --open_tunnel-->  TUNNEL, ended from either side first, then CLOSING
-    any      --connection_lost-->  CLOSED
+acceptor's. Called back by the transport (a duck-typed asyncio protocol) and by timers; no task, no future.
+The states and what leads from one to the next: downstream_state.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
-from sidecar.model.observer import Connections
 from sidecar.model.reason import BY_CODE, Reason
 from sidecar.transport.deaf import DEAF
 from sidecar.transport.departure import LINGER_SECONDS, Departure
-from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FLOWING, FULL, TOLD, ReadGate, WriteWatch
+from sidecar.transport.downstream_state import ANSWER, BODY, BROKEN, CLOSED, CLOSING, HEAD, IDLE, LINGER, TUNNEL
+from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FULL, TOLD, ReadGate, WriteWatch
 from sidecar.transport.intake import RequestIntake
-from sidecar.transport.registry import Registry
 from sidecar.transport.sending import UNSENT, MessageWriter
-from sidecar.transport.settings import DownstreamSettings
-from sidecar.transport.stream import Acceptor, RequestReceiver
-from sidecar.transport.wheel import DeadlineWheel, Timer
+from sidecar.transport.service import Service
+from sidecar.transport.stream import RequestReceiver
+from sidecar.transport.tunnel import Tunnel
+from sidecar.transport.wheel import Timer
 from sidecar.wire.errors import BadMessage
-from sidecar.wire.forwarding import Origin
 from sidecar.wire.message import UNTIL_CLOSE, RequestHead
-
-# The states; the order matters: an exchange runs from BODY to TUNNEL_OUT_ENDED, and what is not below BODY is active.
-IDLE = 0
-HEAD = 1
-BODY = 2
-ANSWER = 3
-BROKEN = 4
-TUNNEL = 5
-TUNNEL_IN_ENDED = 6  # the client will send no more
-TUNNEL_OUT_ENDED = 7  # we will
-LINGER = 8
-CLOSING = 9
-CLOSED = 10
+from sidecar.wire.origin import Origin
 
 _HIGH_WATER = 262144
 _MAX_BACKLOG = 65536
@@ -51,63 +31,31 @@ _MAX_BACKLOG = 65536
 class DownstreamConnection:
     """One accepted connection; also the DownstreamStream of its current exchange.
 
-    `registry` holds the connection while it is open. `full` makes it one too many: it is answered 503 and closed.
+    `full` makes it one too many: it is answered 503 and closed.
     """
 
+    # fmt: off
     __slots__ = (
-        "_acceptor",
-        "_advancing",
-        "_clock",
-        "_close_after",
-        "_connections",
-        "_departure",
-        "_draining",
-        "_full",
-        "_gate",
-        "_intake",
-        "_origin_factory",
-        "_out",
-        "_receiver",
-        "_registry",
-        "_served",
-        "_settings",
-        "_timer",
-        "_transport",
-        "_watch",
-        "_wheel",
-        "origin",
-        "started",
-        "state",
-        "timer",
+        "_advancing", "_close_after", "_departure", "_draining", "_full", "_gate", "_intake", "_out", "_receiver",
+        "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel", "origin", "started",
+        "state", "timer",
     )
+    # fmt: on
 
     _transport: asyncio.Transport
     origin: Origin
 
-    def __init__(
-        self,
-        settings: DownstreamSettings,
-        acceptor: Acceptor,
-        origin_factory: Callable[[asyncio.Transport], Origin],
-        wheel: DeadlineWheel,
-        clock: Callable[[], float],
-        connections: Connections,
-        registry: Registry,
-        full: bool = False,
-    ) -> None:
+    def __init__(self, service: Service, full: bool = False) -> None:
         # for the connection's whole life
+        settings = service.settings
+        self._service = service
         self._settings = settings
-        self._acceptor = acceptor
-        self._origin_factory = origin_factory
-        self._wheel = wheel
-        self._clock = clock
-        self._connections = connections
-        self._registry = registry
+        self._wheel = service.wheel
         self._full = full
         self._intake = RequestIntake(settings.limits, settings.max_body_bytes)
         self._out = MessageWriter()
         self._gate = ReadGate()
-        self._watch = WriteWatch(wheel, clock, settings.idle_timeout, self._stalled)
+        self._watch = WriteWatch(service.wheel, service.clock, settings.idle_timeout, self.abort, self._tell_paused)
         self._departure = Departure(self._gate, self._watch)
         self._timer = Timer(self._overdue)
         self.timer = Timer(self._tell_expired)
@@ -116,6 +64,7 @@ class DownstreamConnection:
         self._served = False
         self._draining = False
         self._advancing = False
+        self._tunnel: Tunnel | None = None
         # of the current exchange
         self.started = 0.0
         self._receiver: RequestReceiver = DEAF
@@ -126,14 +75,13 @@ class DownstreamConnection:
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._out.transport = transport
-        self._gate.transport = transport
-        self._watch.transport = transport
-        self._departure.transport = transport
+        self._departure.attach(transport)
         transport.set_write_buffer_limits(high=_HIGH_WATER)
-        self._registry.add(self)
-        self._connections.idle += 1
-        self.started = self._clock()
-        self.origin = self._origin_factory(transport)
+        service = self._service
+        service.registry.add(self)
+        service.connections.idle += 1
+        self.started = service.clock()
+        self.origin = service.origin_factory(transport)
         if self._full:
             self._refuse(Reason.OVERLOADED, "too many connections")
         else:
@@ -144,52 +92,49 @@ class DownstreamConnection:
         if state <= HEAD:
             self._read_heads(data)
         elif state == BODY:
-            self._read_body(data)
+            body = self._intake.feed(data)
+            self._classify()
+            self._await_body()
+            self._tell_request(body)
         elif state == ANSWER:
             if self._intake.keep(data) > _MAX_BACKLOG:
                 self._gate.stop(BY_BACKLOG)
-        elif state == TUNNEL or state == TUNNEL_OUT_ENDED:
-            self._relay(data)
-        elif state == BROKEN or state == LINGER:
-            self._discard(len(data))
+        elif self._tunnel is not None:
+            self._advance()
+            self._tunnel.received(data)
+        elif state <= LINGER and self._departure.discard(len(data)):
+            if state == LINGER:
+                self._close()
+            else:
+                self._gate.stop(BY_BACKLOG)
 
     def eof_received(self) -> bool:
         """A client that half-closes has left, except in a tunnel (as nginx and Envoy have it)."""
-        state = self.state
-        receiver = self._receiver
-        if state == TUNNEL or state == TUNNEL_OUT_ENDED:
-            if self._intake.backlog:
-                self._relay(b"")
-            if state == TUNNEL:
-                self.state = TUNNEL_IN_ENDED
-            else:
-                self._receiver = DEAF
-                self._close()
-            receiver.request_end(b"")
-            return state == TUNNEL
-        if BODY <= state <= BROKEN:
-            self._leave()
-        elif state != TUNNEL_IN_ENDED:
+        if self._tunnel is not None and self.state == TUNNEL:
+            self._advance()
+            return self._tunnel.eof()
+        if BODY <= self.state <= BROKEN:
+            self.abort()
+        else:
             self._close()
-        return state == TUNNEL_IN_ENDED
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._activate()
-        self._connections.active -= 1
+        self._service.connections.active -= 1
         self.state = CLOSED
-        self._registry.discard(self)
         self._wheel.drop(self._timer)
         self._wheel.drop(self.timer)
         self._watch.drop()
         self._intake.clear()
+        self._tunnel = None
         receiver = self._receiver
         self._receiver = DEAF
         receiver.downstream_gone()
+        self._service.registry.discard(self)
 
     def pause_writing(self) -> None:
-        """Called inside our own write, so the receiver is told in the next turn."""
         self._watch.full()
-        self._wheel.loop.call_soon(self._tell_paused)
 
     def resume_writing(self) -> None:
         told = self._watch.flows()
@@ -212,29 +157,28 @@ class DownstreamConnection:
             self._out.begin(head, framing, length, hold)
 
     def send_data(self, data: bytes) -> None:
-        """More than the head announced cuts the connection; the receiver is told `gone` later."""
-        state = self.state
-        if state == TUNNEL or state == TUNNEL_IN_ENDED:
-            self._wheel.set(self._timer, self._clock() + self._settings.idle_timeout)
-            self._transport.write(data)
-        elif BODY <= state <= BROKEN and not self._out.data(data):
-            self._cut()
+        """More than the head announced cuts the connection; the receiver is told that it is gone, later."""
+        if BODY <= self.state <= BROKEN:
+            if not self._out.data(data):
+                self._cut()
+        elif self.state == TUNNEL and self._tunnel is not None:
+            self._tunnel.send(data)
 
     def send_end(self, trailers: bytes = b"") -> None:
         """Less than the head announced cuts the connection."""
         state = self.state
-        if state < BODY or state > BROKEN:
-            self._end_tunnel()
-            return
-        self._receiver = DEAF
-        if not self._out.end(trailers):
-            self._cut()
-        elif state != ANSWER or (self._close_after and self._intake.backlog):
-            self._linger()
-        elif self._close_after:
-            self._close()
-        else:
-            self._finish()
+        if BODY <= state <= BROKEN:
+            self._receiver = DEAF
+            if not self._out.end(trailers):
+                self._cut()
+            elif state != ANSWER or (self._close_after and self._intake.backlog):
+                self._linger()
+            elif self._close_after:
+                self._close()
+            else:
+                self._finish()
+        elif state == TUNNEL and self._tunnel is not None:
+            self._tunnel.send_end()
 
     def reset(self) -> None:
         self._receiver = DEAF
@@ -249,13 +193,17 @@ class DownstreamConnection:
             raise RuntimeError("a tunnel can only follow a complete request")
         self._out.flush()
         self.state = TUNNEL
-        self._wheel.set(self._timer, self._clock() + self._settings.idle_timeout)
+        receiver = self._receiver
+        self._tunnel = Tunnel(
+            self._transport, receiver.request_data, receiver.request_end, self._tunnel_over, self._touched
+        )
+        self._touched()
         if self._intake.backlog:
             self._wheel.loop.call_soon(self._advance)
 
     def pause(self) -> None:
         """What has been read already is still given."""
-        if BODY <= self.state <= TUNNEL or self.state == TUNNEL_OUT_ENDED:
+        if BODY <= self.state <= TUNNEL and (self._tunnel is None or self._tunnel.readable()):
             self._gate.stop(BY_RECEIVER)
             if self.state == BODY:
                 self._wheel.clear(self._timer)
@@ -276,7 +224,10 @@ class DownstreamConnection:
 
     def abort(self) -> None:
         """Cuts the connection, telling a running exchange that its client is gone."""
-        self._leave()
+        receiver = self._receiver
+        self._receiver = DEAF
+        self._cut()
+        receiver.downstream_gone()
 
     # Reading.
 
@@ -286,7 +237,7 @@ class DownstreamConnection:
         while True:
             if self.state == IDLE:
                 # A pipelined request begins when its turn comes: to wait before that was the client's own choice.
-                self.started = self._clock()
+                self.started = self._service.clock()
             try:
                 head = intake.head(data)
             except BadMessage as fault:
@@ -303,51 +254,45 @@ class DownstreamConnection:
 
     def _begin(self, head: RequestHead) -> None:
         intake = self._intake
-        self._wheel.clear(self._timer)
-        self._connections.idle -= 1
-        self._connections.active += 1
+        service = self._service
+        service.connections.idle -= 1
+        service.connections.active += 1
         self._served = True
         self._close_after = self._draining or not head.keep_alive
         self._departure.discarded = 0
         self._out.phase = UNSENT
-        if self._watch.pressure != FLOWING:
-            self._wheel.loop.call_soon(self._tell_paused)
-        if intake.reason is not None:
-            self.state = BROKEN
-        elif intake.complete:
-            self.state = ANSWER
-            if len(intake.backlog) > _MAX_BACKLOG:
-                self._gate.stop(BY_BACKLOG)
-        else:
-            self.state = BODY
-            if intake.body or not head.expect_continue:
-                # A client that waits for 100 (Continue) owes nothing before it.
-                self._await_body()
-        receiver = self._acceptor.request(self, head)
+        self._watch.begin()
+        self._classify()
         body = intake.body
+        if body or not head.expect_continue:
+            # A client that waits for 100 (Continue) owes nothing before it.
+            self._await_body()
+        receiver = service.acceptor.request(self, head)
         intake.body = b""
         # The answer may have been given inside `request`: then nobody listens.
-        if BODY <= self.state <= TUNNEL_OUT_ENDED:
+        if BODY <= self.state <= BROKEN:
             self._receiver = receiver
             self._tell_request(body)
 
-    def _read_body(self, data: bytes) -> None:
-        body = self._intake.feed(data)
-        if self._intake.reason is not None:
-            self.state = BROKEN
-            self._wheel.clear(self._timer)
-        elif self._intake.complete:
+    def _classify(self) -> None:
+        """The state that what has been read of the request leads to."""
+        intake = self._intake
+        if intake.complete:
             self.state = ANSWER
-            self._wheel.clear(self._timer)
+            if len(intake.backlog) > _MAX_BACKLOG:
+                self._gate.stop(BY_BACKLOG)
+        elif intake.reason is None:
+            self.state = BODY
+            return
         else:
-            self._await_body()
-        self._tell_request(body)
+            self.state = BROKEN
+            self._close_after = True
+        self._wheel.clear(self._timer)
 
     def _tell_request(self, body: bytes) -> None:
         intake = self._intake
         receiver = self._receiver
         if intake.reason is not None:
-            self._close_after = True
             receiver.request_broken(intake.reason, intake.detail)
             return
         if body:
@@ -355,33 +300,20 @@ class DownstreamConnection:
         if intake.complete and self._receiver is receiver:
             receiver.request_end(intake.trailers)
 
-    def _relay(self, data: bytes) -> None:
-        if self._intake.backlog:
-            self._intake.keep(data)
-            data = self._intake.backlog
-            self._intake.clear()
-            self._gate.start(BY_BACKLOG)
-        self._wheel.set(self._timer, self._clock() + self._settings.idle_timeout)
-        self._receiver.request_data(data)
-
-    def _discard(self, size: int) -> None:
-        if self._departure.discard(size):
-            if self.state == LINGER:
-                self._close()
-            else:
-                self._gate.stop(BY_BACKLOG)
-
     def _advance(self) -> None:
         if not self._intake.backlog:
             return
         try:
             if self.state == IDLE:
                 self._read_heads(b"")
-            elif self.state == TUNNEL or self.state == TUNNEL_OUT_ENDED:
-                self._relay(b"")
+            elif self.state == TUNNEL and self._tunnel is not None:
+                data = self._intake.backlog
+                self._intake.clear()
+                self._gate.start(BY_BACKLOG)
+                self._tunnel.received(data)
         except Exception:
             # The transport does the same for what it calls itself.
-            self._leave()
+            self.abort()
             raise
 
     # Waiting.
@@ -394,25 +326,23 @@ class DownstreamConnection:
 
     def _await_body(self) -> None:
         if self.state == BODY and not self._gate.stops:
-            self._wheel.set(self._timer, self._clock() + self._settings.body_timeout)
+            self._wheel.set(self._timer, self._service.clock() + self._settings.body_timeout)
+
+    def _touched(self) -> None:
+        self._wheel.set(self._timer, self._service.clock() + self._settings.idle_timeout)
 
     def _overdue(self) -> None:
         state = self.state
         if state == HEAD:
             self._refuse(Reason.HEADER_TIMEOUT, "the request's head took too long")
         elif state == BODY:
-            self.state = BROKEN
-            self._close_after = True
-            self._intake.clear()
-            self._receiver.request_broken(Reason.BODY_TIMEOUT, "the request's body took too long")
-        elif state == IDLE or state == LINGER:
+            self._intake.fail(Reason.BODY_TIMEOUT, "the request's body took too long")
+            self._classify()
+            self._tell_request(b"")
+        elif state == TUNNEL:
+            self.abort()
+        elif state in (IDLE, LINGER):
             self._close()
-        elif TUNNEL <= state <= TUNNEL_OUT_ENDED:
-            self._leave()
-
-    def _stalled(self) -> None:
-        if self._watch.stuck():
-            self._leave()
 
     def _tell_expired(self) -> None:
         self._receiver.expired()
@@ -426,63 +356,51 @@ class DownstreamConnection:
 
     def _finish(self) -> None:
         self.state = IDLE
-        self._connections.active -= 1
-        self._connections.idle += 1
+        self._service.connections.active -= 1
+        self._service.connections.idle += 1
         self._gate.start(BY_ANY)
+        self._watch.end()
         self._wheel.clear(self.timer)
-        if self._watch.pressure == TOLD:
-            self._watch.pressure = FULL  # the next receiver has not been told
-        self._wheel.set(self._timer, self._clock() + self._settings.idle_timeout)
+        self._touched()
         if self._intake.backlog and not self._advancing:
             self._wheel.loop.call_soon(self._advance)
 
-    def _end_tunnel(self) -> None:
-        if self.state == TUNNEL and self._transport.can_write_eof():
-            self.state = TUNNEL_OUT_ENDED
-            self._transport.write_eof()
-        elif TUNNEL <= self.state <= TUNNEL_IN_ENDED:
-            self._close()
+    def _tunnel_over(self) -> None:
+        self._receiver = DEAF
+        self._close()
 
     def _refuse(self, reason: Reason, detail: str) -> None:
+        self._intake.fail(reason, detail)
         self._activate()
-        self.state = BROKEN
-        self._close_after = True
+        self._classify()
         self._out.phase = UNSENT
-        self._wheel.clear(self._timer)
-        self._intake.clear()
-        self._acceptor.refuse(self, reason, detail)
+        self._service.acceptor.refuse(self, reason, detail)
         if self.state == BROKEN:
             self._cut()
 
     def _linger(self) -> None:
-        self.state = LINGER
         self._intake.clear()
+        self.state = LINGER
         self._departure.linger()
-        self._wheel.set(self._timer, self._clock() + LINGER_SECONDS)
+        self._wheel.set(self._timer, self._service.clock() + LINGER_SECONDS)
 
     def _close(self) -> None:
         if self.state < CLOSING:
-            self._activate()
-            self.state = CLOSING
-            self._wheel.clear(self._timer)
-            self._intake.clear()
+            self._leave_state()
             self._departure.close()
-
-    def _leave(self) -> None:
-        receiver = self._receiver
-        self._receiver = DEAF
-        self._cut()
-        receiver.downstream_gone()
 
     def _cut(self) -> None:
         if self.state < CLOSED:
-            self._activate()
-            self.state = CLOSING
-            self._wheel.clear(self._timer)
-            self._intake.clear()
+            self._leave_state()
             self._departure.cut()
+
+    def _leave_state(self) -> None:
+        self._activate()
+        self.state = CLOSING
+        self._wheel.clear(self._timer)
+        self._intake.clear()
 
     def _activate(self) -> None:
         if self.state < BODY:
-            self._connections.idle -= 1
-            self._connections.active += 1
+            self._service.connections.idle -= 1
+            self._service.connections.active += 1

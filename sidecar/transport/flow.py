@@ -47,19 +47,29 @@ class ReadGate:
 
 
 class WriteWatch:
-    """Whether the peer reads; `stuck` when it has taken nothing at all for `patience` seconds."""
+    """Whether the peer reads.
 
-    __slots__ = ("_clock", "_patience", "_timer", "_unsent", "_wheel", "pressure", "transport")
+    `stalled` is called when it has taken nothing at all for `patience` seconds, `paused` in the turn after the buffer became full.
+    """
+
+    __slots__ = ("_clock", "_patience", "_paused", "_stalled", "_timer", "_unsent", "_wheel", "pressure", "transport")
 
     transport: asyncio.Transport
 
     def __init__(
-        self, wheel: DeadlineWheel, clock: Callable[[], float], patience: float, stalled: Callable[[], object]
+        self,
+        wheel: DeadlineWheel,
+        clock: Callable[[], float],
+        patience: float,
+        stalled: Callable[[], object],
+        paused: Callable[[], object],
     ) -> None:
         self._wheel = wheel
         self._clock = clock
         self._patience = patience
-        self._timer = Timer(stalled)
+        self._paused = paused
+        self._timer = Timer(self._look)
+        self._stalled = stalled
         self._unsent = 0
         self.pressure = FLOWING
 
@@ -67,6 +77,7 @@ class WriteWatch:
         """The buffer is past its high-water mark."""
         self.pressure = FULL
         self.watch()
+        self._wheel.loop.call_soon(self._paused)
 
     def flows(self) -> bool:
         """The buffer is down again. Whether the receiver had been told otherwise."""
@@ -75,18 +86,29 @@ class WriteWatch:
         self._wheel.clear(self._timer)
         return told
 
+    def begin(self) -> None:
+        """A receiver comes who has not been told yet."""
+        if self.pressure != FLOWING:
+            self._wheel.loop.call_soon(self._paused)
+
+    def end(self) -> None:
+        """The receiver goes; the next one has not been told."""
+        if self.pressure == TOLD:
+            self.pressure = FULL
+
     def watch(self) -> None:
         """Starts to count the patience, if anything is unsent."""
         self._unsent = self.transport.get_write_buffer_size()
         if self._unsent:
             self._wheel.set(self._timer, self._clock() + self._patience)
 
-    def stuck(self) -> bool:
-        """The patience has run out: has nothing been taken since? If something has, it begins anew."""
-        before = self._unsent
-        self.watch()
-        return self._unsent >= before > 0
-
     def drop(self) -> None:
         """The connection is over."""
         self._wheel.drop(self._timer)
+
+    def _look(self) -> None:
+        # If something was taken in the meantime, the patience begins anew.
+        before = self._unsent
+        self.watch()
+        if self._unsent >= before > 0:
+            self._stalled()

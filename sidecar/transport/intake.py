@@ -87,6 +87,13 @@ class RequestIntake:
         self.body = b""
         self._decoder = None
 
+    def fail(self, reason: Reason, detail: str) -> None:
+        """The rest of the request cannot be had."""
+        self.clear()
+        self.complete = False
+        self.reason = reason
+        self.detail = detail
+
     def _begin_counted(self, size: int, length: int, data: bytes) -> None:
         if length > self._max_body_bytes >= 0:
             self._too_large()
@@ -109,7 +116,7 @@ class RequestIntake:
         try:
             body = decoder.feed(data, start)
         except BadMessage as fault:
-            self._fail(BY_CODE[fault.code], fault.detail)
+            self.fail(BY_CODE[fault.code], fault.detail)
             return b""
         if decoder.received > self._max_body_bytes >= 0:
             self._too_large()
@@ -123,10 +130,4 @@ class RequestIntake:
         return body
 
     def _too_large(self) -> None:
-        self._fail(Reason.BODY_TOO_LARGE, f"the request body is larger than {self._max_body_bytes} bytes")
-
-    def _fail(self, reason: Reason, detail: str) -> None:
-        self.clear()
-        self.complete = False
-        self.reason = reason
-        self.detail = detail
+        self.fail(Reason.BODY_TOO_LARGE, f"the request body is larger than {self._max_body_bytes} bytes")

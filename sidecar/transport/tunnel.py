@@ -1,0 +1,71 @@
+"""A connection after 101 (Switching Protocols): raw bytes both ways, and either side may end first.
+
+Owns which halves are still open. What the bytes mean, and how long silence may last, is its owner's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+_OPEN = 0
+_IN_ENDED = 1  # the peer will send no more
+_OUT_ENDED = 2  # we will send no more
+_OVER = 3
+
+
+class Tunnel:
+    """One end of a tunnel. `data` and `end` are told what the peer sends; `over` once, when both halves have ended;
+    `touched` of every traffic."""
+
+    __slots__ = ("_data", "_end", "_over", "_state", "_touched", "_transport")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        data: Callable[[bytes], None],
+        end: Callable[[bytes], None],
+        over: Callable[[], None],
+        touched: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._data = data
+        self._end = end
+        self._over = over
+        self._touched = touched
+        self._state = _OPEN
+
+    def received(self, data: bytes) -> None:
+        """The peer has sent `data`."""
+        self._touched()
+        self._data(data)
+
+    def eof(self) -> bool:
+        """The peer will send no more. Whether the connection stays open for what we send."""
+        if self._state == _OPEN:
+            self._state = _IN_ENDED
+            self._end(b"")
+        elif self._state == _OUT_ENDED:
+            self._state = _OVER
+            self._over()
+            self._end(b"")
+        return self._state == _IN_ENDED
+
+    def send(self, data: bytes) -> None:
+        """Sends `data` to the peer."""
+        if self._state <= _IN_ENDED:
+            self._touched()
+            self._transport.write(data)
+
+    def send_end(self) -> None:
+        """We will send no more. Where a half cannot be closed alone (TLS), both are."""
+        if self._state == _OPEN and self._transport.can_write_eof():
+            self._state = _OUT_ENDED
+            self._transport.write_eof()
+        elif self._state <= _IN_ENDED:
+            self._state = _OVER
+            self._over()
+
+    def readable(self) -> bool:
+        """Whether the peer may still send; past its end the reading must not be started again."""
+        return self._state in (_OPEN, _OUT_ENDED)
