@@ -1,0 +1,49 @@
+cimport cython
+
+from sidecar.exchange.decision cimport Decision
+from sidecar.proxy.body_buffer cimport BodyBuffer
+from sidecar.proxy.environment cimport Environment
+from sidecar.runtime.upstream cimport Endpoint, Route
+from sidecar.wire.forwarding cimport RequestIds
+from sidecar.wire.message cimport RequestHead, ResponseHead
+
+cdef class Corridor:
+    cdef public BodyBuffer buffer
+    cdef public long long bytes_in
+    cdef public long long bytes_out
+    cdef public bint complete
+    cdef public Decision decision
+    cdef public object downstream
+    cdef public Environment environment
+    cdef public bint half_closed
+    cdef public RequestHead head
+    cdef public RequestIds ids
+    cdef public Route route
+    cdef public bytes stable
+    cdef public int state
+    cdef public object timer
+    cdef public bytes trailers
+    cdef public object upstream
+    cpdef begin(self, double now, str key)
+    cpdef request_data(self, bytes data)
+    @cython.locals(buffer=BodyBuffer)
+    cdef _request_data(self, bytes data)
+    cdef _let_go(self, BodyBuffer buffer)
+    cpdef request_end(self, bytes trailers)
+    @cython.locals(now=double)
+    cdef _request_end(self, bytes trailers)
+    cpdef response_head(self, ResponseHead head, bint more)
+    cdef _interim(self, ResponseHead head)
+    @cython.locals(now=double, framing=int, close=bint, block=bytes)
+    cdef _final(self, ResponseHead head, bint more)
+    cpdef response_data(self, bytes data)
+    @cython.locals(now=double)
+    cpdef response_end(self, bytes trailers)
+    @cython.locals(decision=Decision, endpoint=Endpoint)
+    cdef _perform(self, int step, double now, str detail)
+    @cython.locals(decision=Decision, head=RequestHead, block=bytes, buffer=BodyBuffer, pending=bytes, more=bint, remaining=double)
+    cdef _start(self, object stream)
+    cdef _progress(self)
+    cdef _half_close(self)
+    cdef _cut(self, double now, object cause)
+    cdef _finish(self, double now, int status)

@@ -1,0 +1,10 @@
+from sidecar.wire.forwarding cimport IdSource
+
+cdef class Environment:
+    cdef public object clock
+    cdef public bint draining
+    cdef public IdSource ids
+    cdef public object log
+    cdef public Py_ssize_t replay_bytes
+    cdef public object trusted
+    cdef public object wheel

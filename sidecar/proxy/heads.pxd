@@ -1,0 +1,6 @@
+from sidecar.wire.message cimport RequestHead, ResponseHead
+
+cpdef bytes attempt_head(RequestHead head, bytes stable, int attempt, double remaining)
+cpdef int answer_framing(ResponseHead answer, RequestHead request) except -1
+cpdef bytes answer_head(ResponseHead answer, RequestHead request, int framing, bint close)
+cpdef bytes informational_head(ResponseHead answer)
