@@ -1,0 +1,56 @@
+"""From the rules' values to the transport's: the one place where both vocabularies meet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sidecar.policies.pool import PoolSpec
+from sidecar.rules.schema import ListenerRule
+from sidecar.transport.settings import DownstreamSettings, PoolSettings
+from sidecar.wire.clientip import TrustedNetworks, plain_address
+from sidecar.wire.message import HeadLimits
+from sidecar.wire.origin import Origin
+
+
+def downstream_settings(rule: ListenerRule) -> DownstreamSettings:
+    """What a listener's connections keep to; a part that is off never comes."""
+    return DownstreamSettings(
+        header_timeout=_or_never(rule.timeouts.headers),
+        body_timeout=_or_never(rule.timeouts.body),
+        idle_timeout=_or_never(rule.timeouts.idle),
+        max_body_bytes=rule.max_body_bytes,
+        limits=HeadLimits(max_bytes=rule.max_header_bytes, max_fields=rule.max_headers),
+    )
+
+
+def pool_settings(spec: PoolSpec) -> PoolSettings:
+    """What the connections to one endpoint keep to."""
+    return PoolSettings(
+        max_connections=spec.max_connections,
+        max_connects_per_second=spec.max_connects,
+        idle_timeout=_or_never(spec.idle_timeout),
+        max_lifetime=spec.max_lifetime,
+    )
+
+
+def trusted_networks(rules: Iterable[ListenerRule]) -> TrustedNetworks:
+    """Every hop that some listener trusts: along a chain the question is whose entry it is, not where it came in."""
+    return TrustedNetworks(str(network) for rule in rules for network in rule.trusted_proxies)
+
+
+def origin_factory(rule: ListenerRule, port: int) -> Callable[[Any], Origin]:
+    """What tells where a transport accepted on `port` comes from, and whether this listener believes what it says."""
+    trusted = TrustedNetworks(str(network) for network in rule.trusted_proxies)
+
+    def origin(transport: Any) -> Origin:
+        peer = transport.get_extra_info("peername")
+        host = plain_address(peer[0]) if isinstance(peer, tuple) and peer else ""
+        return Origin(host, trusted=bool(host) and trusted.contains(host), port=port)
+
+    return origin
+
+
+def _or_never(seconds: float | None) -> float:
+    return math.inf if seconds is None else seconds

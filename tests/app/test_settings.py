@@ -1,0 +1,68 @@
+"""From the rules' values to the transport's."""
+
+import math
+
+import pytest
+
+from sidecar.app.settings import downstream_settings, origin_factory, pool_settings, trusted_networks
+from sidecar.policies.pool import PoolSpec
+from sidecar.rules.load import load_rules
+from sidecar.rules.schema import ListenerRule
+
+
+def listener(*sets: str) -> ListenerRule:
+    return load_rules(None, upstreams=["http://127.0.0.1:1"], sets=sets).rules.listeners[0]
+
+
+class FakeTransport:
+    def __init__(self, peername: object) -> None:
+        self.peername = peername
+
+    def get_extra_info(self, name: str) -> object:
+        return self.peername if name == "peername" else None
+
+
+def test_a_listeners_limits_are_passed_on() -> None:
+    told = downstream_settings(
+        listener(
+            "listeners.0.timeouts.headers=3s",
+            "listeners.0.max_header_bytes=16KiB",
+            "listeners.0.max_headers=7",
+            "listeners.0.max_body_bytes=1MiB",
+        )
+    )
+    assert (told.header_timeout, told.body_timeout, told.idle_timeout) == (3.0, 30.0, 75.0)
+    assert (told.limits.max_bytes, told.limits.max_fields, told.max_body_bytes) == (16384, 7, 1 << 20)
+
+
+def test_a_timeout_that_is_off_never_comes() -> None:
+    assert downstream_settings(listener("listeners.0.timeouts.idle=0")).idle_timeout == math.inf
+
+
+def test_a_pools_limits_are_passed_on() -> None:
+    told = pool_settings(PoolSpec(max_connections=3, max_connects=5.0, idle_timeout=None, max_lifetime=None))
+    assert (told.max_connections, told.max_connects_per_second) == (3, 5.0)
+    assert (told.idle_timeout, told.max_lifetime) == (math.inf, None)
+
+
+def test_along_a_chain_every_listeners_trust_counts() -> None:
+    rules = [listener("listeners.0.trusted_proxies=[10.0.0.0/8]"), listener("listeners.0.trusted_proxies=[fd00::/8]")]
+    trusted = trusted_networks(rules)
+    assert [trusted.contains(address) for address in ("10.1.1.1", "fd00::1", "11.0.0.1")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("peername", "peer", "trusted"),
+    [
+        (("10.1.1.1", 5), "10.1.1.1", True),
+        (("11.1.1.1", 5), "11.1.1.1", False),
+        (("::ffff:10.1.1.1", 5, 0, 0), "10.1.1.1", True),
+        ("", "", False),
+        (None, "", False),
+    ],
+)
+def test_a_connection_comes_from_its_peer_and_is_believed_when_trusted(
+    peername: object, peer: str, trusted: bool
+) -> None:
+    origin = origin_factory(listener("listeners.0.trusted_proxies=[10.0.0.0/8]"), 8080)(FakeTransport(peername))
+    assert (origin.peer_ip, origin.trusted, origin.port) == (peer, trusted, 8080)

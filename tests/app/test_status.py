@@ -1,0 +1,80 @@
+"""The pieces of GET /status."""
+
+import random
+
+from sidecar.app.status import connections, routes, upstreams
+from sidecar.model.outcome import Cause
+from sidecar.model.reason import Reason
+from sidecar.rules.load import load_rules
+from sidecar.runtime.build import prepare
+from sidecar.runtime.generation import Runtime
+from sidecar.telemetry.stats import Stats
+
+
+class FakePool:
+    idle = 3
+    active = 2
+    connecting = 1
+    waiting = 4
+
+
+def built(stats: Stats) -> Runtime:
+    loaded = load_rules(None, upstreams=["http://127.0.0.1:3000", "http://127.0.0.1:3001"])
+    return prepare(loaded.rules, loaded.digest, None, stats, random.Random(0))
+
+
+def test_a_route_tells_its_requests_by_status_class_and_its_refusals_by_reason() -> None:
+    stats = Stats()
+    runtime = built(stats)
+    route = stats.route("everything")
+    for status in (200, 204, 503, 999):
+        route.started()
+        route.finished(b"GET", status, 0.01)
+    route.started()
+    route.rejected("a", Reason.RATE_LIMITED)
+    route.rejected("b", Reason.RATE_LIMITED)
+    route.retried(Cause.RESET)
+    (told,) = routes(runtime, stats)
+    assert told == {
+        "name": "everything",
+        "upstream": "app",
+        "in_flight": 1,
+        "requests": 4,
+        "statuses": {"2xx": 2, "5xx": 1, "other": 1},
+        "rejections": {"rate_limited": 2},
+        "retries": {"reset": 1},
+    }
+
+
+def test_what_matched_no_route_has_a_line_once_there_is_any() -> None:
+    stats = Stats()
+    runtime = built(stats)
+    assert [told["name"] for told in routes(runtime, stats)] == ["everything"]
+    stats.unrouted.started()
+    stats.unrouted.finished(b"GET", 404, 0.0)
+    assert [told["name"] for told in routes(runtime, stats)] == ["everything", "-"]
+
+
+def test_an_upstream_tells_its_endpoints_with_their_pools() -> None:
+    stats = Stats()
+    runtime = built(stats)
+    stats.upstream("app").attempt_finished("success", 0.1)
+    stats.upstream("app").connected("ok")
+    runtime.endpoints()[0].in_flight = 2
+    (told,) = upstreams(runtime, stats, {"app/127.0.0.1:3000": FakePool()})
+    assert (told["name"], told["attempts"], told["connects"]) == ("app", {"success": 1}, {"ok": 1})
+    first, second = told["endpoints"]
+    assert first == {
+        "name": "app/127.0.0.1:3000",
+        "weight": 1,
+        "in_flight": 2,
+        "pool": {"idle": 3, "active": 2, "connecting": 1, "waiting": 4},
+    }
+    assert second["pool"] == {"idle": 0, "active": 0, "connecting": 0, "waiting": 0}
+
+
+def test_connections_are_told_by_side_and_state() -> None:
+    stats = Stats()
+    stats.downstream_connections.active = 1
+    stats.upstream_connections.idle = 2
+    assert connections(stats) == {"downstream": {"active": 1, "idle": 0}, "upstream": {"active": 0, "idle": 2}}
