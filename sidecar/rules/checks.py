@@ -6,13 +6,13 @@ also reported as a missing one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sidecar.policies.fault import FaultSpec
 from sidecar.policies.rate_limit import RateLimitSpec
 from sidecar.rules.nearest import nearest
 from sidecar.rules.problems import Problem
-from sidecar.rules.schema import RouteRule, RuleSet
+from sidecar.rules.schema import DEFAULT_LISTENER, RouteRule, RuleSet
 from sidecar.rules.tree import DEFAULT, Items, Node, Origin, Scalar, Table
 
 
@@ -28,7 +28,7 @@ def structure(tree: Table) -> Iterator[Problem]:
         empty = (isinstance(node, Items) and not node.items) or (isinstance(node, Table) and not node.entries)
         if node is None or empty:
             yield (node or tree).origin.error(sentence)
-    yield from _twice(tree.get("listeners"), "name", "listener")
+    yield from _twice(tree.get("listeners"), "name", "listener", DEFAULT_LISTENER)
     yield from _twice(tree.get("listeners"), "address", "listener address")
     routes = tree.get("routes")
     yield from _twice(routes, "name", "route")
@@ -43,13 +43,13 @@ def references(rules: RuleSet, tree: Table, places: Mapping[str, Origin], allow_
 
     def at(*path: str) -> Origin:
         steps = list(path)
-        while steps and ".".join(steps) not in places:
+        while steps and places.get(".".join(steps), DEFAULT) == DEFAULT:
             steps.pop()
         return places.get(".".join(steps), tree.origin)
 
-    listening = {str(listener.address) for listener in rules.listeners}
-    if str(rules.admin.address) in listening and rules.admin.address.port:
-        yield at("admin", "address").error(f"the admin address {rules.admin.address} is a listener's, too")
+    for listener in rules.listeners:
+        if listener.address == rules.admin.address and listener.address.port:
+            yield at("listeners", listener.name, "address").error(f"`{listener.address}` is the admin's address, too")
     for route in rules.routes:
         for index, name in enumerate(route.upstreams):
             place = at("routes", route.name, *(("upstream",) if route.upstream else ("split", str(index), "upstream")))
@@ -62,6 +62,10 @@ def references(rules: RuleSet, tree: Table, places: Mapping[str, Origin], allow_
                 if not _has(route, source):
                     place = at("routes", route.name, "rate_limits", limit.name, "key", str(index))
                     yield place.error(_no_variable(source, f"the path of route `{route.name}`"))
+    yield from _hash_keys(rules, at)
+
+
+def _hash_keys(rules: RuleSet, at: Callable[..., Origin]) -> Iterator[Problem]:
     for upstream in rules.upstreams.values():
         hashed = upstream.balance.hash
         users = [route for route in rules.routes if upstream.name in route.upstreams]
@@ -85,10 +89,10 @@ def _no_variable(source: str, where: str) -> str:
     return f"`{source}` names a variable, but {where} has none called `{{{name}}}`"
 
 
-def _twice(node: Node | None, key: str, what: str) -> Iterator[Problem]:
+def _twice(node: Node | None, key: str, what: str, absent: str | None = None) -> Iterator[Problem]:
     seen: dict[str, Origin] = {}
     for item in _tables(node):
-        value = item.get(key)
+        value = item.get(key) or (Scalar(absent, item.origin) if absent else None)
         if not isinstance(value, Scalar) or value.text.endswith(":0"):
             continue
         if value.text in seen:

@@ -62,14 +62,17 @@ class Decoder:
                 return self._fail(node.origin, f"`{_last(path)}` is a list; begin each item with `- `")
             node = Items((node,), node.origin)
         values = []
+        unnamed = _default_name(shape.item)
         for index, item in enumerate(node.items):
             if is_null(item):
                 self._fail(item.origin, "an empty list item")
                 continue
-            value = self.decode(item, shape.item, f"{path}.{_label(item, index)}")
+            value = self.decode(item, shape.item, f"{path}.{_label(item, index, unnamed)}")
             if value is not FAILED:
                 values.append(value)
         if isinstance(shape.item, Kind):
+            for index in range(len(node.items)):
+                self.leaves.pop(f"{path}.{index}", None)
             self.leaves[path] = node.origin
         return tuple(values)
 
@@ -176,7 +179,12 @@ def _last(path: str) -> str:
     return path.rpartition(".")[2]
 
 
-def _label(item: Node, index: int) -> str:
+def _label(item: Node, index: int, unnamed: str | None) -> str:
     """Items are called by their name where they have one, so that a path survives a reordering."""
     name = item.get("name") if isinstance(item, Table) else None
-    return name.text if isinstance(name, Scalar) else str(index)
+    return name.text if isinstance(name, Scalar) else unnamed or str(index)
+
+
+def _default_name(shape: Shape) -> str | None:
+    keys = keys_of(shape.type) if isinstance(shape, Record) else ()
+    return next((key.default for key in keys if key.name == "name"), None)

@@ -31,6 +31,7 @@ from sidecar.policies.units import (
 from sidecar.rules.forms import ADDRESS, HOST, NETWORK, PATH, URL, EndpointUrl, Network, PathPattern
 
 S = TypeVar("S")
+DEFAULT_LISTENER = "public"
 _ADMIN = Address("127.0.0.1", 9901)
 _EVERY_PATH = PathPattern("prefix", "/")
 
@@ -71,7 +72,7 @@ class ListenerTls:
 class ListenerRule:
     """Where connections are accepted, and what is believed and tolerated there."""
 
-    name: Annotated[Name, "names the listener in logs and metrics"] = "public"
+    name: Annotated[Name, "names the listener in logs and metrics"] = DEFAULT_LISTENER
     address: Annotated[Address, ADDRESS, "host:port, [v6]:port, :port or unix:/path"]
     protocol: Annotated[Literal["http", "tcp"], NotInForce(only=("tcp",)), "what is spoken"] = "http"
     trusted_proxies: Annotated[

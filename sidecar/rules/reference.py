@@ -1,0 +1,115 @@
+"""docs/rules.md from the key tables, so that the reference never says what the code does not do.
+
+`python -m sidecar.rules.reference > docs/rules.md` writes it anew; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from sidecar.policies.units import Kind
+from sidecar.rules.json_schema import default_of
+from sidecar.rules.keys import Key, Keyed, Many, Record, Shape, keys_of
+from sidecar.rules.schema import RuleSet
+
+_HEAD = """\
+# The rules file
+
+Every key, what it means, how it is written, what holds without it, and whether this version acts on it.
+`sidecar check FILE` tells every problem at its line and column; `sidecar schema` prints the JSON Schema for editors.
+
+**Written forms.** Durations: `250ms`, `2s`, `5m`, `1h` (`0` or `0s` for none). Sizes: `512B`, `64KiB`, `10MiB`,
+`1GiB`, or a number of bytes. Ratios: `0` to `1`. Rates: `10/s`, `600/m`, `1000/h`. Statuses: `200`, `200-399`, `5xx`.
+Addresses: `host:port`, `[v6]:port`, `:port`, `unix:/path`. Keys: `client_ip`, `header:NAME`, `cookie:NAME`,
+`path:VARIABLE`. Names: up to 64 letters, digits, `-` and `_`.
+
+**References.** In any value, before it is read: `${NAME}` is the environment's, `${NAME:-default}` with a default,
+`${file:/path}` what a file holds (never shown again by `sidecar`), `$${` a literal `${`. Inside `{…}` put quotes
+around them.
+
+**Precedence.** Command line > environment > file > defaults. `--set dotted.key=value` reaches every key; items of a
+list are called by their name or their number: `--set routes.login.timeout.request=1s`,
+`--set upstreams.app.endpoints.0.weight=2`. From the environment: `SIDECAR_LISTEN` (address of the first listener),
+`SIDECAR_UPSTREAM` (endpoints, separated by commas), `SIDECAR_ADMIN`, `SIDECAR_LOG_LEVEL`.
+
+**Without a file** one upstream URL is enough: an upstream `app`, a route `everything`, a listener on `:8080`, the
+admin on `127.0.0.1:9901`, and every default below.
+
+**Policies.** Those of `routes` may also stand in `defaults`; a route's own mapping is merged over them key by key,
+and `null` switches one off. A policy that is on by default says so. Every policy takes `mode: enforce` or
+`mode: shadow`. A policy that is *not in force* is read and checked, and `sidecar check` warns about it; a setting
+is never silently ignored.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    seen: set[type] = set()
+    parts = [_HEAD, *_sections(Record(RuleSet, None), "", seen)]
+    return "\n".join(parts)
+
+
+def _sections(record: Record, path: str, seen: set[type], in_force: bool = True) -> list[str]:
+    if record.type in seen:
+        return []
+    seen.add(record.type)
+    title = f"## `{path}`" if path else "## Top level"
+    parts = [title, "", (record.type.__doc__ or "").strip(), ""]
+    if record.short:
+        parts += [f"May be written as its `{record.short}` alone.", ""]
+    parts += ["| key | meaning | written as | default | in force |", "|---|---|---|---|---|"]
+    keys = keys_of(record.type)
+    parts += [_row(key, in_force) for key in keys]
+    parts.append("")
+    for key in keys:
+        inner, suffix = _record_in(key.shape)
+        if inner is not None and key.name != "defaults":
+            parts += _sections(inner, f"{path}.{key.name}{suffix}".lstrip("."), seen, in_force and key.in_force)
+    return parts
+
+
+def _record_in(shape: Shape) -> tuple[Record | None, str]:
+    if isinstance(shape, Record):
+        return shape, ""
+    if isinstance(shape, Many) and isinstance(shape.item, Record):
+        return shape.item, "[]"
+    if isinstance(shape, Keyed) and isinstance(shape.item, Record):
+        return shape.item, ".NAME"
+    return None, ""
+
+
+def _row(key: Key, in_force: bool) -> str:
+    cells = (f"`{key.name}`", key.doc, _written(key.shape), _default(key), _force(key, in_force))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _written(shape: Shape) -> str:
+    if isinstance(shape, Kind):
+        return " or ".join(f"`{word}`" for word in shape.json["enum"]) if shape.name == "choice" else shape.name
+    if isinstance(shape, Many):
+        inner = _written(shape.item)
+        return f"{inner}, or a list" if shape.one else f"list of {inner}s"
+    if isinstance(shape, Keyed):
+        return f"mapping of {shape.key.name} to {_written(shape.item)}"
+    return "mapping"
+
+
+def _default(key: Key) -> str:
+    if key.required:
+        return "required"
+    if isinstance(key.shape, Record):
+        return "on, as below" if key.default is not None and key.policy else "as below" if key.default else "none"
+    value = default_of(key)
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`[{', '.join(map(str, value))}]`" if isinstance(value, list) else f"`{value}`"
+
+
+def _force(key: Key, in_force: bool) -> str:
+    if key.in_force and in_force:
+        return "yes"
+    return f"yes, but not `{', '.join(map(str, key.only))}`" if key.only else "**not in this version**"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

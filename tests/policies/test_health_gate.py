@@ -1,0 +1,52 @@
+"""What health checks, ejection, slow start and hold may say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sidecar.policies.health_gate import EjectionSpec, HealthCheckSpec, HoldSpec, SlowStart
+from sidecar.policies.units import Invalid
+
+
+@pytest.mark.parametrize(
+    ("spec", "given", "key", "sentence"),
+    [
+        (HealthCheckSpec, {}, "path", "is missing"),
+        (HealthCheckSpec, {"path": "/", "tcp": True}, "tcp", "exclude"),
+        (HealthCheckSpec, {"path": "x"}, "path", "begin with /"),
+        (HealthCheckSpec, {"path": "/a b"}, "path", "space"),
+        (HealthCheckSpec, {"path": "/", "interval": 0.01}, "interval", "100ms"),
+        (HealthCheckSpec, {"path": "/", "timeout": 0.0}, "timeout", "more than 0"),
+        (HealthCheckSpec, {"path": "/", "healthy_after": 0}, "healthy_after", "at least 1"),
+        (HealthCheckSpec, {"path": "/", "unhealthy_after": 0}, "unhealthy_after", "at least 1"),
+        (HealthCheckSpec, {"path": "/", "expect_status": ()}, "expect_status", "is empty"),
+        (EjectionSpec, {"consecutive_failures": 0}, "consecutive_failures", "at least 1"),
+        (EjectionSpec, {"base": 0.0}, "base", "more than 0"),
+        (EjectionSpec, {"base": 9.0, "max": 1.0}, "max", "at least base"),
+        (HoldSpec, {"timeout": 0.0}, "timeout", "drop `hold`"),
+        (HoldSpec, {"max_requests": 0}, "max_requests", "drop `hold`"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_at_its_key(spec: Any, given: dict[str, Any], key: str, sentence: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        spec(**given)
+    assert caught.value.faults[0][0] == key
+    assert sentence in caught.value.faults[0][1]
+
+
+@pytest.mark.parametrize(
+    ("spec", "given"),
+    [
+        (HealthCheckSpec, {"path": "/healthz"}),
+        (HealthCheckSpec, {"tcp": True}),
+        (EjectionSpec, {}),
+        (SlowStart, {"duration": 10.0}),
+        (HoldSpec, {}),
+    ],
+)
+def test_what_makes_sense_is_taken_and_enforced(spec: Any, given: dict[str, Any]) -> None:
+    made = spec(**given)
+    assert {key: getattr(made, key) for key in given} == given
+    assert getattr(made, "mode", "enforce") == "enforce"

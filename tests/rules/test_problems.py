@@ -1,0 +1,16 @@
+"""Problems print the way compilers do."""
+
+from __future__ import annotations
+
+from sidecar.rules.problems import ConfigError, Problem
+
+
+def test_a_problem_prints_with_its_place_or_only_its_source() -> None:
+    assert str(Problem("f.yaml", 3, 5, "error", "wrong")) == "f.yaml:3:5: error: wrong"
+    assert str(Problem("--listen", 0, 0, "warning", "odd")) == "--listen: warning: odd"
+
+
+def test_a_config_error_carries_and_prints_every_problem() -> None:
+    error = ConfigError([Problem("f", 1, 1, "error", "a"), Problem("f", 2, 1, "error", "b")])
+    assert len(error.problems) == 2
+    assert str(error) == "f:1:1: error: a\nf:2:1: error: b"

@@ -1,0 +1,59 @@
+"""Rules answer for their policies by type."""
+
+from __future__ import annotations
+
+from sidecar.policies.header_edits import HeaderEditsSpec
+from sidecar.policies.pool import PoolSpec
+from sidecar.policies.rate_limit import RateLimitSpec
+from sidecar.policies.selection import SelectionSpec
+from sidecar.policies.timeout import TimeoutSpec
+from sidecar.rules.load import load_text
+from sidecar.rules.overlay import Given
+from sidecar.rules.schema import RuleSet
+
+TEXT = """\
+upstreams:
+  app: {endpoints: "http://a:1", pool: null, balance: round_robin}
+  web: {endpoints: "http://b:1"}
+routes:
+  - name: one
+    match: {path: /one}
+    upstream: app
+    request_headers: {set: {x-a: "1"}}
+    response_headers: {remove: x-b}
+    rate_limits: [{name: x, rate: 1/s}, {name: y, rate: 2/s}]
+  - name: two
+    split: [{upstream: app, weight: 9}, {upstream: web, weight: 1}]
+    timeout: null
+"""
+
+
+def rules() -> RuleSet:
+    return load_text(TEXT, "f", Given()).rules
+
+
+def test_a_policy_is_asked_for_by_its_type() -> None:
+    one, two = rules().routes
+    assert one.spec(TimeoutSpec) == TimeoutSpec()
+    assert two.spec(TimeoutSpec) is None
+
+
+def test_policies_that_share_a_type_are_told_apart_by_key() -> None:
+    one = rules().routes[0]
+    assert one.spec(HeaderEditsSpec, "request_headers") == HeaderEditsSpec(set={"x-a": "1"})
+    assert one.spec(HeaderEditsSpec, "response_headers") == HeaderEditsSpec(remove=("x-b",))
+    assert one.spec(HeaderEditsSpec, "timeout") is None
+
+
+def test_many_of_a_type_come_in_order() -> None:
+    assert [limit.name for limit in rules().routes[0].specs(RateLimitSpec)] == ["x", "y"]
+
+
+def test_an_upstream_always_has_a_pool_and_a_balance() -> None:
+    app = rules().upstreams["app"]
+    assert app.spec(PoolSpec) is None
+    assert (app.pool, app.balance) == (PoolSpec(), SelectionSpec(strategy="round_robin"))
+
+
+def test_a_route_names_every_upstream_it_may_choose() -> None:
+    assert [route.upstreams for route in rules().routes] == [("app",), ("app", "web")]
