@@ -46,7 +46,6 @@ class DownstreamConnection:
     origin: Origin
 
     def __init__(self, service: Service, full: bool = False) -> None:
-        # for the connection's whole life
         settings = service.settings
         self._service = service
         self._settings = settings
@@ -59,13 +58,11 @@ class DownstreamConnection:
         self._departure = Departure(self._gate, self._watch)
         self._timer = Timer(self._overdue)
         self.timer = Timer(self._tell_expired)
-        # now
         self.state = IDLE
         self._served = False
         self._draining = False
         self._advancing = False
         self._tunnel: Tunnel | None = None
-        # of the current exchange
         self.started = 0.0
         self._receiver: RequestReceiver = DEAF
         self._close_after = False
@@ -127,7 +124,6 @@ class DownstreamConnection:
         self._wheel.drop(self.timer)
         self._watch.drop()
         self._intake.clear()
-        self._tunnel = None
         receiver = self._receiver
         self._receiver = DEAF
         receiver.downstream_gone()
@@ -213,8 +209,6 @@ class DownstreamConnection:
             self._gate.start(BY_RECEIVER)
             self._await_body()
 
-    # The owner's calls.
-
     def close_when_idle(self) -> None:
         """Closes now if no request has begun, else after the running answer. Tunnels live on."""
         self._draining = True
@@ -228,8 +222,6 @@ class DownstreamConnection:
         self._receiver = DEAF
         self._cut()
         receiver.downstream_gone()
-
-    # Reading.
 
     def _read_heads(self, data: bytes) -> None:
         intake = self._intake
@@ -316,8 +308,6 @@ class DownstreamConnection:
             self.abort()
             raise
 
-    # Waiting.
-
     def _await_head(self) -> None:
         if self.state == IDLE:
             self.state = HEAD
@@ -351,8 +341,6 @@ class DownstreamConnection:
         if self._watch.pressure == FULL and self._receiver is not DEAF:
             self._watch.pressure = TOLD
             self._receiver.downstream_paused()
-
-    # Ending.
 
     def _finish(self) -> None:
         self.state = IDLE
@@ -399,6 +387,7 @@ class DownstreamConnection:
         self.state = CLOSING
         self._wheel.clear(self._timer)
         self._intake.clear()
+        self._tunnel = None
 
     def _activate(self) -> None:
         if self.state < BODY:

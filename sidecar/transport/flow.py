@@ -49,7 +49,8 @@ class ReadGate:
 class WriteWatch:
     """Whether the peer reads.
 
-    `stalled` is called when it has taken nothing at all for `patience` seconds, `paused` in the turn after the buffer became full.
+    `stalled` is called when it has taken nothing at all for `patience` seconds, `paused` in the turn
+    after the buffer became full.
     """
 
     __slots__ = ("_clock", "_patience", "_paused", "_stalled", "_timer", "_unsent", "_wheel", "pressure", "transport")

@@ -1,0 +1,324 @@
+"""The connections to one endpoint: idle ones lent again, new ones opened within limits, the others waiting in line.
+
+Owns who gets which connection, and when one is opened or closed. Knows nothing of requests. Whoever waits is told in a
+later turn of the loop, one after the other in the order they came, so that a receiver's reaction (to cancel, to lease
+again) never runs inside another's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiolimiter import AsyncLimiter
+
+from sidecar.model.address import Address
+from sidecar.model.observer import Connections, UpstreamObserver
+from sidecar.model.outcome import Cause
+from sidecar.transport.dialling import Connector, sentence
+from sidecar.transport.settings import PoolSettings
+from sidecar.transport.stream import ResponseReceiver
+from sidecar.transport.tasks import Tasks
+from sidecar.transport.upstream import CLOSED, IDLE, LEASED, UpstreamConnection
+from sidecar.transport.wheel import DeadlineWheel, Timer
+from sidecar.wire.message import HeadLimits
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSnapshot:
+    """Counts at one moment. `connecting` counts the attempts under way, those held back by the pace too."""
+
+    in_use: int
+    idle: int
+    waiting: int
+    connecting: int
+
+
+class Waiter:
+    """One receiver in line."""
+
+    __slots__ = ("_pool", "fresh", "receiver", "timer")
+
+    def __init__(self, pool: EndpointPool, receiver: ResponseReceiver, fresh: bool) -> None:
+        self._pool = pool
+        self.receiver = receiver
+        self.fresh = fresh
+        self.timer = Timer(self._expired)
+
+    def _expired(self) -> None:
+        self._pool.expired(self)
+
+
+class EndpointPool:
+    """The pool of one endpoint; a Channel. `connect_timeout` in seconds; `connections` counts the upstream side."""
+
+    # fmt: off
+    __slots__ = (
+        "_clock", "_closed", "_connect_timeout", "_connecting", "_connections", "_connector", "_dialling", "_idle",
+        "_in_use", "_limits", "_loop", "_observer", "_open", "_pace", "_serving", "_settings", "_tasks", "_waiting",
+        "_wheel", "address",
+    )
+    # fmt: on
+
+    def __init__(
+        self,
+        address: Address,
+        settings: PoolSettings,
+        connect_timeout: float,
+        connector: Connector,
+        wheel: DeadlineWheel,
+        clock: Callable[[], float],
+        observer: UpstreamObserver,
+        connections: Connections,
+        tasks: Tasks,
+        limits: HeadLimits | None = None,
+    ) -> None:
+        self.address = address
+        self._connector = connector
+        self._wheel = wheel
+        self._loop = wheel.loop
+        self._clock = clock
+        self._observer = observer
+        self._connections = connections
+        self._tasks = tasks
+        self._limits = limits or HeadLimits()
+        self._settings = settings
+        self._connect_timeout = connect_timeout
+        self._pace = _pace(settings)
+        self._open: set[UpstreamConnection] = set()
+        self._idle: list[UpstreamConnection] = []
+        self._waiting: dict[ResponseReceiver, Waiter] = {}
+        self._in_use = 0
+        self._dialling = 0
+        self._connecting = 0
+        self._serving = False
+        self._closed = False
+
+    # The bridge's calls, see Channel.
+
+    def lease(self, receiver: ResponseReceiver, deadline: float, fresh: bool = False) -> UpstreamConnection | None:
+        if self._idle and not fresh and not self._waiting:
+            return self._lend(self._idle.pop())
+        self.forget(receiver)
+        waiter = self._waiting[receiver] = Waiter(self, receiver, fresh)
+        self._wheel.set(waiter.timer, deadline)
+        if self._idle:
+            self._serve_soon()
+        else:
+            self._dial_missing()
+        return None
+
+    def forget(self, receiver: ResponseReceiver) -> None:
+        waiter = self._waiting.pop(receiver, None)
+        if waiter is not None:
+            self._wheel.drop(waiter.timer)
+
+    # The owner's calls.
+
+    def configure(self, settings: PoolSettings, connect_timeout: float) -> None:
+        """Keeps to other settings from now on; connections above a lower limit end as they come back."""
+        if settings.max_connects_per_second != self._settings.max_connects_per_second:
+            self._pace = _pace(settings)
+        self._settings = settings
+        self._connect_timeout = connect_timeout
+        self._dial_missing()
+
+    def close(self) -> None:
+        """Closes idle connections at once and the leased ones as they end. Those who still ask are still served."""
+        self._closed = True
+        self._retire_all()
+
+    def abort(self) -> None:
+        """Cuts every connection and refuses whoever waits."""
+        self.close()
+        for waiter in list(self._waiting.values()):
+            self._refuse(waiter, Cause.CONNECT_FAILURE, "the proxy is closing its connections")
+        for connection in list(self._open):
+            connection.abort()
+
+    def snapshot(self) -> PoolSnapshot:
+        """The counts of this moment."""
+        return PoolSnapshot(self._in_use, len(self._idle), len(self._waiting), self._dialling)
+
+    # The connections' calls, see Home.
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        self._in_use -= 1
+        self._connections.active -= 1
+        self._connections.idle += 1
+        settings = self._settings
+        now = self._clock()
+        end = now + settings.idle_timeout
+        if settings.max_lifetime is not None:
+            end = min(end, connection.born + settings.max_lifetime)
+        if self._waiting:
+            self._serve_soon()
+        else:
+            connection.reused = True  # it waits from here on, and may go stale even if nothing was asked of it yet
+            if self._closed:
+                end = now
+        if end <= now or self._in_use + len(self._idle) >= settings.max_connections:
+            self._retire(connection)
+        else:
+            self._idle.append(connection)
+            self._wheel.set(connection.timer, end)
+
+    def lost(self, connection: UpstreamConnection, leased: bool) -> None:
+        if connection not in self._open:
+            return  # it died before it was counted
+        self._open.discard(connection)
+        self._wheel.drop(connection.timer)
+        if leased:
+            self._in_use -= 1
+            self._connections.active -= 1
+        else:
+            self._idle.remove(connection)
+            self._connections.idle -= 1
+        if self._waiting:
+            self._serve_soon()
+
+    def aged(self, connection: UpstreamConnection) -> None:
+        if connection.state == IDLE and connection in self._open:
+            self._idle.remove(connection)
+            self._retire(connection)
+
+    def expired(self, waiter: Waiter) -> None:
+        """A waiter's deadline has come."""
+        place = list(self._waiting.values()).index(waiter)
+        if place < self._connecting:
+            self._refuse(waiter, Cause.CONNECT_TIMEOUT, f"{self.address}: no connection within the attempt's time")
+        else:
+            self._refuse(waiter, Cause.POOL_FULL, f"{self.address}: no connection came free in time")
+
+    # Serving.
+
+    def _lend(self, connection: UpstreamConnection) -> UpstreamConnection:
+        self._wheel.clear(connection.timer)
+        self._connections.idle -= 1
+        self._connections.active += 1
+        self._in_use += 1
+        connection.state = LEASED
+        return connection
+
+    def _serve_soon(self) -> None:
+        if not self._serving:
+            self._serving = True
+            self._loop.call_soon(self._serve)
+
+    def _serve(self) -> None:
+        self._serving = False
+        while self._idle and self._waiting:
+            waiter = next(iter(self._waiting.values()))
+            connection = self._take(waiter.fresh)
+            if connection is None:
+                patient = next((one for one in self._waiting.values() if not one.fresh), None)
+                if patient is None:
+                    break
+                waiter, connection = patient, self._idle.pop()
+            self.forget(waiter.receiver)
+            self._lend(connection)
+            try:
+                waiter.receiver.leased(connection)
+            except Exception:  # noqa: BLE001 - those behind in line must not pay for it
+                _log.exception("a lease's receiver failed")
+                connection.cancel()
+        if self._closed:
+            self._retire_all()
+        self._dial_missing()
+
+    def _take(self, fresh: bool) -> UpstreamConnection | None:
+        if not fresh:
+            return self._idle.pop()
+        for connection in reversed(self._idle):
+            if not connection.reused:
+                self._idle.remove(connection)
+                return connection
+        return None
+
+    def _refuse(self, waiter: Waiter, cause: Cause, detail: str) -> None:
+        self.forget(waiter.receiver)
+        try:
+            waiter.receiver.lease_failed(cause, detail)
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("a lease's receiver failed")
+
+    def _retire(self, connection: UpstreamConnection) -> None:
+        self._open.discard(connection)
+        self._connections.idle -= 1
+        self._wheel.drop(connection.timer)
+        connection.close()
+
+    def _retire_all(self) -> None:
+        while self._idle:
+            self._retire(self._idle.pop())
+
+    # Dialling.
+
+    def _dial_missing(self) -> None:
+        while self._dialling < len(self._waiting):
+            if self._in_use + len(self._idle) + self._dialling >= self._settings.max_connections:
+                # Only those who will not have an idle one still wait: the oldest makes room.
+                if not self._idle or not all(waiter.fresh for waiter in self._waiting.values()):
+                    return
+                self._retire(self._idle.pop(0))
+            self._dialling += 1
+            self._tasks.start(self._dial(), f"connect {self.address}")
+
+    async def _dial(self) -> None:
+        try:
+            if self._pace is not None:
+                await self._pace.acquire()
+            if self._waiting:
+                await self._connect()
+        finally:
+            self._dialling -= 1
+        self._dial_missing()
+
+    async def _connect(self) -> None:
+        self._connecting += 1
+        cause = Cause.CONNECT_FAILURE
+        connection: UpstreamConnection | None = None
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                connection = await self._connector(self._make)
+            detail = f"{self.address}: the connection was closed as soon as it was made"
+        except TimeoutError:
+            # Also the operating system's own ETIMEDOUT.
+            cause = Cause.CONNECT_TIMEOUT
+            detail = f"{self.address}: no connection within {self._connect_timeout:g} s"
+        except OSError as fault:
+            detail = sentence(self.address, fault)
+        except Exception as fault:  # noqa: BLE001 - whoever waits must be told, whatever it is
+            _log.exception("connecting to %s failed", self.address)
+            detail = f"{self.address}: {type(fault).__name__}"
+        finally:
+            self._connecting -= 1
+        if connection is not None and connection.state != CLOSED:
+            self._observer.connected("ok")
+            self._welcome(connection)
+            return
+        self._observer.connected(cause.value)
+        waiter = next(iter(self._waiting.values()), None)
+        if waiter is not None:
+            self._refuse(waiter, cause, detail)
+
+    def _make(self) -> UpstreamConnection:
+        return UpstreamConnection(self, self._loop, self._limits, self._clock())
+
+    def _welcome(self, connection: UpstreamConnection) -> None:
+        self._open.add(connection)
+        self._in_use += 1
+        self._connections.active += 1
+        self.give_back(connection)
+
+
+def _pace(settings: PoolSettings) -> AsyncLimiter | None:
+    rate = settings.max_connects_per_second
+    if rate is None:
+        return None
+    # A bucket must hold at least the one that is asked for.
+    return AsyncLimiter(rate, 1.0) if rate >= 1.0 else AsyncLimiter(1.0, 1.0 / rate)

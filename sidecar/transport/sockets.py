@@ -1,0 +1,113 @@
+"""Listening sockets from addresses: TCP over IPv4 and IPv6, and unix paths.
+
+Owns the socket options and the sentence for what goes wrong. Runs at start and on reload; resolving a host name blocks,
+which a listener's address, being this machine's, does not do for long.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+
+from sidecar.model.address import Address
+
+# The kernel cuts it to net.core.somaxconn. A burst beyond it is dropped silently and retried after a second.
+BACKLOG = 4096
+
+# Whoever may enter the directory may connect, as with nginx: a proxy and its clients seldom share a user. Close the
+# directory to keep others out.
+UNIX_MODE = 0o666
+
+
+class BindError(OSError):
+    """An address cannot be listened on; the text names the address and the reason."""
+
+
+def bind(address: Address, backlog: int = BACKLOG, mode: int = UNIX_MODE) -> list[socket.socket]:
+    """Listening, non-blocking sockets for `address`: several for an empty host or a name with several addresses.
+
+    :raises BindError: one of them cannot be had; then none stays open.
+    """
+    if address.path is not None:
+        return [_bind_unix(address, address.path, backlog, mode)]
+    bound: list[socket.socket] = []
+    port = address.port
+    try:
+        for family, host in _hosts(address):
+            try:
+                made = _bind_tcp(family, host, port, backlog)
+            except OSError as fault:
+                if not address.host and bound and fault.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                    continue  # a machine without IPv6
+                raise _error(address, fault) from fault
+            bound.append(made)
+            port = made.getsockname()[1]  # with port 0, all get the one that the first was given
+    except BindError:
+        for made in bound:
+            made.close()
+        raise
+    return bound
+
+
+def _hosts(address: Address) -> list[tuple[int, str]]:
+    if not address.host:
+        both = [(int(socket.AF_INET), "0.0.0.0")]
+        return [*both, (int(socket.AF_INET6), "::")] if socket.has_ipv6 else both
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as fault:
+        raise _error(address, fault) from fault
+    return list(dict.fromkeys((int(family), str(where[0])) for family, _, _, _, where in found))
+
+
+def _bind_tcp(family: int, host: str, port: int, backlog: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # A restart must not wait for the last run's connections in TIME_WAIT.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+        made.bind((host, port))
+        made.listen(backlog)
+        made.setblocking(False)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _bind_unix(address: Address, path: str, backlog: int, mode: int) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        made.bind(path)
+        os.chmod(path, mode)
+        made.listen(backlog)
+        made.setblocking(False)
+    except OSError as fault:
+        made.close()
+        raise _error(address, fault) from fault
+    return made
+
+
+def _remove_stale(path: str) -> None:
+    # A process that was killed leaves its file behind, and bind would fail on it for ever. One that somebody still
+    # listens on, or that is no socket, is not ours to remove.
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise OSError(errno.EEXIST, "there is a file of that name, and it is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)  # a full backlog (EAGAIN) means that somebody listens
+        if asking.connect_ex(path) == errno.ECONNREFUSED:
+            os.unlink(path)
+            return
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _error(address: Address, fault: OSError) -> BindError:
+    return BindError(fault.errno, f"cannot listen on {address}: {fault.strerror or fault}")
