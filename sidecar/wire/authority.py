@@ -7,7 +7,7 @@ Owns what an acceptable authority looks like. May not know what it is used for.
 # disguise), `/`, `?`, `#`, `\`, spaces, controls, and everything beyond ASCII. `,` is legal in a reg-name, but two
 # hosts folded into one field look the same, and no real host name has it.
 _REG_NAME = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+;="
-_LITERAL = b"0123456789abcdefABCDEF:.vV%-_~"
+_LITERAL = b"0123456789abcdefABCDEF:."
 
 
 def valid_authority(value: bytes) -> bool:
