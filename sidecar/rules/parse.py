@@ -36,6 +36,12 @@ _CLEARER = {
     "close with `}`, and put `${…}` inside it in quotes",
     "found unexpected end of stream": "a quote is opened and never closed",
     "found unknown escape character": "an unknown escape in a double-quoted text; write `\\\\` for a backslash",
+    "did not find expected node content": "a value was expected here; put it in quotes if it begins with a mark",
+    "alphabetic or numeric character": "`*` and `&` begin aliases and anchors; put such a text in quotes",
+    "comment or line break": "a text goes on where it should have ended; put the whole of it in quotes",
+    "found unexpected ':'": "a `:` where none can be; put a value that contains `:` in quotes",
+    "directive": "`%` cannot begin a line; put the value in quotes",
+    "mapping keys are not allowed": "a key cannot stand here; write `key: value` on a line of its own",
     "block sequence entries are not allowed": "a list item cannot begin here; put it on a line of its own",
 }
 

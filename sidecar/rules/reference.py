@@ -37,6 +37,18 @@ admin on `127.0.0.1:9901`, and every default below.
 and `null` switches one off. A policy that is on by default says so. Every policy takes `mode: enforce` or
 `mode: shadow`. A policy that is *not in force* is read and checked, and `sidecar check` warns about it; a setting
 is never silently ignored.
+
+**Examples**, each complete and commented:
+[minimal.yaml](../config/examples/minimal.yaml),
+[timeouts.yaml](../config/examples/timeouts.yaml),
+[websockets-and-sse.yaml](../config/examples/websockets-and-sse.yaml),
+[two-endpoints-balanced.yaml](../config/examples/two-endpoints-balanced.yaml),
+[hash-by-header.yaml](../config/examples/hash-by-header.yaml),
+[behind-a-load-balancer.yaml](../config/examples/behind-a-load-balancer.yaml),
+[tight-limits-for-hostile-clients.yaml](../config/examples/tight-limits-for-hostile-clients.yaml),
+[dns-re-resolution.yaml](../config/examples/dns-re-resolution.yaml),
+[every-key.yaml](../config/examples/every-key.yaml), and the default,
+[sidecar.yaml](../config/sidecar.yaml).
 """
 
 
