@@ -1,0 +1,162 @@
+"""What deploy/ tells others to run is what the command line and the rules accept."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sidecar.app import cli
+from sidecar.rules.load import load_text
+from sidecar.rules.overlay import Given
+from sidecar.rules.schema import RuleSet
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+UNIT = DEPLOY / "systemd" / "sidecar.service"
+
+
+def accepted(command: list[str]) -> Any:
+    """What the command line makes of it; a command it does not know fails the test."""
+    try:
+        return cli.parser().parse_args([str(word) for word in command])
+    except SystemExit:
+        pytest.fail(f"the command line refuses {command}")
+
+
+def duration(text: object) -> int:
+    found = re.fullmatch(r"(\d+)s?", str(text))
+    assert found, text
+    return int(found[1])
+
+
+def rules_of(text: str) -> RuleSet:
+    return load_text(text, "sidecar.yaml", Given()).rules
+
+
+def objects() -> list[dict[str, Any]]:
+    return [one for one in yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()) if one]
+
+
+def pod() -> dict[str, Any]:
+    (deployment,) = (one for one in objects() if one["kind"] == "Deployment")
+    spec: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+def native_sidecar() -> dict[str, Any]:
+    (found,) = pod()["initContainers"]
+    assert isinstance(found, dict)
+    return found
+
+
+def mounted_rules() -> RuleSet:
+    (mapping,) = (one for one in objects() if one["kind"] == "ConfigMap")
+    return rules_of(mapping["data"]["sidecar.yaml"])
+
+
+def test_compose_runs_a_command_that_exists_and_publishes_the_port_it_listens_on() -> None:
+    compose = yaml.safe_load((DEPLOY / "docker-compose.yaml").read_text())
+    sidecar = compose["services"]["sidecar"]
+    arguments = accepted(sidecar["command"])
+    port = arguments.listen.rpartition(":")[2]
+    assert [published.rpartition(":")[2] for published in sidecar["ports"]] == [port]
+    assert "9901" not in str(sidecar["ports"])
+    assert arguments.upstream == ["http://app:80"]
+    assert (DEPLOY / sidecar["build"]["context"] / sidecar["build"]["dockerfile"]).resolve() == ROOT / "Dockerfile"
+    assert "ports" not in compose["services"]["app"]
+
+
+def test_compose_waits_longer_than_the_drain() -> None:
+    compose = yaml.safe_load((DEPLOY / "docker-compose.yaml").read_text())
+    assert duration(compose["services"]["sidecar"]["stop_grace_period"]) > mounted_rules().drain.deadline
+
+
+def test_kubernetes_runs_a_native_sidecar_with_rules_that_load() -> None:
+    sidecar = native_sidecar()
+    assert sidecar["restartPolicy"] == "Always"
+    arguments = accepted(sidecar["args"])
+    (mount,) = sidecar["volumeMounts"]
+    assert arguments.config == f"{mount['mountPath']}/sidecar.yaml"
+    assert "subPath" not in mount
+    rules = mounted_rules()
+    assert [port["containerPort"] for port in sidecar["ports"]] == [rules.listeners[0].address.port]
+    (app,) = pod()["containers"]
+    assert [str(endpoint.url) for endpoint in rules.upstreams["app"].endpoints] == [
+        f"http://127.0.0.1:{app['env'][0]['value']}"
+    ]
+
+
+def test_kubernetes_probes_the_admin_address_of_the_rules() -> None:
+    address = str(mounted_rules().admin.address)
+    for probe, path in (("startupProbe", "startupz"), ("livenessProbe", "livez"), ("readinessProbe", "readyz")):
+        command = native_sidecar()[probe]["exec"]["command"]
+        assert f"http://{address}/{path}" in command[-1]
+        compile(command[-1], probe, "exec")
+        assert native_sidecar()[probe]["timeoutSeconds"] > 2
+
+
+def test_kubernetes_drains_before_the_application_is_stopped() -> None:
+    hook = native_sidecar()["lifecycle"]["preStop"]["exec"]["command"]
+    assert hook[0] == "sidecar"
+    arguments = accepted(hook[1:])
+    rules = mounted_rules()
+    assert arguments.command == "drain"
+    assert str(arguments.admin) == str(rules.admin.address)
+    wait = duration(arguments.wait)
+    assert wait > rules.drain.deadline
+    (app,) = pod()["containers"]
+    assert app["lifecycle"]["preStop"]["sleep"]["seconds"] >= wait
+    assert pod()["terminationGracePeriodSeconds"] > wait
+
+
+def test_kubernetes_leaves_it_no_rights_it_does_not_need() -> None:
+    rights = native_sidecar()["securityContext"]
+    assert rights["runAsUser"] == 65532
+    assert rights["readOnlyRootFilesystem"]
+    assert not rights["allowPrivilegeEscalation"]
+    assert rights["capabilities"]["drop"] == ["ALL"]
+    assert pod()["securityContext"]["runAsNonRoot"]
+
+
+def test_the_service_leads_to_the_sidecar_and_not_to_the_application() -> None:
+    (service,) = (one for one in objects() if one["kind"] == "Service")
+    assert service["spec"]["ports"][0]["targetPort"] == native_sidecar()["ports"][0]["name"]
+
+
+def unit() -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(UNIT)
+    return parser
+
+
+def test_the_systemd_unit_runs_commands_that_exist() -> None:
+    service = unit()["Service"]
+    for key, command in (("ExecStart", "run"), ("ExecStartPre", "check")):
+        program, *words = shlex.split(service[key])
+        assert program.endswith("/sidecar")
+        assert accepted(words).command == command
+    assert service["KillSignal"] == "SIGTERM"
+    assert duration(service["TimeoutStopSec"]) > mounted_rules().drain.deadline
+    assert service["SuccessExitStatus"] == "4"
+    assert service["RestartPreventExitStatus"].split() == ["1", "2"]
+
+
+def test_the_systemd_unit_passes_systemds_own_check(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    # Commands that exist here, so that only the unit is judged.
+    text = re.sub(r"^(Exec\w+=)/opt/sidecar/bin/sidecar", r"\1/bin/true", UNIT.read_text(), flags=re.MULTILINE)
+    copy = tmp_path / "sidecar.service"
+    copy.write_text(text)
+    done = subprocess.run([analyze, "verify", copy], capture_output=True, text=True, check=False, timeout=60)
+    assert "sidecar.service" not in done.stderr, done.stderr
