@@ -79,9 +79,9 @@ bench: $(VENV)/.built
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 image:
-	@set -e; if command -v docker >/dev/null 2>&1; then docker build -t $(IMAGE).; \
-	elif command -v podman >/dev/null 2>&1; then podman build -t $(IMAGE).; \
-	elif command -v buildah >/dev/null 2>&1; then buildah build -t $(IMAGE).; \
+	@set -e; if command -v docker >/dev/null 2>&1; then docker build -t $(IMAGE) .; \
+	elif command -v podman >/dev/null 2>&1; then podman build -t $(IMAGE) .; \
+	elif command -v buildah >/dev/null 2>&1; then buildah build -t $(IMAGE) .; \
 	else echo 'docker, podman or buildah is needed' >&2; exit 1; fi
 
 clean:
