@@ -16,10 +16,11 @@ from sidecar.app.banner import Scene, banner, is_compiled, reachable
 from sidecar.app.errors import CommandError, Exit
 from sidecar.app.lifecycle import Phase
 from sidecar.app.signals import heard
-from sidecar.app.wiring import CannotBind, Proxy
+from sidecar.app.wiring import Proxy
 from sidecar.demo.backend import Backend
 from sidecar.rules.load import Loaded
 from sidecar.telemetry.log import StreamWriter
+from sidecar.transport.sockets import BindError
 
 _STDOUT = 1
 
@@ -60,9 +61,9 @@ async def _serve(loaded: Loaded, file: str | None, *, demo: bool) -> int:
     with heard(leaving.on_signal):
         try:
             await proxy.start()
-        except CannotBind as error:
+        except BindError as error:
             await proxy.close()
-            raise CommandError(Exit.BIND, str(error)) from error
+            raise CommandError(Exit.BIND, error.strerror or str(error)) from error
         _say(proxy, loaded, demo=demo)
         try:
             await proxy.lifecycle.reached(Phase.DRAINING)

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Any
 
 from sidecar.model.observer import Connections
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.upstream import Endpoint, Route, Upstream
 from sidecar.telemetry.stats import RouteStats, Stats, UpstreamStats
-
-
-class PoolCounts(Protocol):
-    """What a pool tells of itself."""
-
-    @property
-    def idle(self) -> int:
-        """Connections without an attempt."""
-
-    @property
-    def active(self) -> int:
-        """Connections with one."""
-
-    @property
-    def connecting(self) -> int:
-        """Connections being made."""
-
-    @property
-    def waiting(self) -> int:
-        """Attempts that wait for a connection."""
+from sidecar.transport.pool import EndpointPool, PoolSnapshot
 
 
 def routes(runtime: Runtime, stats: Stats) -> list[dict[str, Any]]:
@@ -38,7 +20,7 @@ def routes(runtime: Runtime, stats: Stats) -> list[dict[str, Any]]:
     return [*told, {"name": "-", "upstream": "-", **unrouted}] if unrouted["requests"] else told
 
 
-def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, PoolCounts]) -> list[dict[str, Any]]:
+def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, EndpointPool]) -> list[dict[str, Any]]:
     """Each upstream with its endpoints; `pools` are known by the endpoint's name."""
     return [_upstream(upstream, stats.upstream(name), pools) for name, upstream in runtime.upstreams.items()]
 
@@ -72,7 +54,7 @@ def _route_counts(stats: RouteStats) -> dict[str, Any]:
     }
 
 
-def _upstream(upstream: Upstream, stats: UpstreamStats, pools: Mapping[str, PoolCounts]) -> dict[str, Any]:
+def _upstream(upstream: Upstream, stats: UpstreamStats, pools: Mapping[str, EndpointPool]) -> dict[str, Any]:
     return {
         "name": upstream.name,
         "attempts": dict(stats.attempts),
@@ -81,15 +63,13 @@ def _upstream(upstream: Upstream, stats: UpstreamStats, pools: Mapping[str, Pool
     }
 
 
-def _endpoint(endpoint: Endpoint, pool: PoolCounts | None) -> dict[str, Any]:
-    counts = {"idle": 0, "active": 0, "connecting": 0, "waiting": 0}
-    if pool is not None:
-        counts = {name: getattr(pool, name) for name in counts}
+def _endpoint(endpoint: Endpoint, pool: EndpointPool | None) -> dict[str, Any]:
+    counts = pool.snapshot() if pool is not None else PoolSnapshot(0, 0, 0, 0)
     return {
         "name": endpoint.name,
         "weight": endpoint.weight,
         "in_flight": endpoint.in_flight,
-        "pool": counts,
+        "pool": asdict(counts),
     }
 
 

@@ -1,0 +1,134 @@
+"""What the admin address is told of the proxy, and the one thing it may ask: the Subject of admin."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from sidecar import __version__
+from sidecar.admin.subject import Condition
+from sidecar.app import status
+from sidecar.app.banner import is_compiled
+from sidecar.app.channels import Channels
+from sidecar.app.drain import Drain
+from sidecar.app.front import Front
+from sidecar.app.lifecycle import Lifecycle, Phase
+from sidecar.model.address import Address
+from sidecar.rules.effective import effective
+from sidecar.rules.load import Loaded
+from sidecar.runtime.generation import Current
+from sidecar.telemetry.metrics import Metrics
+from sidecar.telemetry.stats import Stats
+
+
+class Oversight:
+    """See admin.subject.Subject. Made once for each process.
+
+    `file` is where the rules came from, None for none; `addresses` is where each listener listens, and may still change
+    until it does.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        file: str | None,
+        addresses: Sequence[Address],
+        *,
+        current: Current,
+        stats: Stats,
+        lifecycle: Lifecycle,
+        drain: Drain,
+        front: Front,
+        channels: Channels,
+    ) -> None:
+        self._was_ready = False
+        self._loaded = loaded
+        self._file = file
+        self._addresses = addresses
+        self._current = current
+        self._stats = stats
+        self._lifecycle = lifecycle
+        self._drain = drain
+        self._front = front
+        self._channels = channels
+        self._started = time.monotonic()
+        self._compiled = is_compiled()
+        kind = "compiled" if self._compiled else "interpreted"
+        self._metrics = Metrics(stats, {"version": __version__, "hot_modules": kind})
+        stats.endpoint_availability = self._availability
+
+    @property
+    def has_been_ready(self) -> bool:
+        """See Subject."""
+        self.conditions()
+        return self._was_ready
+
+    def conditions(self) -> Sequence[Condition]:
+        """See Subject."""
+        runtime = self._current.runtime
+        phase = self._lifecycle.phase
+        told = [
+            Condition("rules", holds=True, detail=f"generation {runtime.number}"),
+            Condition("serving", holds=phase is Phase.SERVING, detail=phase.word),
+        ]
+        for name, upstream in runtime.upstreams.items():
+            available = sum(self._channels.is_available(endpoint) for endpoint in upstream.endpoints)
+            detail = f"{available} of {len(upstream.endpoints)} endpoints available"
+            told.append(Condition(f"upstream {name}", holds=available > 0, detail=detail))
+        if all(condition.holds for condition in told):
+            self._was_ready = True
+        return told
+
+    def status(self) -> Mapping[str, object]:
+        """See Subject."""
+        runtime, stats, drain = self._current.runtime, self._stats, self._drain
+        return {
+            "version": __version__,
+            "compiled": self._compiled,
+            "phase": self._lifecycle.phase.word,
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "not_ready": [f"{one.name}: {one.detail}" for one in self.conditions() if not one.holds],
+            "rules": {"file": self._file, "hash": runtime.digest, "generation": runtime.number},
+            "listeners": [
+                {"name": listener.name, "address": str(address), "connections": len(listener.registry)}
+                for listener, address in zip(self._front.listeners, self._addresses, strict=False)
+            ],
+            "routes": status.routes(runtime, stats),
+            "upstreams": status.upstreams(runtime, stats, self._channels.pools),
+            "connections": status.connections(stats),
+            "drain": {
+                "stage": drain.stage.word,
+                "why": drain.why,
+                "announce_seconds": drain.announce,
+                "deadline_seconds": drain.deadline,
+                "cut": drain.cut,
+            },
+            "loop_lag_seconds": stats.loop_lag,
+        }
+
+    def effective_rules(self) -> Mapping[str, object]:
+        """See Subject."""
+        return effective(self._loaded.rules, self._loaded.secrets)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """See Subject."""
+        self._stats.drain_phase = int(self._drain.stage)
+        return self._metrics.render(accept)
+
+    def start_drain(self, why: str) -> None:
+        """See Subject."""
+        self._drain.begin(why)
+
+    async def drained(self, seconds: float) -> bool:
+        """See Subject."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._lifecycle.reached(Phase.CLOSING)
+        except TimeoutError:
+            return False
+        return True
+
+    def _availability(self) -> Iterator[tuple[str, str, bool]]:
+        for endpoint in self._current.runtime.endpoints():
+            yield endpoint.upstream_name, endpoint.name, self._channels.is_available(endpoint)
