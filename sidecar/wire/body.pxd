@@ -1,7 +1,5 @@
 cimport cython
 
-from sidecar.wire.chunked cimport ChunkedBody
-
 @cython.final
 cdef class NoBody:
     cdef public bint done

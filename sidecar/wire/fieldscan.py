@@ -182,7 +182,7 @@ def _known_field(scan: FieldScan, identifier: int, data: bytes, begin: int, firs
         # A second line is a second coding: `chunked` applied twice (RFC 9112 section 6.1: never).
         scan.coding = coding_of(value) if scan.coding == _NO_CODING else _BAD_CODING
     elif identifier == _UPGRADE:
-        scan.upgrade = value if scan.upgrade is None else scan.upgrade + b", " + value
+        scan.upgrade = _joined(scan.upgrade, value)
     elif scan.head is not None:
         _pick(scan.head, identifier, value)
 
@@ -251,4 +251,7 @@ def _pick(head: RequestHead, identifier: int, value: bytes) -> None:  # noqa: C9
 
 
 def _joined(before: bytes | None, value: bytes) -> bytes:
-    return value if before is None else before + b", " + value
+    # RFC 9110 section 5.2 joins lines; an empty one adds no member, only a comma that lists then carry along.
+    if not before:
+        return value
+    return before + b", " + value if value else before
