@@ -1,0 +1,20 @@
+from sidecar.transport.wheel cimport DeadlineWheel, Timer
+
+cdef class ReadGate:
+    cdef public int stops
+    cdef public object transport
+    cpdef stop(self, int who)
+    cpdef start(self, int who)
+
+cdef class WriteWatch:
+    cdef object _clock
+    cdef double _patience
+    cdef object _paused
+    cdef object _stalled
+    cdef Timer _timer
+    cdef Py_ssize_t _unsent
+    cdef object _wheel
+    cdef public int pressure
+    cdef public object transport
+    cpdef begin(self)
+    cpdef end(self)

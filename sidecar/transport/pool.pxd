@@ -1,0 +1,37 @@
+cimport cython
+
+from sidecar.transport.upstream cimport UpstreamConnection
+from sidecar.transport.wheel cimport DeadlineWheel, Timer
+
+cdef class Waiter:
+    cdef public object _pool
+    cdef public bint fresh
+    cdef public object receiver
+    cdef public Timer timer
+
+cdef class EndpointPool:
+    cdef object _clock
+    cdef bint _closed
+    cdef object _connect_timeout
+    cdef int _connecting
+    cdef object _connections
+    cdef object _connector
+    cdef int _dialling
+    cdef list _idle
+    cdef int _in_use
+    cdef object _limits
+    cdef object _loop
+    cdef object _observer
+    cdef set _open
+    cdef object _pace
+    cdef bint _serving
+    cdef object _settings
+    cdef object _tasks
+    cdef dict _waiting
+    cdef DeadlineWheel _wheel
+    cdef public object address
+    @cython.locals(waiter=Waiter)
+    cpdef lease(self, object receiver, double deadline, bint fresh=*)
+    @cython.locals(now=double, end=double)
+    cpdef give_back(self, UpstreamConnection connection)
+    cdef UpstreamConnection _lend(self, UpstreamConnection connection)
