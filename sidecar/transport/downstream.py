@@ -275,7 +275,6 @@ class DownstreamConnection:
                 self._gate.stop(BY_BACKLOG)
         elif intake.reason is None:
             self.state = BODY
-            return
         else:
             self.state = BROKEN
             self._close_after = True

@@ -70,6 +70,11 @@ class Listener:
         """Where it listens, as `host:port` or `unix:/path`; with the port that the kernel chose."""
         return [_written(sock) for sock in self._sockets]
 
+    @property
+    def address(self) -> str:
+        """All of them in one line."""
+        return ", ".join(self.addresses)
+
     async def start(self) -> None:
         """Begins to accept."""
         for sock in self._sockets:
@@ -81,16 +86,15 @@ class Listener:
             self._servers.append(server)
 
     def stop_accepting(self) -> None:
-        """Closes the sockets; accepted connections live on. A unix socket's file stays, and the next bind removes it."""
+        """Closes the sockets; accepted connections live on. A unix socket's file stays until the next bind."""
         for server in self._servers:
             server.close()
         self._servers.clear()
         for sock in self._sockets:
             sock.close()
 
-    def drain(self) -> None:
-        """Stops accepting; idle connections close now, the others after their running answer."""
-        self.stop_accepting()
+    def close_idle(self) -> None:
+        """Closes idle connections now and the others after their running answer."""
         for connection in self.registry:
             connection.close_when_idle()
 

@@ -1,0 +1,19 @@
+"""The virtual loop, closed after each test; nothing it caught may pass unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.transport.doubles import VirtualLoop
+
+
+@pytest.fixture
+def virtual() -> Iterator[VirtualLoop]:
+    """A loop in virtual time."""
+    loop = VirtualLoop()
+    yield loop
+    loop.turn()
+    loop.close()
+    assert not loop.errors, loop.errors
