@@ -1,21 +1,40 @@
 """The pieces of GET /status."""
 
+import asyncio
 import random
+import time
 
 from sidecar.app.status import connections, routes, upstreams
+from sidecar.model.address import Address
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from sidecar.rules.load import load_rules
 from sidecar.runtime.build import prepare
 from sidecar.runtime.generation import Runtime
 from sidecar.telemetry.stats import Stats
+from sidecar.transport.pool import EndpointPool
+from sidecar.transport.settings import PoolSettings
+from sidecar.transport.tasks import Tasks
+from sidecar.transport.upstream import UpstreamConnection
+from sidecar.transport.wheel import DeadlineWheel
 
 
-class FakePool:
-    idle = 3
-    active = 2
-    connecting = 1
-    waiting = 4
+async def a_pool(stats: Stats) -> EndpointPool:
+    async def never(make: object) -> UpstreamConnection:
+        raise OSError("nobody connects here")
+
+    loop = asyncio.get_running_loop()
+    return EndpointPool(
+        Address("127.0.0.1", 3000),
+        PoolSettings(),
+        1.0,
+        never,
+        DeadlineWheel(loop, time.monotonic),
+        time.monotonic,
+        stats.upstream("app"),
+        stats.upstream_connections,
+        Tasks(loop),
+    )
 
 
 def built(stats: Stats) -> Runtime:
@@ -55,22 +74,22 @@ def test_what_matched_no_route_has_a_line_once_there_is_any() -> None:
     assert [told["name"] for told in routes(runtime, stats)] == ["everything", "-"]
 
 
-def test_an_upstream_tells_its_endpoints_with_their_pools() -> None:
+async def test_an_upstream_tells_its_endpoints_with_their_pools() -> None:
     stats = Stats()
     runtime = built(stats)
     stats.upstream("app").attempt_finished("success", 0.1)
     stats.upstream("app").connected("ok")
     runtime.endpoints()[0].in_flight = 2
-    (told,) = upstreams(runtime, stats, {"app/127.0.0.1:3000": FakePool()})
+    (told,) = upstreams(runtime, stats, {"app/127.0.0.1:3000": await a_pool(stats)})
     assert (told["name"], told["attempts"], told["connects"]) == ("app", {"success": 1}, {"ok": 1})
     first, second = told["endpoints"]
     assert first == {
         "name": "app/127.0.0.1:3000",
         "weight": 1,
         "in_flight": 2,
-        "pool": {"idle": 3, "active": 2, "connecting": 1, "waiting": 4},
+        "pool": {"in_use": 0, "idle": 0, "waiting": 0, "connecting": 0},
     }
-    assert second["pool"] == {"idle": 0, "active": 0, "connecting": 0, "waiting": 0}
+    assert second["pool"] == first["pool"]
 
 
 def test_connections_are_told_by_side_and_state() -> None:

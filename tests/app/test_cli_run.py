@@ -1,0 +1,52 @@
+"""From what was typed to rules that can run, or to a sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from sidecar.app.cli import main
+from sidecar.app.cli_run import usable
+from sidecar.app.errors import CommandError, Exit
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SIDECAR_CONFIG", "SIDECAR_UPSTREAM", "SIDECAR_LISTEN", "SIDECAR_ADMIN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_nothing_to_front_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run"]) == 2
+    assert "--upstream" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--upstream", "nonsense"],
+        ["--upstream", "http://127.0.0.1:1", "--set", "drain.deadline=soon"],
+        ["--upstream", "http://127.0.0.1:1", "--listen", "nonsense"],
+        ["-c", "/nonexistent.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_rules_that_cannot_be_used_are_told_with_their_problems(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *argv]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert ": error: " in lines[0]
+    assert lines[-1] == "sidecar: the rules cannot be used: 1 error"
+
+
+def test_the_demo_tells_bad_rules_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--set", "bogus=1"]) == 1
+    assert "unknown key `bogus`" in capsys.readouterr().err
+
+
+def test_every_error_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("version: 1\nupstreams: {app: {endpoints: [http://127.0.0.1:1]}}\nbogus: 1\nbogus2: 1\n")
+    with pytest.raises(CommandError, match="errors") as raised:
+        usable(str(path), upstreams=(), listen=None, admin=None, sets=(), environ={}, allow_faults=False)
+    assert raised.value.code is Exit.FAILED
