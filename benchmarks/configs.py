@@ -96,20 +96,21 @@ http://127.0.0.1:{port}, http://localhost:{port} {{
 
 
 _TYPE = "type.googleapis.com/envoy.extensions.filters."
-_OUT_OF_REACH = 1_000_000_000
+OUT_OF_REACH = 1_000_000_000
+"""A limit, per second, that no load meets: the work of limiting is done and nothing is refused."""
 
 
-def envoy(port: int, backend: int, *, policies: bool) -> str:
+def envoy(port: int, backend: int, *, policies: bool, limit: int = OUT_OF_REACH) -> str:
     """Envoy, as JSON. With `policies`: a local rate limit, retries within a budget and outlier detection as well."""
     route: dict[str, object] = {"cluster": "app", "timeout": "15s", "idle_timeout": "60s"}
     filters: list[dict[str, object]] = []
     thresholds: dict[str, object] = {
-        "max_connections": _OUT_OF_REACH,
-        "max_pending_requests": _OUT_OF_REACH,
-        "max_requests": _OUT_OF_REACH,
+        "max_connections": OUT_OF_REACH,
+        "max_pending_requests": OUT_OF_REACH,
+        "max_requests": OUT_OF_REACH,
     }
     if policies:
-        bucket = {"max_tokens": _OUT_OF_REACH, "tokens_per_fill": _OUT_OF_REACH, "fill_interval": "1s"}
+        bucket = {"max_tokens": limit, "tokens_per_fill": limit, "fill_interval": "1s"}
         all_requests = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}, "runtime_key": "unused"}
         filters.append(
             {
@@ -180,14 +181,17 @@ def _envoy_cluster(backend: int, thresholds: dict[str, object], *, policies: boo
     return cluster
 
 
-def sidecar(port: int, admin: int, backend: int, connections: int, *, policies: bool) -> str:
+def sidecar(port: int, admin: int, backend: int, connections: int, *, policies: bool, limit: int = OUT_OF_REACH) -> str:
     """Sidecar. With `policies`: rate limit, retries within a budget, circuit breaker and ejection as well."""
     guards = """
     ejection: {consecutive_failures: 5, base: 30s}
     circuit_breaker: {failure_ratio: 0.5, min_requests: 10, window: 10s}"""
-    corridor = """
-    rate_limits: [{name: all, rate: 1000000000/s, burst: 1000000000}]
-    retry: {max_attempts: 3, on: [connect_failure, reset, 502, 503, 504], budget: {ratio: 0.2, min_per_second: 10}}"""
+    corridor = f"""
+    rate_limits: [{{name: all, rate: {limit}/s, burst: {limit}}}]
+    retry:
+      max_attempts: 3
+      on: [connect_failure, reset, 502, 503, 504]
+      budget: {{ratio: 0.2, min_per_second: 10}}"""
     bare = """
     retry: null"""
     return f"""version: 1

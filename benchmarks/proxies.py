@@ -25,6 +25,8 @@ class Site:
     directory: Path
     port: int
     backend: int
+    limit: int = configs.OUT_OF_REACH
+    """Requests per second that a row with policies may let through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Proxy:
     version: Callable[[str], str]
     command: Callable[[str, Site], list[str]]
     environment: dict[str, str] = field(default_factory=dict)
+    policies: bool = False
+    """Whether this row claims to limit, retry and eject; the claim is tested before the row is measured."""
 
     def start(self, program: str, site: Site, cpu: int | None) -> Program:
         """Start this proxy; use the result as a context manager."""
@@ -72,7 +76,9 @@ def _caddy_command(program: str, site: Site) -> list[str]:
 
 def _envoy_command(policies: bool) -> Callable[[str, Site], list[str]]:
     def command(program: str, site: Site) -> list[str]:
-        path = _written(site.directory, "envoy.json", configs.envoy(site.port, site.backend, policies=policies))
+        path = _written(
+            site.directory, "envoy.json", configs.envoy(site.port, site.backend, policies=policies, limit=site.limit)
+        )
         options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
         return [program, "-c", str(path), *options]
 
@@ -81,7 +87,9 @@ def _envoy_command(policies: bool) -> Callable[[str, Site], list[str]]:
 
 def _sidecar_command(policies: bool) -> Callable[[str, Site], list[str]]:
     def command(program: str, site: Site) -> list[str]:
-        text = configs.sidecar(site.port, free_port(), site.backend, MAX_CONNECTIONS, policies=policies)
+        text = configs.sidecar(
+            site.port, free_port(), site.backend, MAX_CONNECTIONS, policies=policies, limit=site.limit
+        )
         return [program, "-m", "sidecar", "run", "-c", str(_written(site.directory, "sidecar.yaml", text))]
 
     return command
@@ -136,9 +144,9 @@ PROXIES = (
         {"GOMAXPROCS": "1"},
     ),
     Proxy("envoy", find_envoy, _envoy_version, _envoy_command(policies=False)),
-    Proxy("envoy+policies", find_envoy, _envoy_version, _envoy_command(policies=True)),
+    Proxy("envoy+policies", find_envoy, _envoy_version, _envoy_command(policies=True), policies=True),
     Proxy("sidecar", find_sidecar, sidecar_version, _sidecar_command(policies=False)),
-    Proxy("sidecar+policies", find_sidecar, sidecar_version, _sidecar_command(policies=True)),
+    Proxy("sidecar+policies", find_sidecar, sidecar_version, _sidecar_command(policies=True), policies=True),
 )
 
 NAMES = (DIRECT, *(proxy.name for proxy in PROXIES))

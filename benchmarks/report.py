@@ -110,7 +110,7 @@ def full(result: Result) -> str:
             memory_table(result),
         ]
     if result.failed:
-        parts.append(f"DID NOT START: {', '.join(result.failed)}.")
+        parts.append(f"NOT MEASURED (did not start, or its policies are not in force): {', '.join(result.failed)}.")
     total = result.errors()
     parts.append("No errors." if total == 0 else f"ERRORS: {total} failed requests; the figures above do not count.")
     return "\n\n".join(parts) + "\n"

@@ -45,7 +45,7 @@ class Result:
     samples: list[Sample] = field(default_factory=list)
     footprints: list[Footprint] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    """Proxies that are installed but did not come up."""
+    """Rows that could not be measured: installed but did not come up, or policies that are not in force."""
 
     def errors(self) -> int:
         """Failed requests of the whole run: a result with any is no result."""

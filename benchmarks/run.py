@@ -18,12 +18,14 @@ from pathlib import Path
 from benchmarks import cpu, loads, machine, proxies
 from benchmarks.idle import IdleConnections
 from benchmarks.loads import Load, Verdict
-from benchmarks.processes import Program, StartError, free_port
+from benchmarks.processes import Program, StartError, ask, free_port
 from benchmarks.proxies import Proxy, Site
 from benchmarks.result import Footprint, Result, Sample
 
 _MEMORY_ROUNDS = 3
 _WARM_REQUESTS = 200
+_WITNESS_LIMIT = 5
+_WITNESS_REQUESTS = 30
 
 
 class MissingProgramError(Exception):
@@ -75,7 +77,7 @@ class Bench:
             running.enter_context(
                 proxies.start_backend(self._nginx, self._room("backend"), port, self._place.rest)
             ).wait_until_answers(port)
-            usable = self._footprints(chosen, port, result)
+            usable = self._footprints(self._enforcing(chosen, port, result), port, result)
             rows = [_Row(proxies.DIRECT, port, None)] if proxies.DIRECT in self._plan.proxies else []
             for proxy, program in usable:
                 site = Site(self._room(proxy.name), free_port(), port)
@@ -124,6 +126,33 @@ class Bench:
 
     def _room(self, name: str) -> Path:
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._directory))
+
+    def _enforcing(self, chosen: list[tuple[Proxy, str]], backend: int, result: Result) -> list[tuple[Proxy, str]]:
+        """`chosen` without the rows whose policies are accepted but not in force.
+
+        Such a row does no work for its policies and would look as if they cost nothing. The witness is the rate limit,
+        set within reach: it must refuse.
+        """
+        kept = []
+        for proxy, program in chosen:
+            try:
+                if proxy.policies:
+                    self._witness(proxy, program, backend)
+            except StartError as problem:
+                self._failed(proxy, problem, result)
+            else:
+                kept.append((proxy, program))
+        return kept
+
+    def _witness(self, proxy: Proxy, program: str, backend: int) -> None:
+        site = Site(self._room(proxy.name), free_port(), backend, _WITNESS_LIMIT)
+        with proxy.start(program, site, self._place.proxy) as started:
+            started.wait_until_answers(site.port)
+            if not any(ask(site.port) == 429 for _ in range(_WITNESS_REQUESTS)):
+                raise StartError(
+                    f"{proxy.name} answered {_WITNESS_REQUESTS} requests at a limit of {_WITNESS_LIMIT} per second: "
+                    "its policies are not in force, so its row is not measured"
+                )
 
     def _footprints(self, chosen: list[tuple[Proxy, str]], backend: int, result: Result) -> list[tuple[Proxy, str]]:
         """Start each proxy afresh: start-up time and memory. Returns those that came up; the others are reported."""

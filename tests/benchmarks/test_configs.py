@@ -70,6 +70,11 @@ def test_sidecar_accepts_its_rules(tmp_path: Path, policies: bool) -> None:
     assert load_rules(str(path)).rules.version == 1
 
 
+def test_the_limit_of_the_policies_rows_can_be_brought_within_reach() -> None:
+    assert '"max_tokens": 5' in configs.envoy(1, 2, policies=True, limit=5)
+    assert "rate: 5/s, burst: 5" in configs.sidecar(1, 3, 2, 100, policies=True, limit=5)
+
+
 def test_access_logs_are_off(every: dict[str, str]) -> None:
     assert "access_log off;" in every["nginx"]
     assert "access: off" in every["sidecar"]

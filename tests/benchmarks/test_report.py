@@ -60,7 +60,7 @@ def test_a_clean_run_says_so_and_a_failed_one_shouts() -> None:
     result.samples.append(Sample(1, "small", "nginx", 1, 1.0, 0.1, 2, 1.0, 1.0))
     result.failed.append("caddy")
     assert "ERRORS: 2 failed requests" in report.full(result)
-    assert "DID NOT START: caddy." in report.full(result)
+    assert "NOT MEASURED (did not start, or its policies are not in force): caddy." in report.full(result)
 
 
 def test_the_summary_names_machine_commit_and_versions() -> None:

@@ -1,5 +1,6 @@
 """One real, short run: the smallest that passes through every step, with nginx as backend and as proxy."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_a_run_visits_each_row_with_each_load_and_leaves_nothing(
     assert len(started) == 2
     assert [cpu.tree(pid) for pid in started] == [[], []]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_row_whose_policies_are_not_in_force_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    require("nginx")
+    require("wrk")
+    plain = next(proxy for proxy in proxies.PROXIES if proxy.name == "nginx")
+    monkeypatch.setattr(proxies, "PROXIES", (dataclasses.replace(plain, name="claims+policies", policies=True),))
+    said: list[str] = []
+    result = run.run(Plan(1, 1, ["small", "memory"], ["claims+policies"]), said.append)
+    assert result.failed == ["claims+policies"]
+    assert (result.samples, result.footprints) == ([], [])
+    assert "not in force" in said[0]
 
 
 def test_without_its_tools_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
