@@ -9,6 +9,7 @@ LISTEN ?= :8080
 ADMIN ?= 127.0.0.1:9901
 IMAGE ?= sidecar:latest
 PYTEST_ARGS ?=
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 # The first interpreter that is new enough; the check says so when there is none.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -29,6 +30,7 @@ help:
 	@echo 'make build | image | bench | clean    compile hot modules | container | benchmark | tidy up'
 
 $(VENV)/.made: pyproject.toml
+	@echo 'making $(VENV)' >&2
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed: https://www.python.org/downloads/' >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check 'setuptools>=77' 'Cython>=3.1,<4'
@@ -37,7 +39,8 @@ $(VENV)/.made: pyproject.toml
 
 # Without a compiler this succeeds too, and the sources run interpreted.
 $(VENV)/.built: $(VENV)/.made setup.py $(HOT_SOURCES)
-	@$(BIN)/python setup.py -q build_ext --inplace
+	@echo 'compiling the hot modules (once; a minute or so)' >&2
+	@$(BIN)/python setup.py -q build_ext --inplace --parallel $(JOBS)
 	@touch $@
 
 $(VENV)/.tests: $(VENV)/.made
