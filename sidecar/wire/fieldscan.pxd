@@ -16,6 +16,8 @@ cdef Py_ssize_t _SLOT_FIRST
 cdef Py_ssize_t _SLOT_LAST
 cdef int _NO_CODING
 cdef int _BAD_CODING
+cdef int _CLOSE
+cdef int _KEEP_ALIVE
 
 cdef int _HOST
 cdef int _CONTENT_LENGTH
@@ -36,6 +38,7 @@ cdef int _IDEMPOTENCY_KEY
 cdef int _EXPECT
 
 @cython.final
+@cython.no_gc
 @cython.freelist(16)
 cdef class FieldScan:
     cdef public RequestHead head
@@ -51,7 +54,11 @@ cdef class FieldScan:
     cdef public bytes upgrade
     cdef public set named
     cdef public list parts
+    @cython.locals(p="const unsigned char *")
     cpdef bytes block(self, bytes data, Py_ssize_t end)
+
+@cython.locals(scan=FieldScan)
+cpdef FieldScan new_scan(RequestHead head, str code, str too_large, Py_ssize_t max_fields)
 
 @cython.locals(
     p="const unsigned char *",
@@ -74,8 +81,10 @@ cdef void _known_field(
     FieldScan scan, int identifier, bytes data, Py_ssize_t begin, Py_ssize_t first, Py_ssize_t end
 ) except *
 
+@cython.locals(p="const unsigned char *")
 cdef void _cut_line(FieldScan scan, bytes data, Py_ssize_t begin, Py_ssize_t end) except *
 
+@cython.locals(p="const unsigned char *", length="long long", digits=Py_ssize_t, k=Py_ssize_t)
 cdef void _note_length(FieldScan scan, bytes value) except *
 
 @cython.locals(flags=int)

@@ -23,6 +23,8 @@ _SLOT_FIRST = fieldnames.SLOT_FIRST
 _SLOT_LAST = fieldnames.SLOT_LAST
 _NO_CODING = CODING_ABSENT
 _BAD_CODING = CODING_OTHER
+_CLOSE = CLOSE
+_KEEP_ALIVE = KEEP_ALIVE
 
 _HOST = _NAMES.index(b"host")
 _CONTENT_LENGTH = _NAMES.index(b"content-length")
@@ -62,12 +64,12 @@ class FieldScan:
         "upgrade",
     )
 
-    def __init__(self, head: RequestHead | None, code: str, too_large: str, max_fields: int) -> None:
-        self.head = head
-        self.code = code
-        self.too_large = too_large
-        self.max_fields = max_fields
-        self.cut = _CUT_RESPONSE if head is None else _CUT_REQUEST
+    def __init__(self) -> None:
+        self.head: RequestHead | None = None
+        self.code = ""
+        self.too_large = ""
+        self.max_fields = 0
+        self.cut = _CUT_RESPONSE
         self.content_length = -1
         self.coding = _NO_CODING
         self.flags = 0
@@ -79,11 +81,25 @@ class FieldScan:
 
     def block(self, data: bytes, end: int) -> bytes:
         """The forwardable block: what lies between the cut lines up to `end`, usually one slice."""
+        p = data
         if self.parts is None:
-            return data[self.start : end]
+            return p[self.start : end]
         if self.start < end:
-            self.parts.append(data[self.start : end])
+            self.parts.append(p[self.start : end])
         return b"".join(self.parts)
+
+
+def new_scan(head: RequestHead | None, code: str, too_large: str, max_fields: int) -> FieldScan:
+    """A scan for a request's `head`, or for a response when it is None; faults are raised with these codes."""
+    # Attributes instead of constructor arguments, which compiled code would pass through a tuple.
+    scan = FieldScan()
+    scan.code = code
+    scan.too_large = too_large
+    scan.max_fields = max_fields
+    if head is not None:
+        scan.head = head
+        scan.cut = _CUT_REQUEST
+    return scan
 
 
 def scan_fields(scan: FieldScan, data: bytes, start: int, limit: int) -> int:
@@ -163,7 +179,7 @@ def _known_field(scan: FieldScan, identifier: int, data: bytes, begin: int, firs
         first += 1
     while last > first and (p[last - 1] == 32 or p[last - 1] == 9):
         last -= 1
-    value = data[first:last]
+    value = p[first:last]
     if scan.cut[identifier]:
         _cut_line(scan, data, begin, end + 2)
     if identifier == _HOST:
@@ -191,16 +207,23 @@ def _cut_line(scan: FieldScan, data: bytes, begin: int, end: int) -> None:
     if scan.parts is None:
         scan.parts = []
     if scan.start < begin:
-        scan.parts.append(data[scan.start : begin])
+        p = data
+        scan.parts.append(p[scan.start : begin])
     scan.start = end
 
 
 def _note_length(scan: FieldScan, value: bytes) -> None:
-    # RFC 9110 section 8.6: 1*DIGIT. int() alone would take `+5`, ` 5 ` and `1_0`; isdigit() on bytes is ASCII only.
-    if not value.isdigit() or len(value) > 19:
-        raise BadMessage(scan.code, "invalid Content-Length")
-    length = int(value)
-    if length > MAX_LENGTH:
+    length = 0
+    digits = len(value)
+    p = value
+    k = 0
+    # RFC 9110 section 8.6: 1*DIGIT, and nothing else that int() would take (`+5`, ` 5 `, `1_0`).
+    while k < digits and k < 18 and 48 <= p[k] <= 57:
+        length = length * 10 + p[k] - 48
+        k += 1
+    if digits == 19 and k == 18 and value.isdigit() and int(value) <= MAX_LENGTH:
+        length = int(value)
+    elif k == 0 or k != digits:
         raise BadMessage(scan.code, "invalid Content-Length")
     if scan.content_length >= 0 and scan.content_length != length:
         raise BadMessage(scan.code, "differing Content-Length fields")
@@ -209,10 +232,10 @@ def _note_length(scan: FieldScan, value: bytes) -> None:
 
 def _note_connection(scan: FieldScan, value: bytes) -> None:
     if value == b"keep-alive":
-        scan.flags |= KEEP_ALIVE
+        scan.flags |= _KEEP_ALIVE
         return
     if value == b"close":
-        scan.flags |= CLOSE
+        scan.flags |= _CLOSE
         return
     if scan.named is None:
         scan.named = set()

@@ -1,3 +1,11 @@
+cdef int _ABSENT
+cdef int _CHUNKED_CODING
+cdef int _OTHER
+cdef int _NO_BODY
+cdef int _LENGTH
+cdef int _CHUNKED
+cdef int _UNTIL_CLOSE
+
 cpdef int coding_of(bytes value) except -1
 cpdef str transfer_fault(int coding, long long content_length, int minor_version)
 cpdef int request_framing(int coding, long long content_length) except -1

@@ -14,6 +14,16 @@ CODING_OTHER = 2
 # RFC 9110 section 8.6 sets no bound; beyond 2^63 - 1 every peer that counts in 64 bits may wrap around.
 MAX_LENGTH = (1 << 63) - 1
 
+# The same numbers under names of this module's own, which the compiler makes C integers; the public ones must stay
+# objects for others to import.
+_ABSENT = CODING_ABSENT
+_CHUNKED_CODING = CODING_CHUNKED
+_OTHER = CODING_OTHER
+_NO_BODY = NO_BODY
+_LENGTH = LENGTH
+_CHUNKED = CHUNKED
+_UNTIL_CLOSE = UNTIL_CLOSE
+
 
 def coding_of(value: bytes) -> int:
     """What a Transfer-Encoding value asks for: exactly `chunked`, or anything else.
@@ -21,14 +31,14 @@ def coding_of(value: bytes) -> int:
     `chunked, identity`, `xchunked`, `chunked;x` and repeated codings are read differently by different peers, which
     is how requests are smuggled; this proxy never asks for any other coding (RFC 9112 section 7), so it knows none.
     """
-    return CODING_CHUNKED if value == b"chunked" or value.lower() == b"chunked" else CODING_OTHER
+    return _CHUNKED_CODING if value == b"chunked" or value.lower() == b"chunked" else _OTHER
 
 
 def transfer_fault(coding: int, content_length: int, minor_version: int) -> str:
     """What makes the framing fields of one head unacceptable, or an empty string."""
-    if coding == CODING_ABSENT:
+    if coding == _ABSENT:
         return ""
-    if coding == CODING_OTHER:
+    if coding == _OTHER:
         # RFC 9112 section 6.1: an unknown coding cannot be read to its end, and a guess desynchronises.
         return "unknown transfer coding"
     if content_length >= 0:
@@ -42,11 +52,11 @@ def transfer_fault(coding: int, content_length: int, minor_version: int) -> str:
 
 def request_framing(coding: int, content_length: int) -> int:
     """How a request's body ends."""
-    if coding == CODING_CHUNKED:
-        return CHUNKED  # RFC 9112 section 6.3 item 4
+    if coding == _CHUNKED_CODING:
+        return _CHUNKED  # RFC 9112 section 6.3 item 4
     if content_length > 0:
-        return LENGTH  # item 6
-    return NO_BODY  # item 7; a length of zero needs no reader either
+        return _LENGTH  # item 6
+    return _NO_BODY  # item 7; a length of zero needs no reader either
 
 
 def bodiless(status: int, request_method: bytes) -> bool:
@@ -57,14 +67,14 @@ def bodiless(status: int, request_method: bytes) -> bool:
 def response_framing(status: int, request_method: bytes, coding: int, content_length: int) -> int:
     """How a response's body ends."""
     if bodiless(status, request_method):
-        return NO_BODY
-    if coding == CODING_CHUNKED:
-        return CHUNKED  # item 4
+        return _NO_BODY
+    if coding == _CHUNKED_CODING:
+        return _CHUNKED  # item 4
     if content_length > 0:
-        return LENGTH  # item 6
+        return _LENGTH  # item 6
     if content_length == 0:
-        return NO_BODY
-    return UNTIL_CLOSE  # item 8
+        return _NO_BODY
+    return _UNTIL_CLOSE  # item 8
 
 
 def persists(minor_version: int, close: bool, keep_alive: bool) -> bool:
@@ -81,11 +91,11 @@ def response_persists(
     status: int, framing: int, coding: int, content_length: int, minor_version: int, close: bool, keep_alive: bool
 ) -> bool:
     """Whether an upstream connection can be used again after this response."""
-    if framing == UNTIL_CLOSE:
+    if framing == _UNTIL_CLOSE:
         return False  # RFC 9112 section 6.3 item 8: the close is the end of the body
     if status == 101:
         return False  # RFC 9110 section 15.2.2: it speaks another protocol from here on
-    if (status < 200 or status == 204) and (coding != CODING_ABSENT or content_length > 0):
+    if (status < 200 or status == 204) and (coding != _ABSENT or content_length > 0):
         # RFC 9110 section 8.6 forbids both; an upstream that sends them may send that body too, and its bytes would
         # be taken for the next answer.
         return False
@@ -98,6 +108,6 @@ def downstream_framing(framing: int, minor_version: int) -> int:
     A close-delimited body is sent chunked, so that the connection survives and a cut-off body does not look complete.
     A client of HTTP/1.0 cannot read chunks (RFC 9112 section 7.1.2) and gets the close instead.
     """
-    if framing in (CHUNKED, UNTIL_CLOSE):
-        return CHUNKED if minor_version >= 1 else UNTIL_CLOSE
+    if framing in (_CHUNKED, _UNTIL_CLOSE):
+        return _CHUNKED if minor_version >= 1 else _UNTIL_CLOSE
     return framing

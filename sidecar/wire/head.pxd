@@ -1,7 +1,7 @@
 cimport cython
 
 from sidecar.wire.authority cimport valid_authority
-from sidecar.wire.fieldscan cimport FieldScan, scan_fields
+from sidecar.wire.fieldscan cimport FieldScan, new_scan, scan_fields
 from sidecar.wire.framing cimport persists, request_framing, response_framing, response_persists, transfer_fault
 from sidecar.wire.message cimport HeadLimits as _Limits
 from sidecar.wire.message cimport RequestHead, ResponseHead
@@ -9,6 +9,7 @@ from sidecar.wire.runs cimport ByteRun
 
 cdef ByteRun _TOKEN
 cdef ByteRun _TARGET
+cdef ByteRun _PATH
 cdef ByteRun _REASON
 cdef bytes _VERSION_11
 cdef bytes _VERSION_10
@@ -25,6 +26,7 @@ cdef int _UPGRADE
     limit=Py_ssize_t,
     i=Py_ssize_t,
     target=Py_ssize_t,
+    mark=Py_ssize_t,
     end=Py_ssize_t,
     version=bytes,
     head=RequestHead,
@@ -33,6 +35,7 @@ cdef int _UPGRADE
 cpdef RequestHead parse_request(bytes data, _Limits limits, Py_ssize_t searched=*)
 
 @cython.locals(
+    p="const unsigned char *",
     begin=Py_ssize_t, limit=Py_ssize_t, end=Py_ssize_t, version=bytes, head=ResponseHead, scan=FieldScan
 )
 cpdef ResponseHead parse_response(bytes data, _Limits limits, bytes request_method, Py_ssize_t searched=*)
@@ -45,13 +48,13 @@ cdef bint _still_incomplete(bytes data, _Limits limits, Py_ssize_t searched, str
 
 cdef void _check_size(bytes data, Py_ssize_t begin, _Limits limits, str code) except *
 
-@cython.locals(target=bytes, mark=Py_ssize_t)
-cdef void _split_target(RequestHead head) except *
+@cython.locals(target=bytes, p="const unsigned char *")
+cdef void _split_target(RequestHead head, Py_ssize_t mark) except *
 
 @cython.locals(host=bytes, fault=str)
 cdef void _finish_request(RequestHead head, FieldScan scan) except *
 
-@cython.locals(digits=bytes, separator=bytes, ending=bytes, start=Py_ssize_t, end=Py_ssize_t)
+@cython.locals(p="const unsigned char *", status=int, i=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t)
 cdef Py_ssize_t _status_line(ResponseHead head, bytes data, Py_ssize_t limit) except -2
 
 @cython.locals(fault=str, status=int)

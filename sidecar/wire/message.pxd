@@ -1,8 +1,14 @@
+cimport cython
+
+cdef int _NO_BODY
+
 cdef class HeadLimits:
     cdef public Py_ssize_t max_bytes
     cdef public Py_ssize_t max_fields
     cdef public Py_ssize_t max_target
 
+@cython.final
+@cython.freelist(64)
 cdef class RequestHead:
     cdef public bytes method
     cdef public bytes target
@@ -33,6 +39,8 @@ cdef class RequestHead:
     cpdef bytes header(self, bytes name)
     cdef bytes _picked(self, bytes name)
 
+@cython.final
+@cython.freelist(64)
 cdef class ResponseHead:
     cdef public int status
     cdef public bytes reason

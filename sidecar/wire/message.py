@@ -12,6 +12,8 @@ LENGTH = 1
 CHUNKED = 2
 UNTIL_CLOSE = 3
 
+_NO_BODY = NO_BODY
+
 
 class HeadLimits:
     """What one head may cost: bytes of the whole head, number of field lines, bytes of the request target."""
@@ -76,7 +78,7 @@ class RequestHead:
         self.minor_version = 1
         self.fields = b""
         self.size = 0
-        self.framing = NO_BODY
+        self.framing = _NO_BODY
         self.content_length = -1
         self.keep_alive = False
         self.upgrade = b""
@@ -147,7 +149,7 @@ class ResponseHead:
         self.minor_version = 1
         self.fields = b""
         self.size = 0
-        self.framing = NO_BODY
+        self.framing = _NO_BODY
         self.content_length = -1
         self.keep_alive = False
         self.upgrade = b""

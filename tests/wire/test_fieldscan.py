@@ -3,7 +3,7 @@
 import pytest
 
 from sidecar.wire.errors import BadMessage
-from sidecar.wire.fieldscan import FieldScan, scan_fields
+from sidecar.wire.fieldscan import new_scan, scan_fields
 from sidecar.wire.hop import CLOSE, UPGRADE
 from sidecar.wire.message import RequestHead
 
@@ -11,7 +11,7 @@ from sidecar.wire.message import RequestHead
 def test_the_block_is_what_lies_between_the_cut_lines() -> None:
     data = b"startA: 1\r\nTE: x\r\nConnection: close, upgrade, z\r\nB: 2\r\nVia: y\r\n\r\nbody"
     head = RequestHead()
-    scan = FieldScan(head, "bad_request", "headers_too_large", 10)
+    scan = new_scan(head, "bad_request", "headers_too_large", 10)
     end = scan_fields(scan, data, 5, len(data))
     assert data[end:] == b"body"
     assert scan.block(data, end - 2) == b"A: 1\r\nB: 2\r\n"
@@ -21,21 +21,21 @@ def test_the_block_is_what_lies_between_the_cut_lines() -> None:
 def test_nothing_is_read_at_or_beyond_the_limit() -> None:
     data = b"A: 1\r\n\r\n"
     for limit in range(len(data)):
-        assert scan_fields(FieldScan(None, "c", "t", 9), data, 0, limit) == -1
-    assert scan_fields(FieldScan(None, "c", "t", 9), data, 0, len(data)) == len(data)
+        assert scan_fields(new_scan(None, "c", "t", 9), data, 0, limit) == -1
+    assert scan_fields(new_scan(None, "c", "t", 9), data, 0, len(data)) == len(data)
 
 
 def test_names_that_only_share_a_slot_or_a_length_are_ordinary() -> None:
     lines = b"Hosu: 1\r\nTest: 2\r\nvib: 3\r\nConnectiom: 4\r\nContent_Length: 5\r\ncontent-lengtH2: 6\r\n"
-    scan = FieldScan(None, "c", "t", 9)
+    scan = new_scan(None, "c", "t", 9)
     assert scan_fields(scan, lines + b"\r\n", 0, len(lines) + 2) == len(lines) + 2
     assert (scan.block(lines, len(lines)), scan.content_length, scan.host) == (lines, -1, None)
 
 
 def test_faults_carry_the_codes_of_the_side_they_came_from() -> None:
     with pytest.raises(BadMessage) as caught:
-        scan_fields(FieldScan(None, "c", "t", 9), b"A: \x00\r\n\r\n", 0, 8)
+        scan_fields(new_scan(None, "c", "t", 9), b"A: \x00\r\n\r\n", 0, 8)
     assert caught.value.code == "c"
     with pytest.raises(BadMessage) as caught:
-        scan_fields(FieldScan(None, "c", "t", 1), b"A: 1\r\nB: 2\r\n\r\n", 0, 14)
+        scan_fields(new_scan(None, "c", "t", 1), b"A: 1\r\nB: 2\r\n\r\n", 0, 14)
     assert caught.value.code == "t"

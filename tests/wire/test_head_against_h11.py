@@ -103,7 +103,10 @@ def theirs(event: h11.Request | h11.Response | h11.InformationalResponse, cut: f
 
 
 def replaced_host(head: RequestHead, fields: Pairs) -> Pairs:
-    return [(name, head.authority if name == b"host" else value) for name, value in fields]
+    """RFC 9112 section 3.2.2: an absolute target's authority is what Host says, HTTP/1.0 without Host included."""
+    replaced = [(name, head.authority if name == b"host" else value) for name, value in fields]
+    missing = bool(head.authority) and all(name != b"host" for name, _ in fields)
+    return [(b"host", head.authority), *replaced] if missing else replaced
 
 
 def theirs_to_the_end(connection: h11.Connection) -> tuple[bytes, bool, Pairs]:
