@@ -16,12 +16,12 @@ from sidecar.model.reason import Reason
 from sidecar.proxy.body_buffer import BodyBuffer
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.heads import answer_framing, answer_head, attempt_head, informational_head
-from sidecar.proxy.local_reply import local_reply, rule_name
+from sidecar.proxy.local_reply import local_reply, rule_name, send_reply
 from sidecar.proxy.record import exchange_record
 from sidecar.runtime.upstream import Route
 from sidecar.transport.stream import DownstreamStream, UpstreamStream
 from sidecar.wire.forwarding import RequestIds, request_ids, stable_fields
-from sidecar.wire.message import LENGTH, NO_BODY, UNTIL_CLOSE, RequestHead, ResponseHead
+from sidecar.wire.message import NO_BODY, UNTIL_CLOSE, RequestHead, ResponseHead
 
 _log = logging.getLogger("sidecar.proxy")
 
@@ -38,24 +38,12 @@ SWITCHING_PROTOCOLS = 101
 class Corridor:
     """RequestReceiver and ResponseReceiver of one exchange."""
 
+    # fmt: off
     __slots__ = (
-        "buffer",
-        "bytes_in",
-        "bytes_out",
-        "complete",
-        "decision",
-        "downstream",
-        "environment",
-        "half_closed",
-        "head",
-        "ids",
-        "route",
-        "stable",
-        "state",
-        "timer",
-        "trailers",
-        "upstream",
+        "buffer", "bytes_in", "bytes_out", "complete", "decision", "downstream", "environment", "half_closed", "head",
+        "ids", "route", "stable", "state", "timer", "trailers", "upstream",
     )
+    # fmt: on
 
     def __init__(
         self, environment: Environment, downstream: DownstreamStream, head: RequestHead, route: Route, limit: float
@@ -69,8 +57,8 @@ class Corridor:
         # The stream's own, so that a finished exchange leaves nothing on the wheel.
         self.timer = downstream.timer
         self.state = WAITING
-        self.buffer: BodyBuffer | None = None
         self.complete = head.framing == NO_BODY  # the request has been read whole
+        self.buffer = None if self.complete else BodyBuffer(environment.replay_bytes)
         self.trailers = b""
         self.bytes_in = 0
         self.bytes_out = 0
@@ -84,21 +72,18 @@ class Corridor:
         """Starts the first attempt, or answers at once."""
         self.route.observer.started()
         head = self.head
-        if not self.complete:
-            self.buffer = BodyBuffer(self.environment.replay_bytes)
         self.decision.replayable = head.method in IDEMPOTENT or head.has_idempotency_key
         try:
             self._perform(self.decision.begin(now, key), now, "")
-        except Exception as error:  # noqa: BLE001 - one exchange's bug ends that exchange
+        except Exception as error:  # noqa: BLE001 - see above: guarded
             self._crash(error)
 
-    # RequestReceiver
+    # The downstream side, see RequestReceiver for what each means.
 
     def request_data(self, data: bytes) -> None:
-        """See RequestReceiver."""
         try:
             self._request_data(data)
-        except Exception as error:  # noqa: BLE001 - as in begin
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     def _request_data(self, data: bytes) -> None:
@@ -109,11 +94,10 @@ class Corridor:
         buffer = self.buffer
         if buffer is not None and buffer.kept:
             buffer.add(data)
-            if buffer.full():
-                if upstream is None:
-                    self.downstream.pause()
-                else:
-                    self._let_go(buffer)
+            if buffer.full() and upstream is None:
+                self.downstream.pause()
+            elif buffer.full():
+                self._let_go(buffer)
         if upstream is not None:
             upstream.send_data(data)
             if self.state >= RELAYING:
@@ -124,10 +108,9 @@ class Corridor:
         self.decision.replayable = False
 
     def request_end(self, trailers: bytes) -> None:
-        """See RequestReceiver."""
         try:
             self._request_end(trailers)
-        except Exception as error:  # noqa: BLE001 - as in begin
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     def _request_end(self, trailers: bytes) -> None:
@@ -146,7 +129,6 @@ class Corridor:
                     self.environment.wheel.set(self.timer, self.decision.attempt_deadline)
 
     def request_broken(self, reason: Reason, detail: str) -> None:
-        """See RequestReceiver."""
         if self.state == DONE:
             return
         try:
@@ -160,11 +142,10 @@ class Corridor:
                 self.downstream.reset()
             else:
                 self._answer(now, reason, detail)
-        except Exception as error:  # noqa: BLE001 - as in begin
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     def downstream_gone(self) -> None:
-        """See RequestReceiver."""
         if self.state == DONE:
             return
         try:
@@ -174,48 +155,44 @@ class Corridor:
             if tunnel:
                 self.decision.completed(now)
                 self._finish(now, SWITCHING_PROTOCOLS)
-            else:
-                self.decision.abandoned(now)
-                self.decision.reason = Reason.DOWNSTREAM_GONE
-                self._finish(now, Reason.DOWNSTREAM_GONE.status)
-        except Exception as error:  # noqa: BLE001 - as in begin
+                return
+            self.decision.abandoned(now)
+            self.decision.reason = Reason.DOWNSTREAM_GONE
+            self._finish(now, Reason.DOWNSTREAM_GONE.status)
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     def downstream_paused(self) -> None:
-        """See RequestReceiver. While the client does not read, the endpoint is not to blame for silence."""
+        """While the client does not read, the endpoint is not to blame for silence."""
         if self.upstream is not None:
             self.upstream.pause()
             if self.state >= RELAYING:
                 self.environment.wheel.clear(self.timer)
 
     def downstream_resumed(self) -> None:
-        """See RequestReceiver."""
         if self.upstream is not None:
             self.upstream.resume()
             if self.state >= RELAYING:
                 self._progress()
 
-    # ResponseReceiver
+    # The upstream side, see ResponseReceiver.
 
     def leased(self, stream: UpstreamStream) -> None:
-        """See ResponseReceiver."""
         try:
             self._start(stream)
-        except Exception as error:  # noqa: BLE001 - as in begin
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     def lease_failed(self, cause: Cause, detail: str) -> None:
-        """See ResponseReceiver."""
         self.upstream_failed(cause, detail)
 
     def response_head(self, head: ResponseHead, more: bool) -> None:
-        """See ResponseReceiver."""
         try:
             if head.status < 200:
                 self._interim(head)
             else:
                 self._final(head, more)
-        except Exception as error:  # noqa: BLE001 - as in begin
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     def _interim(self, head: ResponseHead) -> None:
@@ -239,16 +216,14 @@ class Corridor:
         self.environment.wheel.set(self.timer, now + self.route.idle_timeout)
 
     def response_data(self, data: bytes) -> None:
-        """See ResponseReceiver."""
         try:
             self.bytes_out += len(data)
             self.environment.wheel.set(self.timer, self.environment.clock() + self.route.idle_timeout)
             self.downstream.send_data(data)
-        except Exception as error:  # noqa: BLE001 - as in begin
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     def response_end(self, trailers: bytes) -> None:
-        """See ResponseReceiver."""
         try:
             if self.state == TUNNEL:
                 self.downstream.send_end()
@@ -260,11 +235,10 @@ class Corridor:
             self._finish(now, self.decision.status)
             # Last: the next pipelined request may begin inside this call.
             self.downstream.send_end(trailers)
-        except Exception as error:  # noqa: BLE001 - as in begin
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     def upstream_failed(self, cause: Cause, detail: str) -> None:
-        """See ResponseReceiver."""
         if self.state == DONE:
             return
         try:
@@ -274,15 +248,13 @@ class Corridor:
                 self._cut(now, cause)
             else:
                 self._perform(self.decision.failed(now, cause), now, detail)
-        except Exception as error:  # noqa: BLE001 - as in begin
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     def upstream_paused(self) -> None:
-        """See ResponseReceiver."""
         self.downstream.pause()
 
     def upstream_resumed(self) -> None:
-        """See ResponseReceiver."""
         if self.state != DONE:
             self.downstream.resume()
 
@@ -302,29 +274,26 @@ class Corridor:
                 self._cut(now, Cause.IDLE_TIMEOUT)
             else:
                 self._perform(self.decision.expired(now), now, "")
-        except Exception as error:  # noqa: BLE001 - as in begin
+        except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     # What is done
 
     def _perform(self, step: int, now: float, detail: str) -> None:
         decision = self.decision
-        while step == ATTEMPT:
-            if self.complete:
-                decision.request_sent(now)
-            self.state = WAITING
-            self.environment.wheel.clear(self.timer)
-            endpoint = decision.endpoint
-            if endpoint is None or endpoint.channel is None:
-                raise RuntimeError("an attempt without a way to its endpoint")
-            stream = endpoint.channel.lease(self, decision.attempt_deadline, decision.fresh)
-            if stream is not None:
-                self._start(stream)
+        if step != ATTEMPT:
+            self._answer(now, decision.reason or Reason.INTERNAL_ERROR, detail)
             return
-        reason = decision.reason
-        if reason is None:
-            raise RuntimeError("a refusal without a reason")
-        self._answer(now, reason, detail)
+        if self.complete:
+            decision.request_sent(now)
+        self.state = WAITING
+        self.environment.wheel.clear(self.timer)
+        endpoint = decision.endpoint
+        if endpoint is None or endpoint.channel is None:
+            raise RuntimeError("an attempt without a way to its endpoint")
+        stream = endpoint.channel.lease(self, decision.attempt_deadline, decision.fresh)
+        if stream is not None:
+            self._start(stream)
 
     def _start(self, stream: UpstreamStream) -> None:
         self.upstream = stream
@@ -396,11 +365,7 @@ class Corridor:
         self.route.observer.rejected(rule, reason)
         self.bytes_out += len(reply.body)
         self._finish(now, reply.status)
-        framing = LENGTH if reply.body else NO_BODY
-        self.downstream.send_head(reply.head, framing, close, bool(reply.body), len(reply.body))
-        if reply.body:
-            self.downstream.send_data(reply.body)
-        self.downstream.send_end()
+        send_reply(self.downstream, reply, close)
 
     def _finish(self, now: float, status: int) -> None:
         self.state = DONE

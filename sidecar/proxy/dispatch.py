@@ -13,13 +13,13 @@ from sidecar.model.observer import RouteObserver
 from sidecar.model.reason import Reason
 from sidecar.proxy.corridor import Corridor
 from sidecar.proxy.environment import Environment
-from sidecar.proxy.local_reply import NO_RULE, local_reply
+from sidecar.proxy.local_reply import NO_RULE, local_reply, send_reply
 from sidecar.proxy.record import refusal_record
 from sidecar.runtime.generation import Current
 from sidecar.runtime.upstream import Route
 from sidecar.transport.stream import DownstreamStream, RequestReceiver
 from sidecar.wire.forwarding import client_ip
-from sidecar.wire.message import LENGTH, NO_BODY, RequestHead
+from sidecar.wire.message import NO_BODY, RequestHead
 
 _log = logging.getLogger("sidecar.proxy")
 
@@ -113,11 +113,7 @@ class Dispatcher:
         self.unrouted.finished(method, reply.status, now - stream.started)
         if self.environment.log.wants(reply.status, True):
             self.environment.log.exchange(refusal_record(stream, head, reason, now, len(reply.body)))
-        framing = LENGTH if reply.body else NO_BODY
-        stream.send_head(reply.head, framing, close, bool(reply.body), len(reply.body))
-        if reply.body:
-            stream.send_data(reply.body)
-        stream.send_end()
+        send_reply(stream, reply, close)
 
 
 def _limit(head: RequestHead) -> float:

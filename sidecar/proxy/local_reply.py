@@ -10,6 +10,8 @@ import math
 from http import HTTPStatus
 
 from sidecar.model.reason import Reason
+from sidecar.transport.stream import DownstreamStream
+from sidecar.wire.message import LENGTH, NO_BODY
 
 # What stands in place of a rule's name when no rule of the file is to blame.
 NO_RULE = ""
@@ -111,6 +113,15 @@ def local_reply(
         lines.append("Connection: keep-alive")
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     return LocalReply(reason.status, head, b"" if without_body else body)
+
+
+def send_reply(stream: DownstreamStream, reply: LocalReply, close: bool) -> None:
+    """Gives the whole answer; the stream's receiver hears nothing more."""
+    body = reply.body
+    stream.send_head(reply.head, LENGTH if body else NO_BODY, close, bool(body), len(body))
+    if body:
+        stream.send_data(body)
+    stream.send_end()
 
 
 def _phrase(status: int) -> str:
