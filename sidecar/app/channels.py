@@ -107,7 +107,9 @@ class Channels:
         gone = upstream.replace_endpoints(endpoints)
         for endpoint in upstream.endpoints:
             self._attach(upstream, endpoint)
-        self.let_go(gone)
+        # An address may be reached by a name now and have been written as an address before: its pool stays.
+        names = {endpoint.name for endpoint in upstream.endpoints}
+        self.let_go(endpoint for endpoint in gone if endpoint.name not in names)
         _LOG.info("upstream %s is at %s", upstream.name, ", ".join(str(one.address) for one in upstream.endpoints))
 
     def _attach(self, upstream: Upstream, endpoint: Endpoint) -> None:

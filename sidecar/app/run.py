@@ -27,15 +27,16 @@ _STDOUT = 1
 
 def serve(loaded: Loaded, file: str | None) -> int:
     """Run the proxy under these rules until a signal or the admin ends it; the exit code."""
-    return _on_a_loop(_serve(loaded, file, demo=False))
+    return on_a_loop(_serve(loaded, file, demo=False))
 
 
 def serve_demo(rules_for: Callable[[str], Loaded]) -> int:
     """Run the proxy in front of a demo backend in the same process; `rules_for` makes the rules of its URL."""
-    return _on_a_loop(_serve_demo(rules_for))
+    return on_a_loop(_serve_demo(rules_for))
 
 
-def _on_a_loop(work: Coroutine[Any, Any, int]) -> int:
+def on_a_loop(work: Coroutine[Any, Any, int]) -> int:
+    """Run `work` to its end on uvloop, or on asyncio's own loop where there is none."""
     try:
         import uvloop
     except ImportError:

@@ -120,6 +120,17 @@ async def test_an_address_that_stays_keeps_its_pool_and_one_that_goes_loses_it(
     assert channels.pools["app/10.0.0.2:80"] is kept
 
 
+async def test_an_address_that_is_written_and_also_found_behind_a_name_keeps_its_pool(
+    channels: Channels, names: Names
+) -> None:
+    runtime = built("http://10.0.0.1:80", "http://app.internal:80")
+    channels.attach(runtime)
+    pool = channels.pools["app/10.0.0.1:80"]
+    names.answer("10.0.0.1")
+    assert channels.pools == {"app/10.0.0.1:80": pool}
+    assert [endpoint.channel for endpoint in runtime.endpoints()] == [pool]
+
+
 async def test_closing_ends_the_looking_and_every_pool(channels: Channels, names: Names) -> None:
     channels.attach(built("http://app.internal:80"))
     channels.close()

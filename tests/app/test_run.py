@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.app.run import on_a_loop
 from tests.doubles.backend import Backend, Call
 from tests.doubles.peer import Peer
 from tests.doubles.process import ROOT, process
@@ -192,3 +193,49 @@ async def test_the_demo_says_where_it_is_and_serves_its_backend() -> None:
 async def test_an_idle_process_is_small() -> None:
     async with process("http://127.0.0.1:1") as proxy:
         assert proxy.memory_bytes() < 60 << 20
+
+
+def test_without_uvloop_it_runs_all_the_same_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def seven() -> int:
+        return 7
+
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert on_a_loop(seven()) == 7
+    assert capsys.readouterr().err.count("uvloop is not installed") == 1
+
+
+async def test_status_reaches_an_admin_address_that_is_a_unix_socket(tmp_path: Path) -> None:
+    admin = f"unix:{tmp_path / 'admin.sock'}"
+    rules = tmp_path / "s.yaml"
+    rules.write_text(
+        "version: 1\nlisteners: [{address: '127.0.0.1:0'}]\nupstreams: {app: {endpoints: ['http://127.0.0.1:1']}}\n"
+        "routes: [{name: all, upstream: app}]\ndrain: {announce: 0s}\n"
+    )
+    started = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "sidecar",
+        "run",
+        "-c",
+        str(rules),
+        "--admin",
+        admin,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert started.stderr is not None
+        async with asyncio.timeout(30):
+            assert b"serving on" in await started.stderr.readline()
+        assert (await ended_with("status", "--admin", admin))[0] == 0
+        assert (await ended_with("drain", "--admin", admin, "--wait", "20s"))[0] == 0
+        async with asyncio.timeout(30):
+            await started.communicate()
+        assert started.returncode == 0
+    finally:
+        if started.returncode is None:
+            started.kill()
+            await started.wait()
