@@ -4,7 +4,8 @@ from sidecar.exchange.decision cimport Decision
 from sidecar.proxy.body_buffer cimport BodyBuffer
 from sidecar.proxy.environment cimport Environment
 from sidecar.runtime.upstream cimport Endpoint, Route
-from sidecar.wire.forwarding cimport RequestIds
+from sidecar.proxy.heads cimport answer_framing, answer_head, attempt_head, informational_head
+from sidecar.wire.forwarding cimport RequestIds, request_ids, stable_fields
 from sidecar.wire.message cimport RequestHead, ResponseHead
 
 cdef class Corridor:

@@ -66,8 +66,6 @@ class Corridor:
         self.ids: RequestIds | None = None
         self.stable = b""  # the lines that every attempt carries
 
-    # From the bridge
-
     def begin(self, now: float, key: str | None) -> None:
         """Starts the first attempt, or answers at once."""
         self.route.observer.started()
@@ -210,7 +208,8 @@ class Corridor:
         self.decision.answered(now, head.status)
         self.state = RELAYING
         framing = answer_framing(head, self.head)
-        close = framing == UNTIL_CLOSE or not self.head.keep_alive or self.environment.draining
+        # RFC 9112 section 9.6: after an early answer the connection is closed, and the client has to know.
+        close = framing == UNTIL_CLOSE or not self.head.keep_alive or self.environment.draining or not self.complete
         block = answer_head(head, self.head, framing, close)
         self.downstream.send_head(block, framing, close, more, head.content_length)
         self.environment.wheel.set(self.timer, now + self.route.idle_timeout)

@@ -1,4 +1,7 @@
+from sidecar.wire.forwarding cimport attempt_fields
+from sidecar.wire.framing cimport downstream_framing
 from sidecar.wire.message cimport RequestHead, ResponseHead
+from sidecar.wire.writer cimport request_head, response_head
 
 cpdef bytes attempt_head(RequestHead head, bytes stable, int attempt, double remaining)
 cpdef int answer_framing(ResponseHead answer, RequestHead request) except -1

@@ -1,10 +1,12 @@
 cimport cython
 
-from sidecar.wire.message cimport HeadLimits, RequestHead
+from sidecar.wire.head cimport parse_request
+from sidecar.wire.message cimport HeadLimits as _Limits
+from sidecar.wire.message cimport RequestHead
 
 cdef class RequestIntake:
     cdef object _decoder
-    cdef object _limits
+    cdef _Limits _limits
     cdef long long _max_body_bytes
     cdef Py_ssize_t _searched
     cdef public bytes backlog

@@ -3,6 +3,8 @@ cimport cython
 from sidecar.transport.flow cimport ReadGate
 from sidecar.transport.sending cimport MessageWriter
 from sidecar.transport.wheel cimport Timer
+from sidecar.wire.head cimport parse_response
+from sidecar.wire.message cimport HeadLimits as _Limits
 from sidecar.wire.message cimport ResponseHead
 
 cdef class UpstreamConnection:
@@ -11,7 +13,7 @@ cdef class UpstreamConnection:
     cdef ReadGate _gate
     cdef object _home
     cdef int _informational
-    cdef object _limits
+    cdef _Limits _limits
     cdef object _loop
     cdef bytes _method
     cdef MessageWriter _out
