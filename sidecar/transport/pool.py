@@ -259,7 +259,8 @@ class EndpointPool:
     # Dialling.
 
     def _dial_missing(self) -> None:
-        while self._dialling < len(self._waiting):
+        # Before those who wait have been served from what is idle, it is not known who still misses one.
+        while not self._serving and self._dialling < len(self._waiting):
             if self._in_use + len(self._idle) + self._dialling >= self._settings.max_connections:
                 # Only those who will not have an idle one still wait: the oldest makes room.
                 if not self._idle or not all(waiter.fresh for waiter in self._waiting.values()):

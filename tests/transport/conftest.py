@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,8 @@ def virtual() -> Iterator[VirtualLoop]:
     """A loop in virtual time."""
     loop = VirtualLoop()
     yield loop
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
     loop.turn()
     loop.close()
     assert not loop.errors, loop.errors
