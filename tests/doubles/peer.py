@@ -69,16 +69,16 @@ class Peer:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, port: int | str, receive_buffer: int | None = None) -> Self:
-        """Connects to a port of 127.0.0.1, or to the path of a unix socket."""
+    async def connect(cls, port: int | str, receive_buffer: int | None = None, host: str = "127.0.0.1") -> Self:
+        """Connects to a port of loopback, or to the path of a unix socket."""
         async with asyncio.timeout(LIMIT_SECONDS):
             if isinstance(port, str):
                 return cls(*await asyncio.open_unix_connection(port))
-            sock = socket.socket()
+            sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
             if receive_buffer is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             sock.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+            await asyncio.get_running_loop().sock_connect(sock, (host, port))
             limit = receive_buffer or 65536
             return cls(*await asyncio.open_connection(sock=sock, limit=limit))
 

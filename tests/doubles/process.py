@@ -1,0 +1,136 @@
+"""The proxy as people start it: `python -m sidecar run …`, a process of its own, on ports that the kernel chose.
+
+Where it listens is read from what it says at its start. Every line it writes is kept. Leaving the context kills it if
+it still runs; everything is bounded in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.doubles.backend import LIMIT_SECONDS
+from tests.doubles.peer import Answer, Peer
+
+ROOT = Path(__file__).resolve().parents[2]
+_SERVING = re.compile(r"serving on http://[^:]+:(\d+).*admin on http://[^:]+:(\d+)")
+# Interpreted, on a busy machine, the imports alone take seconds.
+START_SECONDS = 30.0
+
+
+class ProxyProcess:
+    """A proxy that serves, or is about to. `lines` is what it wrote to standard error, `out` to standard output."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.pid = process.pid
+        self.port = 0
+        self.admin_port = 0
+        self.lines: list[str] = []
+        self.out: list[str] = []
+        self._grew = asyncio.Condition()
+        self._readers = [
+            asyncio.get_running_loop().create_task(self._read(process.stderr, self.lines)),
+            asyncio.get_running_loop().create_task(self._read(process.stdout, self.out)),
+        ]
+
+    async def _read(self, stream: asyncio.StreamReader | None, lines: list[str]) -> None:
+        assert stream is not None
+        while line := await stream.readline():
+            async with self._grew:
+                lines.append(line.decode(errors="replace").rstrip("\n"))
+                self._grew.notify_all()
+        async with self._grew:
+            lines.append("")
+            self._grew.notify_all()
+
+    async def said(self, pattern: str, seconds: float = LIMIT_SECONDS) -> re.Match[str]:
+        """Waits for a line of standard error that matches."""
+        async with asyncio.timeout(seconds), self._grew:
+            while True:
+                for line in self.lines:
+                    if found := re.search(pattern, line):
+                        return found
+                if self.lines and self.lines[-1] == "":
+                    raise AssertionError("it ended and said only:\n" + "\n".join(self.lines))
+                await self._grew.wait()
+
+    async def serving(self) -> None:
+        """Waits until it serves, and learns where."""
+        found = await self.said(_SERVING.pattern, START_SECONDS)
+        self.port, self.admin_port = int(found[1]), int(found[2])
+
+    @asynccontextmanager
+    async def peer(self, receive_buffer: int | None = None) -> AsyncIterator[Peer]:
+        """A raw client connected to its listener."""
+        async with await Peer.connect(self.port, receive_buffer) as peer:
+            yield peer
+
+    async def admin(self, method: str, target: str) -> Answer:
+        """Asks its admin address."""
+        async with await Peer.connect(self.admin_port) as peer:
+            return await peer.ask(
+                f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.admin_port}\r\nConnection: close\r\n\r\n".encode()
+            )
+
+    async def status(self) -> dict[str, Any]:
+        """What it says of itself."""
+        told: dict[str, Any] = json.loads((await self.admin("GET", "/status")).body)
+        return told
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Waits for its end; the exit code."""
+        async with asyncio.timeout(LIMIT_SECONDS):
+            code = await self.process.wait()
+            await asyncio.gather(*self._readers)
+        return code
+
+    def memory_bytes(self) -> int:
+        """Its resident memory now."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE")
+
+
+@asynccontextmanager
+async def process(
+    *urls: str, sets: Sequence[str] = (), rules: Path | None = None, wait: bool = True
+) -> AsyncIterator[ProxyProcess]:
+    """A proxy process in front of these endpoints, or under this rules file; `wait`: until it serves."""
+    arguments = ["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    arguments += [word for url in urls for word in ("--upstream", url)]
+    arguments += [word for one in sets for word in ("--set", one)]
+    arguments += ["-c", str(rules)] if rules is not None else []
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SIDECAR_")}
+    started = ProxyProcess(
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "sidecar",
+            *arguments,
+            cwd=ROOT,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    )
+    try:
+        if wait:
+            await started.serving()
+        yield started
+    finally:
+        if started.process.returncode is None:
+            started.process.kill()
+        await started.ended()
