@@ -12,6 +12,7 @@ from setuptools.command.build_ext import build_ext
 
 # Each has a `.pxd` beside it that types its attributes and methods.
 COMPILED: tuple[str, ...] = (
+    "sidecar.model.connections",
     "sidecar.exchange.decision",
     "sidecar.proxy.body_buffer",
     "sidecar.proxy.corridor",

@@ -13,7 +13,7 @@ from functools import partial
 
 from sidecar.app.settings import pool_settings
 from sidecar.model.address import Address, ip_literal
-from sidecar.model.observer import Connections
+from sidecar.model.connections import Connections
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.transport.dialling import connector_to

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sidecar.model.observer import Connections
+from sidecar.model.connections import Connections
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.upstream import Endpoint, Route, Upstream
 from sidecar.telemetry.stats import RouteStats, Stats, UpstreamStats

@@ -38,23 +38,6 @@ class UpstreamObserver(Protocol):
         """A connection was opened (`ok`) or not (`connect_failure`, `connect_timeout`)."""
 
 
-class ConnectionObserver(Protocol):
-    """Counts the connections of one side by state; states are `active` and `idle`."""
-
-    active: int
-    idle: int
-
-
-class Connections:
-    """The plain counts; one for each side."""
-
-    __slots__ = ("active", "idle")
-
-    def __init__(self) -> None:
-        self.active = 0
-        self.idle = 0
-
-
 class NullRouteObserver:
     """Told of everything, keeps nothing."""
 

@@ -5,6 +5,7 @@ from sidecar.proxy.body_buffer cimport BodyBuffer
 from sidecar.proxy.environment cimport Environment
 from sidecar.runtime.upstream cimport Endpoint, Route
 from sidecar.proxy.heads cimport answer_framing, answer_head, attempt_head, informational_head
+from sidecar.transport.wheel cimport Timer
 from sidecar.wire.forwarding cimport RequestIds, request_ids, stable_fields
 from sidecar.wire.message cimport RequestHead, ResponseHead
 
@@ -22,7 +23,7 @@ cdef class Corridor:
     cdef public Route route
     cdef public bytes stable
     cdef public int state
-    cdef public object timer
+    cdef public Timer timer
     cdef public bytes trailers
     cdef public object upstream
     cpdef begin(self, double now, str key)

@@ -1,3 +1,4 @@
+from sidecar.transport.wheel cimport DeadlineWheel
 from sidecar.wire.forwarding cimport IdSource
 
 cdef class Environment:
@@ -7,4 +8,4 @@ cdef class Environment:
     cdef public object log
     cdef public Py_ssize_t replay_bytes
     cdef public object trusted
-    cdef public object wheel
+    cdef public DeadlineWheel wheel

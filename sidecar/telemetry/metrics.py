@@ -19,7 +19,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from sidecar.model.observer import Connections
+from sidecar.model.connections import Connections
 from sidecar.telemetry.stats import BOUNDS, OTHER_STATUS, UNROUTED, RouteStats, Stats
 
 _LES = (*(repr(bound) for bound in BOUNDS), "+Inf")

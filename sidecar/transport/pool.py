@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from aiolimiter import AsyncLimiter
 
 from sidecar.model.address import Address
-from sidecar.model.observer import Connections, UpstreamObserver
+from sidecar.model.connections import Connections
+from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Cause
 from sidecar.transport.dialling import Connector, sentence
 from sidecar.transport.settings import PoolSettings

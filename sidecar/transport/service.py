@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sidecar.model.observer import Connections
+from sidecar.model.connections import Connections
 from sidecar.transport.registry import Registry
 from sidecar.transport.settings import DownstreamSettings
 from sidecar.transport.stream import Acceptor

@@ -14,7 +14,8 @@ cdef class IdSource:
     cdef object _random_bytes
     cdef bytes _pool
     cdef Py_ssize_t _at
-    @cython.locals(start=Py_ssize_t)
+    # A slice of a C string makes the bytes at once; one of a bytes object makes a slice object and two numbers first.
+    @cython.locals(start=Py_ssize_t, end=Py_ssize_t, pool="const char *")
     cpdef bytes hexadecimal(self, Py_ssize_t digits)
 
 @cython.final

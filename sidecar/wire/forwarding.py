@@ -42,12 +42,15 @@ class IdSource:
 
     def hexadecimal(self, digits: int) -> bytes:
         """`digits` fresh hexadecimal digits, at most 5120 at a time."""
-        if self._at + digits > len(self._pool):
-            self._pool = self._random_bytes(_POOL_BYTES).hex().encode("ascii")
-            self._at = 0
         start = self._at
-        self._at = start + digits
-        return self._pool[start : start + digits]
+        end = start + digits
+        if end > len(self._pool):
+            self._pool = self._random_bytes(_POOL_BYTES).hex().encode("ascii")
+            start = 0
+            end = digits
+        self._at = end
+        pool = self._pool
+        return pool[start:end]
 
 
 class RequestIds:
@@ -71,7 +74,7 @@ def request_ids(head: RequestHead, source: IdSource) -> RequestIds:
         request_id = source.hexadecimal(32)
     traceparent = head.traceparent
     if traceparent is None or not valid_traceparent(traceparent):
-        traceparent = b"00-" + source.hexadecimal(32) + b"-" + source.hexadecimal(16) + b"-00"
+        traceparent = b"".join((b"00-", source.hexadecimal(32), b"-", source.hexadecimal(16), b"-00"))
     return RequestIds(request_id, traceparent)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from sidecar.model.observer import (
-    ConnectionObserver,
-    Connections,
     NullRouteObserver,
     NullUpstreamObserver,
     RouteObserver,
@@ -29,7 +27,3 @@ def test_the_null_upstream_observer_hears_everything_and_keeps_nothing() -> None
     observer.connected("ok")
     assert not hasattr(observer, "__dict__")
 
-
-def test_connections_start_at_nothing() -> None:
-    counts: ConnectionObserver = Connections()
-    assert (counts.active, counts.idle) == (0, 0)

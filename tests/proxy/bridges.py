@@ -16,7 +16,7 @@ from sidecar.policies.selection import RoundRobin
 from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
 from sidecar.runtime.upstream import Endpoint, Route, Upstream
-from sidecar.transport.wheel import Timer
+from sidecar.transport.wheel import DeadlineWheel, Timer
 from sidecar.wire.forwarding import IdSource, Origin, TrustedNetworks
 from sidecar.wire.head import parse_request, parse_response
 from sidecar.wire.message import HeadLimits, RequestHead, ResponseHead
@@ -34,25 +34,42 @@ class Clock:
         return self.now
 
 
-class Wheel:
-    """Remembers one deadline a timer; fires when told."""
+class Handle:
+    """What call_later gives."""
+
+    def __init__(self, when: float, callback: Any) -> None:
+        self.when = when
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Loop:
+    """The part of a loop that a wheel stands on."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.deadlines: dict[Any, float] = {}
+        self.handles: list[Handle] = []
 
-    def set(self, timer: Any, deadline: float) -> None:
-        self.deadlines[timer] = deadline
-
-    def clear(self, timer: Any) -> None:
-        self.deadlines.pop(timer, None)
+    def call_later(self, delay: float, callback: Any) -> Handle:
+        handle = Handle(self.clock.now + delay, callback)
+        self.handles.append(handle)
+        return handle
 
     def advance(self, seconds: float) -> None:
-        self.clock.now += seconds
-        for timer, deadline in list(self.deadlines.items()):
-            if deadline <= self.clock.now:
-                del self.deadlines[timer]
-                timer.callback()
+        """Lets virtual time pass, with everything that falls due in between."""
+        end = self.clock.now + seconds
+        while True:
+            due = [handle for handle in self.handles if not handle.cancelled and handle.when <= end]
+            if not due:
+                break
+            first = min(due, key=lambda handle: handle.when)
+            self.handles.remove(first)
+            self.clock.now = max(self.clock.now, first.when)
+            first.callback()
+        self.clock.now = end
 
 
 class Downstream:
@@ -240,7 +257,9 @@ class Bridge:
         self, *streams: UpstreamDouble, request: float = 15.0, attempt: float = 5.0, idle: float = 60.0
     ) -> None:
         self.clock = Clock()
-        self.wheel = Wheel(self.clock)
+        self.loop = Loop(self.clock)
+        loop: Any = self.loop
+        self.wheel = DeadlineWheel(loop, self.clock)
         self.channel = Channel(*streams)
         self.endpoint = Endpoint("app", Address.parse("127.0.0.1:3000"))
         self.endpoint.channel = self.channel
@@ -254,8 +273,7 @@ class Bridge:
         self.records = RecordLog()
         counter = itertools.count(1)
         ids = IdSource(lambda size: next(counter).to_bytes(size, "big"))
-        wheel: Any = self.wheel
-        self.environment = Environment(self.clock, wheel, ids, self.records, TrustedNetworks(), replay_bytes=100)
+        self.environment = Environment(self.clock, self.wheel, ids, self.records, TrustedNetworks(), replay_bytes=100)
         self.router = Router(self.route)
         current: Any = Current(Runtime(self.router))
         self.unrouted = RouteLog()

@@ -42,9 +42,9 @@ def test_no_head_within_the_attempts_timeout_is_504_and_cancels_upstream() -> No
     stream = UpstreamDouble()
     bridge = Bridge(stream)
     downstream, _ = bridge.request()
-    bridge.wheel.advance(4.9)
+    bridge.loop.advance(4.9)
     assert downstream.told == []
-    bridge.wheel.advance(0.2)
+    bridge.loop.advance(0.25)
     assert downstream.status == 504
     assert problem(downstream)["reason"] == "attempt_timeout"
     assert problem(downstream)["rule"] == "everything/timeout.attempt"
@@ -56,10 +56,10 @@ def test_a_slow_upload_is_bounded_by_the_requests_timeout() -> None:
     bridge = Bridge(stream)
     downstream, receiver = bridge.request(POST)
     for _ in range(4):
-        bridge.wheel.advance(3.6)
+        bridge.loop.advance(3.6)
         receiver.request_data(b"x")
     assert downstream.told == []
-    bridge.wheel.advance(1.0)
+    bridge.loop.advance(1.0)
     assert problem(downstream)["reason"] == "request_timeout"
     assert downstream.told[0][3] is True, "an unfinished request ends its connection"
 
@@ -68,7 +68,7 @@ def test_the_callers_own_limit_is_kept() -> None:
     stream = UpstreamDouble()
     bridge = Bridge(stream)
     downstream, _ = bridge.request(b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-Timeout-Ms: 200\r\n\r\n")
-    bridge.wheel.advance(0.2)
+    bridge.loop.advance(0.25)
     assert problem(downstream)["reason"] == "request_timeout"
 
 
@@ -77,11 +77,11 @@ def test_a_body_that_stalls_is_cut_after_the_idle_timeout() -> None:
     bridge = Bridge(stream, idle=2.0)
     downstream, _ = bridge.request()
     stream.receiver.response_head(answer(), False)
-    bridge.wheel.advance(1.9)
+    bridge.loop.advance(1.9)
     stream.receiver.response_data(b"o")
-    bridge.wheel.advance(1.9)
+    bridge.loop.advance(1.9)
     assert downstream.told[-1] == ("data", b"o")
-    bridge.wheel.advance(0.2)
+    bridge.loop.advance(0.25)
     assert downstream.told[-1] == "reset"
     assert stream.told[-1] == "cancel"
     assert bridge.route_log.finishes[0][1] == 200

@@ -1,0 +1,3 @@
+cdef class Connections:
+    cdef public long active
+    cdef public long idle
