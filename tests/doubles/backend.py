@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Self
 
 LIMIT_SECONDS = 10.0
@@ -27,6 +27,15 @@ def linger_zero(writer: asyncio.StreamWriter) -> None:
     """Makes the next close of this socket a RST."""
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """A port that refuses, and that nobody else can be given meanwhile: bound, and not listened on."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", 0))
+        yield int(sock.getsockname()[1])
 
 
 class Request:
@@ -184,13 +193,12 @@ Step = bytes | Callable[[Call], Awaitable[None]]
 class Backend:
     """The backend; an async context. `url`, `port`, `requests` in the order they began, `connections` as accepted."""
 
-    def __init__(self, *script: Step, path: str | None = None, receive_buffer: int | None = None) -> None:
+    def __init__(self, *script: Step, port: int = 0, receive_buffer: int | None = None) -> None:
         self.script: list[Step] = list(script or (OK,))
         self.requests: list[Request] = []
         self.connections: list[Connection] = []
-        self.port = 0
+        self.port = port
         self.errors: list[BaseException] = []
-        self._path = path
         self._receive_buffer = receive_buffer
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
@@ -202,9 +210,6 @@ class Backend:
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        if self._path is not None:
-            self._server = await asyncio.start_unix_server(self._accepted, self._path)
-            return self
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self._receive_buffer is not None:

@@ -78,7 +78,11 @@ class Peer:
             if receive_buffer is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             sock.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(sock, (host, port))
+            try:
+                await asyncio.get_running_loop().sock_connect(sock, (host, port))
+            except BaseException:
+                sock.close()
+                raise
             limit = receive_buffer or 65536
             return cls(*await asyncio.open_connection(sock=sock, limit=limit))
 

@@ -6,11 +6,13 @@ import asyncio
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, GoneError
-from tests.doubles.running import rules_text, running
+from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, GoneError, refusing
+from tests.doubles.running import RunningProxy, rules_text, running
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -27,15 +29,16 @@ while True:
 """
 
 
-def unused_port() -> int:
-    """A port that refuses: bound once, so nobody else is given it at once, and closed again."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+@asynccontextmanager
+async def refused() -> AsyncIterator[RunningProxy]:
+    """A proxy in front of an endpoint that refuses."""
+    with refusing() as port:
+        async with running(f"http://127.0.0.1:{port}") as proxy:
+            yield proxy
 
 
 async def test_a_refused_connection_is_a_502() -> None:
-    async with running(f"http://127.0.0.1:{unused_port()}") as proxy, proxy.peer() as peer:
+    async with refused() as proxy, proxy.peer() as peer:
         for _ in range(2):
             answer = await peer.get()
             assert (answer.status, answer.problem["reason"]) == (502, "connect_failure")
@@ -43,7 +46,7 @@ async def test_a_refused_connection_is_a_502() -> None:
 
 
 async def test_a_refused_upload_is_answered_before_it_is_complete() -> None:
-    async with running(f"http://127.0.0.1:{unused_port()}") as proxy, proxy.peer() as peer:
+    async with refused() as proxy, proxy.peer() as peer:
         await peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
         answer = await peer.answer()
         assert (answer.status, answer.problem["reason"]) == (502, "connect_failure")
@@ -191,11 +194,9 @@ async def test_a_backend_that_is_killed_in_mid_answer(half: str, status: int) ->
 
 
 async def test_a_backend_that_comes_back_is_used_again() -> None:
-    port = unused_port()
-    async with running(f"http://127.0.0.1:{port}") as proxy, proxy.peer() as peer:
-        assert (await peer.get()).status == 502
-        backend = Backend()
-        backend.port = port
-        async with backend:
-            assert (await peer.get()).status == 200
-        assert (await peer.get()).status == 502
+    with refusing() as port:
+        async with running(f"http://127.0.0.1:{port}") as proxy, proxy.peer() as peer:
+            assert (await peer.get()).status == 502
+            async with Backend(port=port):
+                assert (await peer.get()).status == 200
+            assert (await peer.get()).status == 502

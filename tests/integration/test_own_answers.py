@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.doubles.backend import Backend, Call
+from tests.doubles.backend import Backend, Call, refusing
 from tests.doubles.peer import Answer
 from tests.doubles.running import rules_text, running
 
@@ -80,12 +80,11 @@ async def test_nothing_of_the_request_is_repeated_in_the_answer() -> None:
 
 
 async def test_the_address_of_the_backend_is_not_told() -> None:
-    async with Backend() as backend:
-        port = backend.port
-    async with running(f"http://127.0.0.1:{port}") as proxy, proxy.peer() as peer:
-        answer = await peer.get()
-        assert_own(answer, 502, "connect_failure")
-        assert str(port).encode() not in answer.raw
+    with refusing() as port:
+        async with running(f"http://127.0.0.1:{port}") as proxy, proxy.peer() as peer:
+            answer = await peer.get()
+            assert_own(answer, 502, "connect_failure")
+            assert str(port).encode() not in answer.raw
 
 
 class Buggy:

@@ -1,0 +1,139 @@
+"""A real process leaves: what runs finishes, what waits is let go, and the exit code tells how it went."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, GoneError
+from tests.doubles.process import process
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+QUICK = ["drain.announce=0s", "drain.deadline=8s"]
+SHORT = ["drain.announce=0s", "drain.deadline=300ms"]
+
+
+async def stall(call: Call) -> None:
+    await call.wait_gone()
+    call.close()
+
+
+async def test_a_request_in_flight_finishes_and_the_exit_code_is_0() -> None:
+    release = asyncio.Event()
+
+    async def slow(call: Call) -> None:
+        await release.wait()
+        await call.send(OK)
+
+    async with Backend(slow) as backend, process(backend.url, sets=QUICK) as proxy:
+        async with proxy.peer() as busy, proxy.peer() as idle, proxy.peer() as used:
+            used_asked = asyncio.get_running_loop().create_task(used.get("/used"))
+            await backend.wait_requests(1)
+            await busy.send(GET)
+            await backend.wait_requests(2)
+            proxy.signal(signal.SIGTERM)
+            # The idle one is closed at once; those with a request are not.
+            assert await idle.rest() == b""
+            with pytest.raises(ConnectionRefusedError):
+                async with proxy.peer():
+                    pass
+            release.set()
+            for answer in (await busy.answer(), await used_asked):
+                assert answer.status == 200
+                assert answer.get("connection") == b"close"
+            assert await busy.rest() == b""
+        assert await proxy.ended() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_process_with_nothing_to_do_ends_at_once(number: signal.Signals) -> None:
+    async with Backend() as backend, process(backend.url, sets=QUICK) as proxy:
+        async with proxy.peer() as peer:
+            assert (await peer.get()).status == 200
+            proxy.signal(number)
+            assert await peer.rest() == b""
+        assert await proxy.ended() == 0
+
+
+async def test_the_deadline_cuts_what_remains_and_the_exit_code_is_4() -> None:
+    async with Backend(stall) as backend, process(backend.url, sets=SHORT) as proxy:
+        async with proxy.peer() as peer:
+            await peer.send(GET)
+            await backend.wait_requests(1)
+            proxy.signal(signal.SIGTERM)
+            with pytest.raises(GoneError):
+                await peer.answer()
+        assert await proxy.ended() == 4
+
+
+async def test_a_second_signal_means_now() -> None:
+    async with Backend(stall) as backend:
+        sets = ["drain.announce=0s", "drain.deadline=60s"]
+        async with process(backend.url, sets=sets) as proxy, proxy.peer() as peer:
+            await peer.send(GET)
+            await backend.wait_requests(1)
+            proxy.signal(signal.SIGTERM)
+            await proxy.said("drain")
+            proxy.signal(signal.SIGTERM)
+            with pytest.raises(GoneError):
+                await peer.answer()
+            assert await proxy.ended() == 4
+
+
+async def test_while_announced_it_serves_but_is_not_ready() -> None:
+    async with Backend() as backend:
+        sets = ["drain.announce=60s", "drain.deadline=61s"]
+        async with process(backend.url, sets=sets) as proxy:
+            assert (await proxy.admin("GET", "/readyz")).status == 200
+            proxy.signal(signal.SIGTERM)
+            await proxy.said("drain")
+            assert (await proxy.admin("GET", "/readyz")).status == 503
+            assert (await proxy.admin("GET", "/livez")).status == 200
+            async with proxy.peer() as peer:
+                answer = await peer.get()
+                assert (answer.status, answer.get("connection")) == (200, b"close")
+                assert await peer.rest() == b""
+            proxy.signal(signal.SIGTERM)
+            assert await proxy.ended() == 0
+
+
+async def test_the_admin_starts_a_drain_and_waits_for_its_end() -> None:
+    async with Backend() as backend, process(backend.url, sets=QUICK) as proxy:
+        answer = await proxy.admin("POST", "/drain?wait=9s")
+        assert answer.status == 200
+        assert await proxy.ended() == 0
+
+
+async def test_a_tunnel_is_cut_at_the_deadline() -> None:
+    async def tunnel(call: Call) -> None:
+        await call.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+        await stall(call)
+
+    async with Backend(tunnel) as backend, process(backend.url, sets=SHORT) as proxy:
+        async with proxy.peer() as peer:
+            await peer.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+            assert (await peer.head()).status == 101
+            proxy.signal(signal.SIGTERM)
+            await peer.ended()
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await backend.connections[0].gone.wait()
+        assert await proxy.ended() == 4
+
+
+async def test_rules_that_are_wrong_end_it_with_1_and_say_where(tmp_path: Path) -> None:
+    rules = tmp_path / "sidecar.yaml"
+    rules.write_text("version: 1\nupstreams: {app: {endpoint: [http://127.0.0.1:1]}}\n")
+    async with process(rules=rules, wait=False) as proxy:
+        assert await proxy.ended() == 1
+        assert any(line.startswith(f"{rules}:2:") for line in proxy.lines)
+
+
+async def test_a_port_that_is_taken_ends_it_with_3() -> None:
+    async with Backend() as backend:
+        sets = [f"listeners.0.address=127.0.0.1:{backend.port}"]
+        async with process(backend.url, sets=sets, wait=False) as proxy:
+            assert await proxy.ended() == 3
+            assert any(str(backend.port) in line for line in proxy.lines)
