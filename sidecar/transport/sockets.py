@@ -63,7 +63,8 @@ def _hosts(address: Address) -> list[tuple[int, str]]:
 
 
 def _bind_tcp(family: int, host: str, port: int, backlog: int) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio switches Nagle's algorithm off only where the protocol is named.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # A restart must not wait for the last run's connections in TIME_WAIT.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sidecar.model.observer import Connections
+from sidecar.model.connections import Connections
 from sidecar.transport.downstream import DownstreamConnection
 from sidecar.transport.registry import Registry
 from sidecar.transport.service import Service

@@ -19,6 +19,29 @@ from sidecar.wire.message import LENGTH, NO_BODY, RequestHead, ResponseHead
 Calls = list[tuple[Any, ...]]
 
 
+class HeardCalls(list[tuple[Any, ...]]):
+    """Calls that can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = asyncio.Event()
+
+    def append(self, call: tuple[Any, ...]) -> None:
+        super().append(call)
+        self._more.set()
+
+    async def until(self, *call: Any) -> None:
+        """Waits for a call that begins like this."""
+        async with asyncio.timeout(10):
+            while not any(heard[: len(call)] == call for heard in self):
+                self._more.clear()
+                await self._more.wait()
+
+    def bytes_of(self, name: str) -> bytes:
+        """What all calls of that name carried."""
+        return b"".join(call[1] for call in self if call[0] == name)
+
+
 class _InstantSelector(selectors.DefaultSelector):
     """Waits by moving the loop's time."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from sidecar.model.address import Address
-from sidecar.model.observer import Connections
+from sidecar.model.connections import Connections
 from sidecar.model.outcome import Cause
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
 from sidecar.transport.settings import PoolSettings
@@ -109,6 +109,7 @@ def test_a_first_lease_is_told_later_on_a_new_connection(endpoint: Endpoint) -> 
     assert endpoint.heard("leased") == [""]
     assert ear.streams[0].reused is False
     assert endpoint.results == ["ok"]
+    assert len(endpoint.dialled) == 1
     assert endpoint.pool.snapshot() == PoolSnapshot(in_use=1, idle=0, waiting=0, connecting=0)
     assert (endpoint.counts.active, endpoint.counts.idle) == (1, 0)
 

@@ -1,0 +1,48 @@
+"""The set of open connections says when it has become empty."""
+
+from __future__ import annotations
+
+from sidecar.transport.registry import Registry
+
+
+class Connection:
+    """Leaves the registry when it is aborted."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        registry.add(self)
+
+    def close_when_idle(self) -> None:
+        self.registry.discard(self)
+
+    def abort(self) -> None:
+        self.registry.discard(self)
+
+
+def test_emptiness_is_told_once_with_the_last_connection() -> None:
+    registry = Registry()
+    first, second = Connection(registry), Connection(registry)
+    told: list[bool] = []
+    registry.when_empty(lambda: told.append(True))
+    first.abort()
+    assert told == []
+    assert len(registry) == 1
+    second.abort()
+    assert told == [True]
+    Connection(registry).abort()
+    assert told == [True]
+
+
+def test_an_empty_registry_says_so_at_once() -> None:
+    told: list[bool] = []
+    Registry().when_empty(lambda: told.append(True))
+    assert told == [True]
+
+
+def test_connections_may_leave_while_they_are_gone_through() -> None:
+    registry = Registry()
+    for _ in range(5):
+        Connection(registry)
+    for connection in registry:
+        connection.abort()
+    assert len(registry) == 0

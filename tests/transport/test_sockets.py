@@ -1,0 +1,105 @@
+"""Sockets are bound where they should be, or the reason is said."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sidecar.model.address import Address
+from sidecar.transport.sockets import BindError, bind
+
+
+@pytest.fixture
+def bound() -> Iterator[list[socket.socket]]:
+    """Sockets to be closed after the test."""
+    sockets: list[socket.socket] = []
+    yield sockets
+    for sock in sockets:
+        sock.close()
+
+
+def connects(address: object, family: int = socket.AF_INET) -> bool:
+    with socket.socket(family) as sock:
+        return sock.connect_ex(address) == 0  # type: ignore[arg-type]
+
+
+def test_an_ipv4_address_listens_without_blocking(bound: list[socket.socket]) -> None:
+    bound += bind(Address("127.0.0.1", 0))
+    assert len(bound) == 1
+    assert bound[0].getblocking() is False
+    assert bound[0].getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) != 0
+    assert connects(bound[0].getsockname())
+
+
+def test_an_ipv6_address_listens(bound: list[socket.socket]) -> None:
+    try:
+        bound += bind(Address("::1", 0))
+    except BindError:
+        pytest.skip("this machine has no IPv6")
+    assert connects(bound[0].getsockname(), socket.AF_INET6)
+
+
+def test_an_empty_host_listens_everywhere_on_one_port(bound: list[socket.socket]) -> None:
+    bound += bind(Address("", 0))
+    ports = {sock.getsockname()[1] for sock in bound}
+    assert len(ports) == 1
+    assert connects(("127.0.0.1", ports.pop()))
+    assert len({sock.family for sock in bound}) == len(bound)
+
+
+def test_a_name_listens_on_its_addresses(bound: list[socket.socket]) -> None:
+    bound += bind(Address("localhost", 0))
+    assert bound
+    assert connects(bound[0].getsockname(), bound[0].family)
+
+
+def test_a_taken_port_says_so(bound: list[socket.socket]) -> None:
+    bound += bind(Address("127.0.0.1", 0))
+    taken = Address("127.0.0.1", bound[0].getsockname()[1])
+    with pytest.raises(BindError, match=rf"cannot listen on {taken}: Address already in use"):
+        bind(taken)
+
+
+def test_an_address_of_another_machine_says_so() -> None:
+    with pytest.raises(BindError, match=r"cannot listen on 192\.0\.2\.1:0: Cannot assign requested address"):
+        bind(Address("192.0.2.1", 0))
+
+
+def test_a_unix_path_listens_for_whoever_may_enter_its_directory(bound: list[socket.socket], tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    bound += bind(Address(path=str(path)))
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o666
+    assert connects(str(path), socket.AF_UNIX)
+
+
+def test_a_stale_unix_socket_is_replaced(bound: list[socket.socket], tmp_path: Path) -> None:
+    address = Address(path=str(tmp_path / "s"))
+    bind(address)[0].close()
+    bound += bind(address)
+    assert connects(address.path, socket.AF_UNIX)
+
+
+def test_a_unix_socket_that_somebody_listens_on_is_left_alone(bound: list[socket.socket], tmp_path: Path) -> None:
+    address = Address(path=str(tmp_path / "s"))
+    bound += bind(address)
+    with pytest.raises(BindError, match="Address already in use"):
+        bind(address)
+    assert connects(address.path, socket.AF_UNIX)
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    path.write_text("precious")
+    with pytest.raises(BindError, match="it is not a socket"):
+        bind(Address(path=str(path)))
+    assert path.read_text() == "precious"
+
+
+def test_a_missing_directory_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BindError, match="No such file or directory"):
+        bind(Address(path=str(tmp_path / "missing" / "s")))
