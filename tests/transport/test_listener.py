@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -169,4 +170,18 @@ async def test_idle_connections_are_asked_to_close() -> None:
     listener.registry.when_empty(gone.set)
     async with asyncio.timeout(10):
         await gone.wait()
+    await finish(listener, writers)
+
+
+async def test_many_clients_fit_into_the_queue_before_they_are_accepted() -> None:
+    listener = listening(Address("127.0.0.1", 0), max_connections=1000)
+    await listener.start()
+    waiting = []
+    for _ in range(200):  # in one turn, so none is accepted meanwhile
+        client = socket.create_connection(("127.0.0.1", port_of(listener)), timeout=5)
+        waiting.append(client)
+    writers: list[asyncio.StreamWriter] = []
+    assert await greeted(writers, Address(), port_of(listener)) == b"welcome"
+    for client in waiting:
+        client.close()
     await finish(listener, writers)
