@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from sidecar.app.run import serve
 
-    return serve(loaded, arguments.config)
+    return serve(runnable(loaded), arguments.config)
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def demo(arguments: argparse.Namespace) -> int:
     from sidecar.app.run import serve_demo
 
     def rules_for(url: str) -> Loaded:
-        return usable(
+        loaded = usable(
             None,
             upstreams=[url],
             listen=arguments.listen,
@@ -47,6 +47,7 @@ def demo(arguments: argparse.Namespace) -> int:
             environ={},
             allow_faults=arguments.allow_faults,
         )
+        return runnable(loaded)
 
     return serve_demo(rules_for)
 
@@ -61,7 +62,7 @@ def usable(
     environ: Mapping[str, str],
     allow_faults: bool,
 ) -> Loaded:
-    """Rules that can run; else every problem is printed and CommandError ends the command with 1."""
+    """Valid rules; else every problem is printed and CommandError ends the command with 1."""
     try:
         return load_rules(
             path,
@@ -73,9 +74,20 @@ def usable(
             allow_faults=allow_faults,
         )
     except ConfigError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
-        errors = sum(problem.severity == "error" for problem in error.problems)
-        raise CommandError(
-            Exit.FAILED, f"the rules cannot be used: {errors} error{'s' if errors != 1 else ''}"
-        ) from error
+        raise _told(error) from error
+
+
+def runnable(loaded: Loaded) -> Loaded:
+    """Valid rules that this version may run on; else as `usable`."""
+    try:
+        return loaded.to_run()
+    except ConfigError as error:
+        raise _told(error) from error
+
+
+def _told(error: ConfigError) -> CommandError:
+    """How the command ends, after every problem was printed."""
+    for problem in error.problems:
+        print(problem, file=sys.stderr)
+    errors = sum(problem.severity == "error" for problem in error.problems)
+    return CommandError(Exit.FAILED, f"the rules cannot be used: {errors} error{'s' if errors != 1 else ''}")

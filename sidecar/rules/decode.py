@@ -149,11 +149,11 @@ class Decoder:
     def _warn_unless_in_force(self, entry: Entry, key: Key, value: Any, node: Table) -> None:
         if not key.acted_on(value) and not _asks_nothing(key, value):
             said = f"`{key.name}: {value}`" if key.only else f"`{key.name}`"
-            self.problems.append(entry.origin.warning(f"{said} is not in force in this version"))
+            self.problems.append(entry.origin.not_in_force(said, key.harm))
         elif key.policy and key.in_force and getattr(value, "mode", "enforce") == "shadow":
             inner = entry.value.entries.get("mode") if isinstance(entry.value, Table) else None
             where = inner.value.origin if inner else entry.origin
-            self.problems.append(where.warning(f"`mode: shadow` of `{key.name}` is not in force in this version"))
+            self.problems.append(where.not_in_force(f"`mode: shadow` of `{key.name}`"))
 
     def _built(self, node: Table, record: type, fields: dict[str, Any], doubtful: set[str], path: str) -> Any:
         if FAILED in fields.values():

@@ -48,7 +48,10 @@ Shape = Kind | Record | Many | Keyed
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a record. `default` is what holds without it; `required` when nothing does."""
+    """One key of a record. `default` is what holds without it; `required` when nothing does.
+
+    What is not `in_force`, wholly or `only` in some values, has a `harm` where running without it would do harm.
+    """
 
     name: str
     shape: Shape
@@ -60,6 +63,7 @@ class Key:
     policy: bool = False
     in_force: bool = True
     only: tuple[object, ...] = ()
+    harm: str = ""
 
     def acted_on(self, value: object) -> bool:
         """Whether this version acts on the value; what equals the default asks for nothing."""
@@ -110,6 +114,7 @@ def _key(field: dataclasses.Field[Any], hint: Any, marks: tuple[Any, ...]) -> Ke
         off=any(isinstance(mark, Off) for mark in marks),
         in_force=pending is None,
         only=pending.only if pending else (),
+        harm=pending.harm if pending else "",
     )
 
 

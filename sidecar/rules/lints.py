@@ -11,7 +11,7 @@ from sidecar.policies.retry import RetrySpec
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.policies.units import show_duration
 from sidecar.rules.problems import Problem
-from sidecar.rules.schema import MatchRule, RouteRule, RuleSet
+from sidecar.rules.schema import PLAINTEXT, MatchRule, RouteRule, RuleSet
 from sidecar.rules.tree import DEFAULT, Origin
 
 
@@ -45,9 +45,10 @@ def lints(rules: RuleSet, places: Mapping[str, Origin]) -> Iterator[Problem]:
         yield from _limits(route, known)
         yield from _breaker(route, known)
     for upstream in rules.upstreams.values():
-        if upstream.tls is None and any(endpoint.url.scheme == "https" for endpoint in upstream.endpoints):
-            place = known.at("upstreams", upstream.name, "endpoints")
-            yield place.warning("an https endpoint is not in force in this version")
+        for index, endpoint in enumerate(upstream.endpoints):
+            if endpoint.url.scheme == "https":
+                place = known.at("upstreams", upstream.name, "endpoints", str(index), "url")
+                yield place.not_in_force(f"https, as in `{endpoint.url}`,", PLAINTEXT)
         breaker = upstream.spec(CircuitBreakerSpec)
         users = [route for route in rules.routes if upstream.name in route.upstreams]
         attempts = [spec.attempt for route in users if (spec := route.spec(TimeoutSpec)) and spec.attempt]

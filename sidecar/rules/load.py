@@ -43,6 +43,16 @@ class Loaded:
     provenance: Mapping[str, str]
     secrets: frozenset[str]
 
+    def to_run(self) -> Loaded:
+        """These rules, when this version may run on them; else ConfigError with what it must not run without.
+
+        Speaking plaintext where TLS was asked for is worse than not starting.
+        """
+        refused = [warning.as_error() for warning in self.warnings if warning.refused]
+        if refused:
+            raise ConfigError(refused)
+        return self
+
 
 def load_rules(
     path: str | None,

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One sentence for the operator. Lines and columns count from 1; 0 means the place is not in a file."""
+    """One sentence for the operator. Lines and columns count from 1; 0 means the place is not in a file.
+
+    `refused`: a warning about rules that are valid, but that this version must not run on.
+    """
 
     file: str
     line: int
     column: int
     severity: Literal["error", "warning"]
     message: str
+    refused: bool = False
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.severity}: {self.message}"
+        return f"{place}: {self.severity}: {self.message}{'; `sidecar run` refuses' if self.refused else ''}"
+
+    def as_error(self) -> Problem:
+        """The same where it is not to be tolerated."""
+        return replace(self, severity="error", refused=False)
 
 
 class ConfigError(Exception):

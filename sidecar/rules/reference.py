@@ -35,8 +35,9 @@ admin on `127.0.0.1:9901`, and every default below.
 
 **Policies.** Those of `routes` may also stand in `defaults`; a route's own mapping is merged over them key by key,
 and `null` switches one off. A policy that is on by default says so. Every policy takes `mode: enforce` or
-`mode: shadow`. A policy that is *not in force* is read and checked, and `sidecar check` warns about it; a setting
-is never silently ignored.
+`mode: shadow`. What is *not in force* is read and checked, and `sidecar check` warns about it; a setting is
+never silently ignored. Where running without it would be worse than not running, as with TLS, `sidecar run` refuses
+to start.
 
 **Examples**, each complete and commented:
 [minimal.yaml](../config/examples/minimal.yaml),
@@ -120,7 +121,9 @@ def _default(key: Key) -> str:
 def _force(key: Key, in_force: bool) -> str:
     if key.in_force and in_force:
         return "yes"
-    return f"yes, but not `{', '.join(map(str, key.only))}`" if key.only else "**not in this version**"
+    refused = "; `run` refuses" if key.harm else ""
+    told = f"yes, but not `{', '.join(map(str, key.only))}`" if key.only else "**not in this version**"
+    return told + refused
 
 
 if __name__ == "__main__":

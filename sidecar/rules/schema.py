@@ -33,6 +33,8 @@ from sidecar.rules.forms import ADDRESS, HOST, NETWORK, PATH, URL, EndpointUrl, 
 S = TypeVar("S")
 DEFAULT_LISTENER = "public"
 _ADMIN = Address("127.0.0.1", 9901)
+# What an https endpoint would do as well; see lints.py.
+PLAINTEXT = "send requests in plaintext"
 _EVERY_PATH = PathPattern("prefix", "/")
 
 
@@ -74,14 +76,18 @@ class ListenerRule:
 
     name: Annotated[Name, "names the listener in logs and metrics"] = DEFAULT_LISTENER
     address: Annotated[Address, ADDRESS, "host:port, [v6]:port, :port or unix:/path"]
-    protocol: Annotated[Literal["http", "tcp"], NotInForce(only=("tcp",)), "what is spoken"] = "http"
+    protocol: Annotated[
+        Literal["http", "tcp"], NotInForce(only=("tcp",), harm="read every connection as HTTP"), "what is spoken"
+    ] = "http"
     trusted_proxies: Annotated[
         tuple[Annotated[Network, NETWORK], ...],
         OneOrMany(),
         "whose X-Forwarded-For, Forwarded and PROXY header are believed, as networks; none by default",
     ] = ()
-    proxy_protocol: Annotated[bool, NotInForce(), "expect PROXY v1 or v2, from trusted_proxies only"] = False
-    tls: Annotated[ListenerTls | None, NotInForce(), "speak TLS"] = None
+    proxy_protocol: Annotated[
+        bool, NotInForce(harm="refuse what a load balancer sends"), "expect PROXY v1 or v2, from trusted_proxies only"
+    ] = False
+    tls: Annotated[ListenerTls | None, NotInForce(harm="speak plaintext to clients"), "speak TLS"] = None
     timeouts: Annotated[ListenerTimeouts, "how long a downstream may take"] = field(default_factory=ListenerTimeouts)
     max_connections: Annotated[Count, "connections at once"] = 10_000
     max_header_bytes: Annotated[Bytes, "largest head of a request, its first line included"] = 32 << 10
@@ -101,9 +107,10 @@ class AdminRule:
     """The operator's own address."""
 
     address: Annotated[Address, ADDRESS, "where status, metrics and the verbs answer"] = _ADMIN
-    token: Annotated[Secret | None, NotInForce(), "bearer token that every verb (POST) then needs"] = field(
-        default=None, repr=False
-    )
+    token: Annotated[Secret | None, "bearer token that every verb (POST) then needs"] = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        demand(("token", self.token != "", "is empty; drop the key for no token"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +175,7 @@ class UpstreamRule:
         Seconds | None, Off(), "look host names up again this often; every address is an endpoint; 0: once"
     ] = 30.0
     connect_timeout: Annotated[Seconds, "for a connection to an endpoint"] = 1.0
-    tls: Annotated[UpstreamTls | None, NotInForce(), "TLS towards https endpoints"] = None
+    tls: Annotated[UpstreamTls | None, NotInForce(harm=PLAINTEXT), "TLS towards https endpoints"] = None
     policies: Annotated[Mapping[str, object], Policies("upstream")]
 
     def __post_init__(self) -> None:

@@ -15,8 +15,14 @@ def read_rules(path: str) -> str:
 
 
 def read_secret(path: str) -> str:
-    """What a file holds, without its last line break. ValueError carries the sentence for the operator."""
-    return _read(path, MAX_SECRET_BYTES).removesuffix("\n").removesuffix("\r")
+    """What a file holds, without its last line break. ValueError carries the sentence for the operator.
+
+    Nothing is refused: it would count as an absent key, and a verb would need no token because its file was empty.
+    """
+    text = _read(path, MAX_SECRET_BYTES).removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise ValueError("is empty")
+    return text
 
 
 def _read(path: str, limit: int) -> str:

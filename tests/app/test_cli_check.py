@@ -44,6 +44,14 @@ def test_a_warning_is_printed_and_fails_nothing(tmp_path: Path, capsys: pytest.C
     assert ": warning: " in capsys.readouterr().out
 
 
+def test_what_run_would_refuse_is_a_warning_that_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, GOOD.replace("http://127", "https://127"))
+    assert main(["check", file]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{file}:2:31: warning: https, as in `https://127.0.0.1:3000`, is not in force")
+    assert line.endswith("running without it would send requests in plaintext; `sidecar run` refuses")
+
+
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path / "none.yaml")]) == 1
     assert "none.yaml: error: " in capsys.readouterr().out

@@ -39,6 +39,29 @@ def test_rules_that_cannot_be_used_are_told_with_their_problems(
     assert lines[-1] == "sidecar: the rules cannot be used: 1 error"
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["run", "--upstream", "https://127.0.0.1:1"],
+        ["run", "--upstream", "http://127.0.0.1:1", "--set", "listeners.0.tls={certificate: /a, private_key: /b}"],
+        ["run", "--upstream", "http://127.0.0.1:1", "--set", "listeners.0.proxy_protocol=true"],
+        ["run", "--upstream", "http://127.0.0.1:1", "--set", "listeners.0.protocol=tcp"],
+        ["run", "--upstream", "http://127.0.0.1:1", "--set", "upstreams.app.tls={verify: false}"],
+        ["demo", "--set", "listeners.0.proxy_protocol=true"],
+    ],
+    ids=" ".join,
+)
+def test_what_must_not_run_without_its_safety_does_not_start(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*argv, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]) == 1
+    problem, end = capsys.readouterr().err.splitlines()
+    assert ": error: " in problem
+    assert "is not in force in this version, and running without it would " in problem
+    assert "refuses" not in problem
+    assert end == "sidecar: the rules cannot be used: 1 error"
+
+
 def test_the_demo_tells_bad_rules_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--set", "bogus=1"]) == 1
     assert "unknown key `bogus`" in capsys.readouterr().err

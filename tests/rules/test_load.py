@@ -171,20 +171,56 @@ def test_a_policy_that_is_not_in_force_warns_where_it_is_written_and_only_then()
 @pytest.mark.parametrize(
     ("setting", "warning"),
     [
-        ("listeners.0.protocol=tcp", "`protocol: tcp` is not in force"),
-        ("listeners.0.proxy_protocol=true", "`proxy_protocol` is not in force"),
-        ("listeners.0.tls={certificate: /a, private_key: /b}", "`tls` is not in force"),
         ("log.access=sampled", "`access: sampled` is not in force"),
         ("routes.all.timeout.total=9s", "`total` is not in force"),
         ("routes.all.timeout.mode=shadow", "`mode: shadow` of `timeout` is not in force"),
-        ("admin.token=abc", "`token` is not in force"),
-        ("upstreams.app.endpoints=https://a:1", "an https endpoint is not in force"),
     ],
 )
-def test_what_is_not_in_force_warns(setting: str, warning: str) -> None:
-    said = [str(problem) for problem in load(MINIMAL, Given(sets=[setting])).warnings]
+def test_what_is_not_in_force_warns_and_may_run(setting: str, warning: str) -> None:
+    loaded = load(MINIMAL, Given(sets=[setting]))
+    assert loaded.to_run() is loaded
+    said = [str(problem) for problem in loaded.warnings]
     assert len(said) == 1
     assert warning in said[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "sentence"),
+    [
+        ("listeners: [{address: ':1', protocol: tcp}]", "4:29", "`protocol: tcp` {} read every connection as HTTP"),
+        (
+            "listeners: [{address: ':1', proxy_protocol: true}]",
+            "4:29",
+            "`proxy_protocol` {} refuse what a load balancer sends",
+        ),
+        (
+            "listeners: [{address: ':1', tls: {certificate: /a, private_key: /b}}]",
+            "4:29",
+            "`tls` {} speak plaintext to clients",
+        ),
+        ("    tls: {verify: false}", "2:53", "`tls` {} send requests in plaintext"),
+        ("https://b:1", "2:30", "https, as in `https://b:1`, {} send requests in plaintext"),
+    ],
+    ids=["tcp", "PROXY", "listener-tls", "upstream-tls", "https"],
+)
+def test_what_must_not_run_without_warns_when_checked_and_is_an_error_to_run(
+    line: str, place: str, sentence: str
+) -> None:
+    if line.startswith("    "):
+        text = MINIMAL.replace(f"{URL}}}", f"{URL}, {line.strip()}}}")
+    else:
+        text = MINIMAL.replace(URL, line) if line.startswith("https") else f"{MINIMAL}{line}\n"
+    loaded = load(text)
+    told = sentence.format("is not in force in this version, and running without it would")
+    assert [str(warning) for warning in loaded.warnings] == [f"f.yaml:{place}: warning: {told}; `sidecar run` refuses"]
+    with pytest.raises(ConfigError) as caught:
+        loaded.to_run()
+    assert str(caught.value) == f"f.yaml:{place}: error: {told}"
+
+
+def test_every_https_endpoint_is_told() -> None:
+    text = MINIMAL.replace(URL, "[https://b:1, http://c:1, {url: https://d:1, weight: 2}]")
+    assert [warning.column for warning in load(text).warnings] == [31, 62]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +228,7 @@ def test_what_is_not_in_force_warns(setting: str, warning: str) -> None:
     [
         "listeners.0.protocol=http",
         "listeners.0.proxy_protocol=false",
+        "admin.token=abc",
         "log.access=all",
         "routes.all.timeout.total=0s",
         "routes.all.rate_limits=[]",
@@ -215,6 +252,13 @@ def test_a_secret_is_remembered_and_never_shown() -> None:
     assert loaded.secrets == {"admin.token"}
     assert "secret of" not in repr(loaded.rules)
     assert effective(loaded.rules, loaded.secrets)["admin"]["token"] == "***"
+
+
+def test_a_token_that_is_empty_is_no_token() -> None:
+    assert problems(MINIMAL + "admin: {token: ''}\n") == [
+        "f.yaml:4:16: error: `token` is empty; drop the key for no token"
+    ]
+    assert load(MINIMAL + "admin:\n  token: ${TOKEN:-}\n").rules.admin.token is None
 
 
 def test_a_wrong_secret_is_told_without_telling_it() -> None:

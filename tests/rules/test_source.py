@@ -34,6 +34,14 @@ def test_a_secret_is_small(tmp_path: Path) -> None:
         read_secret(str(file))
 
 
+@pytest.mark.parametrize("content", ["", "\n", "\r\n"])
+def test_a_secret_is_not_empty(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "f"
+    file.write_text(content, newline="")
+    with pytest.raises(ValueError, match="is empty"):
+        read_secret(str(file))
+
+
 def test_a_missing_file_or_a_directory_cannot_be_read(tmp_path: Path) -> None:
     for path in (str(tmp_path), str(tmp_path / "no"), "a\0b"):
         with pytest.raises(ValueError, match="cannot be read"):
