@@ -35,9 +35,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often each load visits each proxy (default 5)")
     parser.add_argument("--seconds", type=int, default=2, help="length of each visit, at least 1 (default 2)")
     parser.add_argument("--only", type=_some_of(loads.NAMES), default=list(loads.NAMES), help=", ".join(loads.NAMES))
-    parser.add_argument(
-        "--proxies", type=_some_of(proxies.NAMES), default=list(proxies.NAMES), help=", ".join(proxies.NAMES)
-    )
+    rows = f"{', '.join(proxies.NAMES)} (default {', '.join(proxies.DEFAULT)})"
+    parser.add_argument("--proxies", type=_some_of(proxies.NAMES), default=list(proxies.DEFAULT), help=rows)
     parser.add_argument("--publish", action="store_true", help="also write the README's table and docs/benchmarks.svg")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.seconds < 1:

@@ -38,6 +38,20 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def group(leader: int) -> list[int]:
+    """The processes of a process group that still run; one that ended and waits to be reaped (a zombie) does not."""
+    found = []
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit():
+            try:
+                state, _, group_id = _fields(int(entry.name))[:3]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if group_id == str(leader) and state not in "ZX":
+                found.append(int(entry.name))
+    return found
+
+
 def cpu_seconds(pid: int) -> float:
     """User plus system time used so far by the tree under `pid`, in seconds."""
     ticks = 0

@@ -8,6 +8,7 @@ directory; its tail is quoted when the program does not come up.
 import contextlib
 import os
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks import machine
+from benchmarks.cpu import group
 
 _START_LIMIT_SECONDS = 20.0
 _STOP_LIMIT_SECONDS = 5.0
@@ -116,14 +118,22 @@ class Program:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
 
     def stop(self) -> None:
-        """End the program: politely, then its group for good. Safe to call twice."""
+        """End the program: politely, then its group for good, and wait until all of it is gone. Safe to call twice."""
         if self.running:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_STOP_LIMIT_SECONDS)
+        left: list[int] = []
+        for member in group(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                left.append(os.pidfd_open(member))
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(_STOP_LIMIT_SECONDS)
+        # The kernel kills in its own time; until then a process holds its port and its memory.
+        for ending in left:
+            select.select([ending], (), (), _STOP_LIMIT_SECONDS)
+            os.close(ending)
 
     def __enter__(self) -> Self:
         return self

@@ -28,8 +28,9 @@ child.communicate()
 
 @contextmanager
 def ready(*arguments: str) -> Iterator[int]:
-    """A Python child that has printed its line; ended by closing its input."""
-    process = subprocess.Popen([sys.executable, "-c", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    """A Python child that has printed its line, leader of its own group; ended by closing its input."""
+    command = [sys.executable, "-c", *arguments]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == b"burnt\n"
@@ -63,6 +64,13 @@ def test_a_process_that_is_gone_has_an_empty_tree_and_no_cost() -> None:
     assert cpu.tree(process.pid) == []
     assert cpu.cpu_seconds(process.pid) == 0.0
     assert cpu.resident_bytes(process.pid) == 0
+
+
+def test_a_group_is_its_leader_and_what_that_started() -> None:
+    with ready(PARENT, BURN) as pid:
+        assert sorted(cpu.group(pid)) == sorted(cpu.tree(pid))
+        assert len(cpu.group(pid)) == 2
+    assert cpu.group(pid) == []
 
 
 def test_our_own_process_is_in_its_own_tree() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as program
+from benchmarks import proxies
 from benchmarks.result import Result, Sample
 from benchmarks.run import MissingProgramError, Plan
 from tests.doubles.benchmark_result import fixed_result
@@ -34,6 +35,13 @@ def test_options_become_the_plan(out: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert program.main(arguments) == 0
     assert plans == [Plan(3, 4, ["small", "get64k"], ["nginx", "sidecar"])]
     assert sorted(path.name for path in out.iterdir()) == ["result.json"]
+
+
+def test_by_default_the_rows_are_those_that_can_be_measured(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = measured(monkeypatch, fixed_result())
+    assert program.main([]) == 0
+    assert [name for name in proxies.NAMES if name not in plans[0].proxies] == ["sidecar+policies"]
+    assert program.parse(["--proxies", "sidecar+policies"]).proxies == ["sidecar+policies"]
 
 
 def test_publishing_writes_table_and_chart(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def test_a_server_is_waited_for_and_ended_with_its_children(tmp_path: Path) -> N
     port = free_port()
     with Program("server", [sys.executable, "-c", SERVER, str(port)], tmp_path) as program:
         assert program.wait_until_answers(port) > 0
-        assert ask(port, "/other") == 404
+        assert ask(port, "/other", timeout=20.0) == 404
         members = cpu.tree(program.pid)
         assert len(members) == 2
     assert not program.running
