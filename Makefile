@@ -18,7 +18,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # A hot module is one with a .pxd beside it: its compiled form is stale when either changes.
 HOT := $(wildcard sidecar/*/*.pxd)
 HOT_SOURCES := $(HOT) $(HOT:.pxd=.py)
-CODE := sidecar tests benchmarks
+CODE := sidecar tests benchmarks setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt build bench image deep clean

@@ -45,6 +45,8 @@ COMPILED: tuple[str, ...] = (
 class OptionalBuild(build_ext):
     """Builds every module or leaves none behind."""
 
+    extensions: list[Extension]
+
     def run(self) -> None:
         try:
             super().run()
