@@ -11,7 +11,8 @@ from sidecar.model.reason import Reason
 class ExchangeRecord:
     """The fields of an access log line; `reason` is None when the answer came from the upstream.
 
-    `path` is without the query, which may hold secrets. `duration_ms` runs from the request's first byte to the end
+    `path` is without the query, which may hold secrets. `detail` says what went wrong, for the operator; it
+    may name an address, which the client is never told. `duration_ms` runs from the request's first byte to the end
     of its exchange; `bytes_in` and `bytes_out` count body bytes on the downstream side.
     """
 
@@ -20,6 +21,7 @@ class ExchangeRecord:
         "bytes_in",
         "bytes_out",
         "client",
+        "detail",
         "duration_ms",
         "endpoint",
         "method",
@@ -49,3 +51,4 @@ class ExchangeRecord:
         self.bytes_in = 0
         self.bytes_out = 0
         self.client = ""
+        self.detail = ""

@@ -15,6 +15,7 @@ cdef class Corridor:
     cdef public long long bytes_out
     cdef public bint complete
     cdef public Decision decision
+    cdef public str detail
     cdef public object downstream
     cdef public Environment environment
     cdef public bint half_closed
@@ -42,7 +43,7 @@ cdef class Corridor:
     @cython.locals(now=double)
     cpdef response_end(self, bytes trailers)
     @cython.locals(decision=Decision, endpoint=Endpoint)
-    cdef _perform(self, int step, double now, str detail)
+    cdef _perform(self, int step, double now)
     @cython.locals(decision=Decision, head=RequestHead, block=bytes, buffer=BodyBuffer, pending=bytes, more=bint, remaining=double)
     cdef _start(self, object stream)
     cdef _progress(self)

@@ -40,8 +40,8 @@ class Corridor:
 
     # fmt: off
     __slots__ = (
-        "buffer", "bytes_in", "bytes_out", "complete", "decision", "downstream", "environment", "half_closed", "head",
-        "ids", "route", "stable", "state", "timer", "trailers", "upstream",
+        "buffer", "bytes_in", "bytes_out", "complete", "decision", "detail", "downstream", "environment", "half_closed",
+        "head", "ids", "route", "stable", "state", "timer", "trailers", "upstream",
     )
     # fmt: on
 
@@ -64,6 +64,7 @@ class Corridor:
         self.bytes_out = 0
         self.half_closed = False  # one direction of the tunnel has ended
         self.ids: RequestIds | None = None
+        self.detail = ""  # what went wrong, for the log
         self.stable = b""  # the lines that every attempt carries
 
     def begin(self, now: float, key: str | None) -> None:
@@ -72,7 +73,7 @@ class Corridor:
         head = self.head
         self.decision.replayable = head.method in IDEMPOTENT or head.has_idempotency_key
         try:
-            self._perform(self.decision.begin(now, key), now, "")
+            self._perform(self.decision.begin(now, key), now)
         except Exception as error:  # noqa: BLE001 - see above: guarded
             self._crash(error)
 
@@ -131,6 +132,7 @@ class Corridor:
             return
         try:
             relaying = self.state >= RELAYING
+            self.detail = detail
             self._release()
             now = self.environment.clock()
             self.decision.abandoned(now)
@@ -242,11 +244,12 @@ class Corridor:
             return
         try:
             self.upstream = None
+            self.detail = detail
             now = self.environment.clock()
             if self.state >= RELAYING:
                 self._cut(now, cause)
             else:
-                self._perform(self.decision.failed(now, cause), now, detail)
+                self._perform(self.decision.failed(now, cause), now)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
@@ -272,16 +275,17 @@ class Corridor:
             if relaying:
                 self._cut(now, Cause.IDLE_TIMEOUT)
             else:
-                self._perform(self.decision.expired(now), now, "")
+                self._perform(self.decision.expired(now), now)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
     # What is done
 
-    def _perform(self, step: int, now: float, detail: str) -> None:
+    def _perform(self, step: int, now: float) -> None:
         decision = self.decision
         if step != ATTEMPT:
-            self._answer(now, decision.reason or Reason.INTERNAL_ERROR, detail)
+            # Without the detail: where the endpoint is, and what it said, is not the client's business.
+            self._answer(now, decision.reason or Reason.INTERNAL_ERROR, "")
             return
         if self.complete:
             decision.request_sent(now)
@@ -373,11 +377,7 @@ class Corridor:
         self.route.observer.finished(self.head.method, status, now - self.downstream.started)
         reason = self.decision.reason
         if self.environment.log.wants(status, reason is not None):
-            record = exchange_record(self.downstream, self.head, self.decision, self.ids, now)
-            record.status = status
-            record.bytes_in = self.bytes_in
-            record.bytes_out = self.bytes_out
-            self.environment.log.exchange(record)
+            self.environment.log.exchange(exchange_record(self, now, status))
 
     def _crash(self, error: Exception) -> None:
         """The last resort. It may itself meet a broken stream, so each step stands alone."""

@@ -112,7 +112,7 @@ class Dispatcher:
         self.unrouted.rejected(NO_RULE, reason)
         self.unrouted.finished(method, reply.status, now - stream.started)
         if self.environment.log.wants(reply.status, True):
-            self.environment.log.exchange(refusal_record(stream, head, reason, now, len(reply.body)))
+            self.environment.log.exchange(refusal_record(stream, head, reason, detail, now, len(reply.body)))
         send_reply(stream, reply, close)
 
 

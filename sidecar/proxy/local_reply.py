@@ -78,7 +78,7 @@ def local_reply(
     request_id: bytes = b"",
     retry_after: float | None = None,
 ) -> LocalReply:
-    """The answer for `reason`. `detail` is one sentence, safe to show; `rule` names the rule that refused, if any.
+    """The answer for `reason`. `detail` is a sentence that the client may read; `rule` names the rule that refused.
 
     `without_body`: the request was HEAD, so the body is announced and not sent. `keep_alive_token`: the client speaks
     HTTP/1.0 and asked for the connection to stay. `retry_after` in seconds, rounded up and at least 1.
@@ -87,9 +87,10 @@ def local_reply(
         "type": f"urn:sidecar:problem:{reason.code}",
         "title": _TITLES[reason],
         "status": reason.status,
-        "detail": detail,
         "reason": reason.code,
     }
+    if detail:
+        problem["detail"] = detail
     if rule:
         problem["rule"] = rule
     if request_id:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from sidecar.exchange.decision import Decision
 from sidecar.model.reason import Reason
 from sidecar.model.record import ExchangeRecord
@@ -11,11 +13,27 @@ from sidecar.wire.forwarding import RequestIds
 from sidecar.wire.message import RequestHead
 
 
-def exchange_record(
-    stream: DownstreamStream, head: RequestHead, decision: Decision, ids: RequestIds | None, now: float
-) -> ExchangeRecord:
-    """The record of an exchange that had a route; status and body counts are the caller's to add."""
-    record = _of_request(stream, head, now)
+class Finished(Protocol):
+    """What is known of an exchange at its end."""
+
+    downstream: DownstreamStream
+    head: RequestHead
+    decision: Decision
+    ids: RequestIds | None
+    bytes_in: int
+    bytes_out: int
+    detail: str
+
+
+def exchange_record(exchange: Finished, now: float, status: int) -> ExchangeRecord:
+    """The record of an exchange that had a route."""
+    record = _of_request(exchange.downstream, exchange.head, now)
+    record.status = status
+    record.bytes_in = exchange.bytes_in
+    record.bytes_out = exchange.bytes_out
+    record.detail = exchange.detail
+    decision = exchange.decision
+    ids = exchange.ids
     route = decision.route
     record.route = route.name
     record.attempts = decision.attempt
@@ -33,7 +51,7 @@ def exchange_record(
 
 
 def refusal_record(
-    stream: DownstreamStream, head: RequestHead | None, reason: Reason, now: float, bytes_out: int
+    stream: DownstreamStream, head: RequestHead | None, reason: Reason, detail: str, now: float, bytes_out: int
 ) -> ExchangeRecord:
     """The record of what never became an exchange: no valid head, or no route."""
     record = ExchangeRecord() if head is None else _of_request(stream, head, now)
@@ -42,6 +60,7 @@ def refusal_record(
     record.status = reason.status
     record.reason = reason
     record.bytes_out = bytes_out
+    record.detail = detail
     return record
 
 

@@ -134,6 +134,7 @@ def _fields(record: ExchangeRecord, moment: str) -> dict[str, object]:
         "bytes_in": record.bytes_in,
         "bytes_out": record.bytes_out,
         "client": record.client,
+        "detail": record.detail,
     }
 
 
