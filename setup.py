@@ -50,7 +50,7 @@ class OptionalBuild(build_ext):
     def run(self) -> None:
         try:
             super().run()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever stops the compiler, the sources still run
             self.warn(f"sidecar runs interpreted: the hot modules could not be compiled ({error})")
             for extension in self.extensions:
                 Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
