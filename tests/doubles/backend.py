@@ -24,9 +24,11 @@ class GoneError(Exception):
 
 
 def linger_zero(writer: asyncio.StreamWriter) -> None:
-    """Makes the next close of this socket a RST."""
+    """Makes the next close of this socket a RST; one that the other side has closed already stays as it is."""
     sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if sock is not None:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @contextmanager
