@@ -56,24 +56,24 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="sidecar",
         description="A reverse proxy that makes any backend resilient.",
-        epilog="Exit codes: 0 done or drained, 1 invalid rules, 2 usage, 3 could not bind, 4 the drain deadline cut "
-        "requests off.",
+        epilog="Exit codes: 0 done or drained; 1 the rules cannot be used, or no sidecar answered; 2 usage; 3 an "
+        "address could not be bound; 4 the drain deadline cut requests off.",
     )
     top.add_argument("-V", "--version", action="version", version=f"sidecar {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_run(
-        commands.add_parser(
-            "run", help="run the proxy", description="Run the proxy. Without a file, --upstream is enough."
-        )
-    )
-    _add_demo(commands.add_parser("demo", help="run the proxy in front of a demo backend"))
-    _add_check(commands.add_parser("check", help="validate rules files; prints every problem at once"))
-    _add_explain(commands.add_parser("explain", help="which route a request takes, under which policies, and why"))
-    commands.add_parser("schema", help="print the JSON Schema of the rules file")
-    told = commands.add_parser("status", help="what a running sidecar is doing")
+
+    def command(name: str, purpose: str, more: str = "") -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}. {more}")
+
+    _add_run(command("run", "run the proxy", "Without a file, --upstream is enough."))
+    _add_demo(command("demo", "run the proxy in front of a demo backend"))
+    _add_check(command("check", "validate rules files", "Prints every problem at once, each at its line and column."))
+    _add_explain(command("explain", "tell which route a request takes, under which policies, and why"))
+    command("schema", "print the JSON Schema of the rules file")
+    told = command("status", "tell what a running sidecar is doing")
     _add_admin(told)
     told.add_argument("--json", action="store_true", help="the whole status as JSON")
-    leaving = commands.add_parser("drain", help="have a running sidecar finish its requests and end")
+    leaving = command("drain", "have a running sidecar finish its requests and end")
     _add_admin(leaving)
     leaving.add_argument("--wait", metavar="TIME", help="wait until drained, at most so long, as in 30s")
     return top
@@ -85,7 +85,7 @@ def _add_run(command: argparse.ArgumentParser) -> None:
         "--config",
         metavar="FILE",
         default=os.environ.get("SIDECAR_CONFIG") or None,
-        help="rules (SIDECAR_CONFIG)",
+        help="rules file (SIDECAR_CONFIG)",
     )
     command.add_argument("--listen", metavar="ADDR", help="host:port, :port or unix:/path (SIDECAR_LISTEN)")
     command.add_argument(
@@ -116,7 +116,7 @@ def _add_check(command: argparse.ArgumentParser) -> None:
 
 def _add_explain(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "-c", "--config", metavar="FILE", default=os.environ.get("SIDECAR_CONFIG") or None, help="rules"
+        "-c", "--config", metavar="FILE", default=os.environ.get("SIDECAR_CONFIG") or None, help="rules file"
     )
     command.add_argument("method", metavar="METHOD", help="as in GET")
     command.add_argument("url", metavar="URL", help="http://host/path, or a path alone")
@@ -128,7 +128,11 @@ def _add_explain(command: argparse.ArgumentParser) -> None:
 
 def _add_rules_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], help="any rule by its dotted key; may be repeated"
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="any rule by its dotted key, as in drain.deadline=30s; may be repeated",
     )
     command.add_argument("--allow-faults", action="store_true", help="accept rules that inject faults")
 

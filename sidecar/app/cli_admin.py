@@ -23,8 +23,7 @@ _TIMEOUT = 5.0
 
 def status(arguments: argparse.Namespace) -> int:
     """Print what a running sidecar says of itself."""
-    code, body = _ask(arguments.admin, "GET", "/status", _TIMEOUT)
-    told = _parsed(code, body, arguments.admin)
+    told = _asked(arguments.admin, "GET", "/status", "phase", _TIMEOUT)
     print(json.dumps(told, indent=2) if arguments.json else table(told))
     return Exit.DONE
 
@@ -32,18 +31,16 @@ def status(arguments: argparse.Namespace) -> int:
 def drain(arguments: argparse.Namespace) -> int:
     """Ask a running sidecar to drain; with a wait, see it to the end."""
     if arguments.wait is None:
-        code, body = _ask(arguments.admin, "POST", "/drain", _TIMEOUT)
-        _parsed(code, body, arguments.admin)
+        _asked(arguments.admin, "POST", "/drain", "draining", _TIMEOUT)
         print("draining")
         return Exit.DONE
     try:
         seconds = parse_duration(arguments.wait)
     except ValueError as error:
         raise CommandError(Exit.USAGE, f"--wait: {error}") from error
-    code, body = _ask(arguments.admin, "POST", f"/drain?wait={quote(f'{seconds:f}s')}", seconds + _TIMEOUT)
-    if code == 504:
+    target = f"/drain?wait={quote(f'{seconds:f}s')}"
+    if not _asked(arguments.admin, "POST", target, "drained", seconds + _TIMEOUT)["drained"]:
         raise CommandError(Exit.CUT, f"not drained after {show_duration(seconds)}; it goes on")
-    _parsed(code, body, arguments.admin)
     print("drained")
     return Exit.DONE
 
@@ -110,17 +107,20 @@ def _ask(address: Address, method: str, target: str, timeout: float) -> tuple[in
         connection.close()
 
 
-def _parsed(code: int, body: bytes, address: Address) -> dict[str, Any]:
+def _asked(address: Address, method: str, target: str, key: str, timeout: float) -> dict[str, Any]:
+    """What the admin address answers, an object with this key; CommandError says why there is none."""
+    code, body = _ask(address, method, target, timeout)
     try:
         told = json.loads(body)
     except ValueError:
         told = None
-    if not isinstance(told, dict):
+    if isinstance(told, dict) and key in told:
+        return told
+    # No other status is a refusal of the admin's: whoever answers 404 here is somebody else.
+    if code not in (400, 401, 403) or not isinstance(told, dict):
         raise CommandError(Exit.FAILED, f"what answers at {address} is no sidecar's admin address (status {code})")
-    if code >= 400:
-        hint = "; set SIDECAR_ADMIN_TOKEN" if code == 401 else ""
-        raise CommandError(Exit.FAILED, f"{address} refuses: {told.get('detail', code)}{hint}")
-    return told
+    hint = "; set SIDECAR_ADMIN_TOKEN" if code == 401 else ""
+    raise CommandError(Exit.FAILED, f"{address} refuses: {told.get('detail', code)}{hint}")
 
 
 class _Connection(http.client.HTTPConnection):

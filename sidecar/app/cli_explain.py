@@ -17,7 +17,9 @@ from sidecar.app.cli_run import usable
 from sidecar.app.errors import CommandError, Exit
 from sidecar.model.observer import NullRouteObserver, NullUpstreamObserver
 from sidecar.rules.effective import effective, flattened
+from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded
+from sidecar.rules.schema import RouteRule, UpstreamRule
 from sidecar.runtime.build import prepare
 from sidecar.runtime.routing import Router
 from sidecar.runtime.upstream import Route
@@ -93,9 +95,10 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead) -> Iterator[s
         return
     yield ""
     values = flattened(effective(loaded.rules, loaded.secrets))
-    yield from _policies(f"route {matched.name}", f"routes.{matched.name}.", loaded, values)
+    name, upstream = matched.name, matched.upstream.name
+    yield from _policies(f"route {name}", f"routes.{name}.", loaded, values, keys_of(RouteRule))
     yield ""
-    yield from _policies(f"upstream {matched.upstream.name}", f"upstreams.{matched.upstream.name}.", loaded, values)
+    yield from _policies(f"upstream {upstream}", f"upstreams.{upstream}.", loaded, values, keys_of(UpstreamRule))
 
 
 def _written(loaded: Loaded, route: Route) -> str:
@@ -103,9 +106,15 @@ def _written(loaded: Loaded, route: Route) -> str:
     return "" if origin == "default" else f"  ({origin})"
 
 
-def _policies(title: str, prefix: str, loaded: Loaded, values: dict[str, object]) -> Iterator[str]:
+def _policies(title: str, prefix: str, loaded: Loaded, values: dict[str, object], keys: Sequence[Key]) -> Iterator[str]:
+    pending = {key.name for key in keys if not key.in_force and not key.only}
+
+    def origin(path: str) -> str:
+        name = path.removeprefix(prefix).partition(".")[0]
+        return origin_of(path, loaded) + (" (not in force)" if name in pending else "")
+
     rows = [
-        (path.removeprefix(prefix), _shown(value), origin_of(path, loaded))
+        (path.removeprefix(prefix), _shown(value), origin(path))
         for path, value in values.items()
         if path.startswith(prefix) and path != f"{prefix}name" and value != []
     ]

@@ -72,7 +72,8 @@ class Drain:
         self.why = why
         self.stage = Stage.ANNOUNCED
         self._traffic.announce()
-        _LOG.info("draining (%s): still accepting for %gs, at most %gs in all", why, self.announce, self.deadline)
+        accepting = f"still accepting for {self.announce:g}s, " if self.announce else ""
+        _LOG.info("draining (%s): %sat most %gs in all", why, accepting, self.deadline)
 
     def hurry(self) -> None:
         """End now: what is left is cut."""
@@ -87,14 +88,14 @@ class Drain:
         self.stage = Stage.DRAINING
         self._traffic.stop_accepting()
         if not self._hurried.is_set():
-            _LOG.info("no longer accepting; %d connections still busy", self._traffic.busy())
+            _LOG.info("no longer accepting; still busy: %s", counted(self._traffic.busy(), "connection"))
             self._traffic.when_quiet(self._over.set)
             await self._within(began + self.deadline, self._over.wait())
         self.cut = self._traffic.cut()
         self.stage = Stage.CLOSING
         self._lifecycle.advance(Phase.CLOSING)
         if self.cut:
-            _LOG.warning("cut off: %d requests were not finished in time", self.cut)
+            _LOG.warning("cut off, not finished in time: %s", counted(self.cut, "request"))
         else:
             _LOG.info("drained: every request was answered")
         return self.cut
@@ -107,3 +108,8 @@ class Drain:
                 await wait
         except TimeoutError:
             pass
+
+
+def counted(number: int, thing: str) -> str:
+    """As in `1 request`, `2 requests`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -68,7 +68,7 @@ class Url:
         """Read `http://host[:port]` or `https://host[:port]`; ValueError says what is wrong with it."""
         scheme, separator, rest = text.partition("://")
         if not separator:
-            raise ValueError(f"`{text}` is not a URL; write http://host:port or https://host:port")
+            raise ValueError(f"`{text}` is not a URL{_meant(text)}")
         if scheme not in ("http", "https"):
             raise ValueError(f"`{text}` has the scheme `{scheme}`; only http and https are spoken")
         authority = rest.removesuffix("/")
@@ -125,3 +125,12 @@ def _port(port: str, text: str) -> int:
     if not port.isascii() or not _PORT.fullmatch(port) or int(port) > 65535:
         raise ValueError(f"`{port}` in `{text}` is not a port; a port is a number from 0 to 65535")
     return int(port)
+
+
+def _meant(text: str) -> str:
+    """What to write instead of a URL without a scheme."""
+    try:
+        Url.parse(f"http://{text}")
+    except ValueError:
+        return "; write http://host:port or https://host:port"
+    return f"; did you mean `http://{text}`?"

@@ -116,7 +116,7 @@ def test_the_age_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
 
 
 def test_drain_asks_and_goes(admin: str, answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
-    answering.status, answering.body = 202, b"{}"
+    answering.status, answering.body = 202, b'{"draining": true}'
     assert main(["drain", "--admin", admin]) == 0
     assert answering.asked == [("POST", "/drain", None)]
     assert capsys.readouterr().out == "draining\n"
@@ -124,7 +124,8 @@ def test_drain_asks_and_goes(admin: str, answering: Answering, capsys: pytest.Ca
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (504, 4)])
 def test_drain_with_a_wait_says_whether_it_ended(admin: str, answering: Answering, status: int, code: int) -> None:
-    answering.status, answering.body = status, b"{}"
+    answering.status = status
+    answering.body = json.dumps({"draining": True, "drained": status == 200}).encode()
     assert main(["drain", "--admin", admin, "--wait", "1500ms"]) == code
     assert answering.asked == [("POST", "/drain?wait=1.500000s", None)]
 
@@ -150,16 +151,30 @@ def test_a_refusal_is_told_with_what_to_do(
     assert "this needs the admin token; set SIDECAR_ADMIN_TOKEN" in capsys.readouterr().err
 
 
-def test_what_is_no_sidecar_is_told(admin: str, answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
-    answering.body = b"<html>"
-    assert main(["status", "--admin", admin]) == 1
-    assert "no sidecar's admin address" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>"),
+        (200, b'{"status": "up"}'),
+        (404, b'{"detail": "no route of the rules matches"}'),
+        (504, b'{"detail": "the service did not answer in time"}'),
+    ],
+)
+@pytest.mark.parametrize("command", [["status"], ["drain"], ["drain", "--wait", "1s"]], ids=" ".join)
+def test_what_is_no_sidecar_s_admin_is_told(
+    admin: str, answering: Answering, command: list[str], status: int, body: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering.status, answering.body = status, body
+    assert main([*command, "--admin", admin]) == 1
+    told = f"what answers at {admin} is no sidecar's admin address (status {status})"
+    assert capsys.readouterr().err == f"sidecar: {told}\n"
 
 
 def test_nobody_there_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    assert main(["status", "--admin", f"127.0.0.1:{port}"]) == 1
+    with socket.socket() as silent:  # bound, so that nobody else listens there meanwhile
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        assert main(["status", "--admin", f"127.0.0.1:{port}"]) == 1
     assert capsys.readouterr().err == f"sidecar: no sidecar answers at 127.0.0.1:{port}: Connection refused\n"
 
 

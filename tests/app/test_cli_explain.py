@@ -58,6 +58,21 @@ def test_each_policy_value_comes_with_where_it_was_written(rules: str, capsys: p
     assert ["endpoints.0.url", "http://127.0.0.1:3000", f"{rules}:4"] in lines
 
 
+def test_what_is_not_in_force_is_marked(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(rules)
+    path.write_text(RULES.replace("    timeout: {attempt: 2s}", "    concurrency: {max: 5}"))
+    lines = told(capsys, "-c", rules, "GET", "/", "-H", "x-tenant: gold")
+    assert ["concurrency.max", "5", f"{rules}:14", "(not", "in", "force)"] in lines
+    assert ["timeout.request", "7s", f"{rules}:6"] in lines
+
+
+def test_rules_that_run_would_refuse_are_explained(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(rules)
+    path.write_text(RULES.replace("http://127", "https://127"))
+    lines = told(capsys, "-c", rules, "GET", "/", "-H", "x-tenant: gold")
+    assert ["endpoints.0.url", "https://127.0.0.1:3000", f"{rules}:4"] in lines
+
+
 def test_no_match_is_an_answer_too(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no route matches" in " ".join(told(capsys, "-c", rules, "GET", "/other")[-1])
 

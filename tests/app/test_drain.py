@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sidecar.app.drain import Drain, Stage
+from sidecar.app.drain import Drain, Stage, counted
 from sidecar.app.lifecycle import Lifecycle, Phase
 
 LONG = 3600.0
@@ -122,10 +122,21 @@ async def test_hurrying_ends_the_wait_for_the_busy(life: Lifecycle) -> None:
     assert await running == 1
 
 
+@pytest.mark.parametrize(("number", "text"), [(0, "0 requests"), (1, "1 request"), (2, "2 requests")])
+def test_things_are_counted_in_words(number: int, text: str) -> None:
+    assert counted(number, "request") == text
+
+
+async def test_an_announcement_of_nothing_is_not_told(life: Lifecycle, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        Drain(life, FakeTraffic(), announce=0.0, deadline=3.0).begin("SIGINT")
+    assert caplog.messages == ["draining (SIGINT): at most 3s in all"]
+
+
 async def test_the_log_says_whether_anything_was_cut(life: Lifecycle, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "sidecar.drain")
     drain = Drain(life, FakeTraffic(busy=3), announce=0, deadline=0.01)
     drain.begin("SIGTERM")
     await run(drain)
     assert "draining (SIGTERM)" in caplog.text
-    assert "3 requests were not finished" in caplog.text
+    assert "cut off, not finished in time: 3 requests" in caplog.text

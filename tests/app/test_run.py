@@ -67,7 +67,7 @@ async def test_a_request_under_way_is_answered_and_its_connection_closed() -> No
         await peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await backend.wait_requests(1)
         proxy.signal(signal.SIGTERM)
-        await proxy.said("1 connections still busy")
+        await proxy.said("still busy: 1 connection")
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", proxy.port)
         answering.set()
@@ -99,7 +99,7 @@ async def test_what_is_left_at_the_deadline_is_cut_and_ends_with_4() -> None:
         await backend.wait_requests(1)
         proxy.signal(signal.SIGTERM)
         assert await proxy.ended() == 4
-        await proxy.said("1 requests were not finished")
+        await proxy.said("not finished in time: 1 request")
 
 
 async def test_a_second_signal_cuts_at_once() -> None:

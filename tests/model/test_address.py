@@ -89,7 +89,8 @@ def test_an_endpoint_url_reads_with_the_scheme_s_port(text: str, expected: str) 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("127.0.0.1:3000", "is not a URL"),
+        ("127.0.0.1:3000", "`127.0.0.1:3000` is not a URL; did you mean `http://127.0.0.1:3000`?"),
+        ("3000:x", "`3000:x` is not a URL; write http://host:port or https://host:port"),
         ("ftp://x", "only http and https"),
         ("http://x/path", "has a path"),
         ("http://x?q", "has a path or a query"),

@@ -84,5 +84,5 @@ def test_a_wrong_url_of_the_command_line_is_told_as_its() -> None:
     with pytest.raises(ConfigError) as caught:
         load_rules(None, upstreams=["localhost:3000"])
     assert [str(problem) for problem in caught.value.problems] == [
-        "--upstream: error: `localhost:3000` is not a URL; write http://host:port or https://host:port"
+        "--upstream: error: `localhost:3000` is not a URL; did you mean `http://localhost:3000`?"
     ]
