@@ -26,6 +26,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.transport.intake",
     "sidecar.transport.pool",
     "sidecar.transport.sending",
+    "sidecar.transport.service",
     "sidecar.transport.upstream",
     "sidecar.transport.wheel",
     "sidecar.wire.authority",

@@ -7,7 +7,7 @@ over. Knows no rules file; a runtime comes in.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -34,7 +34,6 @@ class Ground:
     """What every pool stands on."""
 
     wheel: DeadlineWheel
-    clock: Callable[[], float]
     connections: Connections
     tasks: Tasks
 
@@ -125,7 +124,6 @@ class Channels:
                 upstream.connect_timeout,
                 connector_to(ground.wheel.loop, endpoint.address),
                 ground.wheel,
-                ground.clock,
                 upstream.observer,
                 ground.connections,
                 ground.tasks,

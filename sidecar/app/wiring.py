@@ -72,11 +72,11 @@ class Proxy:
         self._wheel = DeadlineWheel(loop, time.monotonic)
         self._lag = LoopLag(loop, self.stats)
         self.environment = Environment(
-            time.monotonic, self._wheel, IdSource(os.urandom), self.access_log, trusted_networks(rules.listeners)
+            self._wheel, IdSource(os.urandom), self.access_log, trusted_networks(rules.listeners)
         )
         dice = rng or random.Random()  # noqa: S311 - spreads load, hides nothing
         self.current = Current(prepare(rules, loaded.digest, None, self.stats, dice))
-        self.channels = Channels(Ground(self._wheel, time.monotonic, self.stats.upstream_connections, self._tasks))
+        self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self._tasks))
         self.dispatcher = Dispatcher(self.current, self.environment, self.stats.unrouted)
         self.front = Front(self.environment, self.stats)
         self.drain = Drain(self.lifecycle, self.front, announce=rules.drain.announce, deadline=rules.drain.deadline)
@@ -151,7 +151,6 @@ class Proxy:
             self.dispatcher,
             origin_factory(rule, self.addresses[place].port),
             self._wheel,
-            time.monotonic,
             self.stats.downstream_connections,
             registry,
         )

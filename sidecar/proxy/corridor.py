@@ -120,7 +120,7 @@ class Corridor:
         elif self.state != DONE and not self.complete:
             self.complete = True
             self.trailers = trailers
-            now = self.environment.clock()
+            now = self.environment.wheel.now()
             self.decision.request_sent(now)
             if self.upstream is not None:
                 self.upstream.send_end(trailers)
@@ -134,7 +134,7 @@ class Corridor:
             relaying = self.state >= RELAYING
             self.detail = detail
             self._release()
-            now = self.environment.clock()
+            now = self.environment.wheel.now()
             self.decision.abandoned(now)
             self.decision.reason = reason
             if relaying:
@@ -151,7 +151,7 @@ class Corridor:
         try:
             tunnel = self.state == TUNNEL
             self._release()
-            now = self.environment.clock()
+            now = self.environment.wheel.now()
             if tunnel:
                 self.decision.completed(now)
                 self._finish(now, SWITCHING_PROTOCOLS)
@@ -197,7 +197,7 @@ class Corridor:
 
     def _interim(self, head: ResponseHead) -> None:
         if head.status == SWITCHING_PROTOCOLS:
-            self.decision.answered(self.environment.clock(), SWITCHING_PROTOCOLS)
+            self.decision.answered(self.environment.wheel.now(), SWITCHING_PROTOCOLS)
             self.state = TUNNEL
             self.downstream.send_informational(informational_head(head))
             self.downstream.open_tunnel()
@@ -206,7 +206,7 @@ class Corridor:
             self.downstream.send_informational(informational_head(head))
 
     def _final(self, head: ResponseHead, more: bool) -> None:
-        now = self.environment.clock()
+        now = self.environment.wheel.now()
         self.decision.answered(now, head.status)
         self.state = RELAYING
         framing = answer_framing(head, self.head)
@@ -219,7 +219,7 @@ class Corridor:
     def response_data(self, data: bytes) -> None:
         try:
             self.bytes_out += len(data)
-            self.environment.wheel.set(self.timer, self.environment.clock() + self.route.idle_timeout)
+            self.environment.wheel.set(self.timer, self.environment.wheel.now() + self.route.idle_timeout)
             self.downstream.send_data(data)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
@@ -231,7 +231,7 @@ class Corridor:
                 self._half_close()
                 return
             self.upstream = None
-            now = self.environment.clock()
+            now = self.environment.wheel.now()
             self.decision.completed(now)
             self._finish(now, self.decision.status)
             # Last: the next pipelined request may begin inside this call.
@@ -245,7 +245,7 @@ class Corridor:
         try:
             self.upstream = None
             self.detail = detail
-            now = self.environment.clock()
+            now = self.environment.wheel.now()
             if self.state >= RELAYING:
                 self._cut(now, cause)
             else:
@@ -267,7 +267,7 @@ class Corridor:
         if self.state == DONE:
             return
         try:
-            now = self.environment.clock()
+            now = self.environment.wheel.now()
             relaying = self.state >= RELAYING
             if self.upstream is not None:
                 self.upstream.cancel()
@@ -307,7 +307,7 @@ class Corridor:
         if self.ids is None:
             self.ids = request_ids(head, self.environment.ids)
             self.stable = stable_fields(head, self.downstream.origin, self.ids)
-        remaining = decision.deadline - self.environment.clock()
+        remaining = decision.deadline - self.environment.wheel.now()
         block = attempt_head(head, self.stable, decision.attempt, remaining)
         buffer = self.buffer
         if buffer is None:
@@ -326,14 +326,14 @@ class Corridor:
             self.downstream.resume()
 
     def _progress(self) -> None:
-        self.environment.wheel.set(self.timer, self.environment.clock() + self.route.idle_timeout)
+        self.environment.wheel.set(self.timer, self.environment.wheel.now() + self.route.idle_timeout)
 
     def _half_close(self) -> None:
         if not self.half_closed:
             self.half_closed = True
             return
         self.upstream = None
-        now = self.environment.clock()
+        now = self.environment.wheel.now()
         self.decision.completed(now)
         self._finish(now, SWITCHING_PROTOCOLS)
 
@@ -387,7 +387,7 @@ class Corridor:
         self.decision.reason = Reason.INTERNAL_ERROR
         try:
             self._release()
-            now = self.environment.clock()
+            now = self.environment.wheel.now()
             self.decision.abandoned(now)
             if not done and not begun:
                 self._answer(now, Reason.INTERNAL_ERROR, "an unexpected error; the log has its traceback")

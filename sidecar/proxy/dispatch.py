@@ -75,7 +75,7 @@ class Dispatcher:
                 self._no_route(stream, head)
                 return _SILENT
             corridor = Corridor(self.environment, stream, head, route, _limit(head))
-            corridor.begin(self.environment.clock(), self._key(stream, head, route))
+            corridor.begin(self.environment.wheel.now(), self._key(stream, head, route))
         except Exception as error:  # noqa: BLE001 - one request's bug ends that request
             _log.error("a request failed inside the proxy", exc_info=error)
             self._answer(stream, head, Reason.INTERNAL_ERROR, "an unexpected error; the log has its traceback")
@@ -107,7 +107,7 @@ class Dispatcher:
             without_body=head is not None and head.method == b"HEAD",
             keep_alive_token=head is not None and head.minor_version == 0,
         )
-        now = self.environment.clock()
+        now = self.environment.wheel.now()
         method = b"-" if head is None else head.method
         self.unrouted.rejected(NO_RULE, reason)
         self.unrouted.finished(method, reply.status, now - stream.started)

@@ -2,7 +2,6 @@ from sidecar.transport.wheel cimport DeadlineWheel
 from sidecar.wire.forwarding cimport IdSource
 
 cdef class Environment:
-    cdef public object clock
     cdef public bint draining
     cdef public IdSource ids
     cdef public object log

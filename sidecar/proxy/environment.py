@@ -1,8 +1,7 @@
-"""What every exchange of a process shares: clock, timers, ids, the log, and whether the process is leaving."""
+"""What every exchange of a process shares: clock and timers, ids, the log, and whether the process is leaving."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from sidecar.model.record import ExchangeRecord
@@ -24,18 +23,16 @@ class Environment:
     """One per process. `draining`: every answer closes its connection. `replay_bytes`: how much of a request's body
     is kept for a connection that is not there yet or has to be replaced."""
 
-    __slots__ = ("clock", "draining", "ids", "log", "replay_bytes", "trusted", "wheel")
+    __slots__ = ("draining", "ids", "log", "replay_bytes", "trusted", "wheel")
 
     def __init__(
         self,
-        clock: Callable[[], float],
         wheel: DeadlineWheel,
         ids: IdSource,
         log: ExchangeLog,
         trusted: TrustedNetworks,
         replay_bytes: int = 65536,
     ) -> None:
-        self.clock = clock
         self.wheel = wheel
         self.ids = ids
         self.log = log

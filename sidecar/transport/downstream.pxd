@@ -3,6 +3,7 @@ cimport cython
 from sidecar.transport.flow cimport ReadGate, WriteWatch
 from sidecar.transport.intake cimport RequestIntake
 from sidecar.transport.sending cimport MessageWriter
+from sidecar.transport.service cimport Service
 from sidecar.transport.wheel cimport DeadlineWheel, Timer
 from sidecar.wire.message cimport RequestHead
 
@@ -13,11 +14,12 @@ cdef class DownstreamConnection:
     cdef bint _draining
     cdef bint _full
     cdef ReadGate _gate
+    cdef double _idle_timeout
     cdef RequestIntake _intake
     cdef MessageWriter _out
     cdef object _receiver
     cdef bint _served
-    cdef object _service
+    cdef Service _service
     cdef object _settings
     cdef Timer _timer
     cdef object _transport
@@ -36,7 +38,7 @@ cdef class DownstreamConnection:
     cpdef send_end(self, bytes trailers=*)
     @cython.locals(intake=RequestIntake, head=RequestHead)
     cdef _read_heads(self, bytes data)
-    @cython.locals(intake=RequestIntake, body=bytes)
+    @cython.locals(intake=RequestIntake, body=bytes, service=Service)
     cdef _begin(self, RequestHead head)
     @cython.locals(intake=RequestIntake)
     cdef _classify(self)

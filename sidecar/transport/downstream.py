@@ -36,9 +36,9 @@ class DownstreamConnection:
 
     # fmt: off
     __slots__ = (
-        "_advancing", "_close_after", "_departure", "_draining", "_full", "_gate", "_intake", "_out", "_receiver",
-        "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel", "origin", "started",
-        "state", "timer",
+        "_advancing", "_close_after", "_departure", "_draining", "_full", "_gate", "_idle_timeout", "_intake", "_out",
+        "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
+        "origin", "started", "state", "timer",
     )
     # fmt: on
 
@@ -49,12 +49,13 @@ class DownstreamConnection:
         settings = service.settings
         self._service = service
         self._settings = settings
+        self._idle_timeout = settings.idle_timeout
         self._wheel = service.wheel
         self._full = full
         self._intake = RequestIntake(settings.limits, settings.max_body_bytes)
         self._out = MessageWriter()
         self._gate = ReadGate()
-        self._watch = WriteWatch(service.wheel, service.clock, settings.idle_timeout, self.abort, self._tell_paused)
+        self._watch = WriteWatch(service.wheel, settings.idle_timeout, self.abort, self._tell_paused)
         self._departure = Departure(self._gate, self._watch)
         self._timer = Timer(self._overdue)
         self.timer = Timer(self._tell_expired)
@@ -77,7 +78,7 @@ class DownstreamConnection:
         service = self._service
         service.registry.add(self)
         service.connections.idle += 1
-        self.started = service.clock()
+        self.started = self._wheel.now()
         self.origin = service.origin_factory(transport)
         if self._full:
             self._refuse(Reason.OVERLOADED, "too many connections")
@@ -229,7 +230,7 @@ class DownstreamConnection:
         while True:
             if self.state == IDLE:
                 # A pipelined request begins when its turn comes: to wait before that was the client's own choice.
-                self.started = self._service.clock()
+                self.started = self._wheel.now()
             try:
                 head = intake.head(data)
             except BadMessage as fault:
@@ -315,10 +316,10 @@ class DownstreamConnection:
 
     def _await_body(self) -> None:
         if self.state == BODY and not self._gate.stops:
-            self._wheel.set(self._timer, self._service.clock() + self._settings.body_timeout)
+            self._wheel.set(self._timer, self._wheel.now() + self._settings.body_timeout)
 
     def _touched(self) -> None:
-        self._wheel.set(self._timer, self._service.clock() + self._settings.idle_timeout)
+        self._wheel.set(self._timer, self._wheel.now() + self._idle_timeout)
 
     def _overdue(self) -> None:
         state = self.state
@@ -369,7 +370,7 @@ class DownstreamConnection:
         self._intake.clear()
         self.state = LINGER
         self._departure.linger()
-        self._wheel.set(self._timer, self._service.clock() + LINGER_SECONDS)
+        self._wheel.set(self._timer, self._wheel.now() + LINGER_SECONDS)
 
     def _close(self) -> None:
         if self.state < CLOSING:

@@ -7,13 +7,12 @@ cdef class ReadGate:
     cpdef start(self, int who)
 
 cdef class WriteWatch:
-    cdef object _clock
     cdef double _patience
     cdef object _paused
     cdef object _stalled
     cdef Timer _timer
     cdef Py_ssize_t _unsent
-    cdef object _wheel
+    cdef DeadlineWheel _wheel
     cdef public int pressure
     cdef public object transport
     cpdef begin(self)

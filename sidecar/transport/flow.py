@@ -53,20 +53,18 @@ class WriteWatch:
     after the buffer became full.
     """
 
-    __slots__ = ("_clock", "_patience", "_paused", "_stalled", "_timer", "_unsent", "_wheel", "pressure", "transport")
+    __slots__ = ("_patience", "_paused", "_stalled", "_timer", "_unsent", "_wheel", "pressure", "transport")
 
     transport: asyncio.Transport
 
     def __init__(
         self,
         wheel: DeadlineWheel,
-        clock: Callable[[], float],
         patience: float,
         stalled: Callable[[], object],
         paused: Callable[[], object],
     ) -> None:
         self._wheel = wheel
-        self._clock = clock
         self._patience = patience
         self._paused = paused
         self._timer = Timer(self._look)
@@ -101,7 +99,7 @@ class WriteWatch:
         """Starts to count the patience, if anything is unsent."""
         self._unsent = self.transport.get_write_buffer_size()
         if self._unsent:
-            self._wheel.set(self._timer, self._clock() + self._patience)
+            self._wheel.set(self._timer, self._wheel.now() + self._patience)
 
     def drop(self) -> None:
         """The connection is over."""

@@ -1,5 +1,6 @@
 cimport cython
 
+from sidecar.model.connections cimport Connections
 from sidecar.transport.upstream cimport UpstreamConnection
 from sidecar.transport.wheel cimport DeadlineWheel, Timer
 
@@ -10,11 +11,10 @@ cdef class Waiter:
     cdef public Timer timer
 
 cdef class EndpointPool:
-    cdef object _clock
     cdef bint _closed
     cdef object _connect_timeout
     cdef int _connecting
-    cdef object _connections
+    cdef Connections _connections
     cdef object _connector
     cdef int _dialling
     cdef list _idle
@@ -25,6 +25,9 @@ cdef class EndpointPool:
     cdef set _open
     cdef object _pace
     cdef bint _serving
+    cdef double _idle_timeout
+    cdef int _max_connections
+    cdef double _max_lifetime
     cdef object _settings
     cdef object _tasks
     cdef dict _waiting

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from aiolimiter import AsyncLimiter
 
@@ -59,9 +59,9 @@ class EndpointPool:
 
     # fmt: off
     __slots__ = (
-        "_clock", "_closed", "_connect_timeout", "_connecting", "_connections", "_connector", "_dialling", "_idle",
-        "_in_use", "_limits", "_loop", "_observer", "_open", "_pace", "_serving", "_settings", "_tasks", "_waiting",
-        "_wheel", "address",
+        "_closed", "_connect_timeout", "_connecting", "_connections", "_connector", "_dialling", "_idle",
+        "_idle_timeout", "_in_use", "_limits", "_loop", "_max_connections", "_max_lifetime", "_observer", "_open",
+        "_pace", "_serving", "_settings", "_tasks", "_waiting", "_wheel", "address",
     )
     # fmt: on
 
@@ -72,7 +72,6 @@ class EndpointPool:
         connect_timeout: float,
         connector: Connector,
         wheel: DeadlineWheel,
-        clock: Callable[[], float],
         observer: UpstreamObserver,
         connections: Connections,
         tasks: Tasks,
@@ -82,12 +81,11 @@ class EndpointPool:
         self._connector = connector
         self._wheel = wheel
         self._loop = wheel.loop
-        self._clock = clock
         self._observer = observer
         self._connections = connections
         self._tasks = tasks
         self._limits = limits or HeadLimits()
-        self._settings = settings
+        self._keep_to(settings)
         self._connect_timeout = connect_timeout
         self._pace = _pace(settings)
         self._open: set[UpstreamConnection] = set()
@@ -124,7 +122,7 @@ class EndpointPool:
         """Keeps to other settings from now on; connections above a lower limit end as they come back."""
         if settings.max_connects_per_second != self._settings.max_connects_per_second:
             self._pace = _pace(settings)
-        self._settings = settings
+        self._keep_to(settings)
         self._connect_timeout = connect_timeout
         self._dial_missing()
 
@@ -151,18 +149,18 @@ class EndpointPool:
         self._in_use -= 1
         self._connections.active -= 1
         self._connections.idle += 1
-        settings = self._settings
-        now = self._clock()
-        end = now + settings.idle_timeout
-        if settings.max_lifetime is not None:
-            end = min(end, connection.born + settings.max_lifetime)
+        now = self._wheel.now()
+        end = now + self._idle_timeout
+        last = connection.born + self._max_lifetime
+        if last < end:
+            end = last
         if self._waiting:
             self._serve_soon()
         else:
             connection.reused = True  # it waits from here on, and may go stale even if nothing was asked of it yet
             if self._closed:
                 end = now
-        if end <= now or self._in_use + len(self._idle) >= settings.max_connections:
+        if end <= now or self._in_use + len(self._idle) >= self._max_connections:
             self._retire(connection)
         else:
             self._idle.append(connection)
@@ -194,6 +192,13 @@ class EndpointPool:
             self._refuse(waiter, Cause.CONNECT_TIMEOUT, f"{self.address}: no connection within the attempt's time")
         else:
             self._refuse(waiter, Cause.POOL_FULL, f"{self.address}: no connection came free in time")
+
+    def _keep_to(self, settings: PoolSettings) -> None:
+        self._settings = settings
+        # Looked at for every exchange, so held as plain numbers.
+        self._max_connections = settings.max_connections
+        self._idle_timeout = settings.idle_timeout
+        self._max_lifetime = inf if settings.max_lifetime is None else settings.max_lifetime
 
     # Serving.
 
@@ -262,7 +267,7 @@ class EndpointPool:
     def _dial_missing(self) -> None:
         # Before those who wait have been served from what is idle, it is not known who still misses one.
         while not self._serving and self._dialling < len(self._waiting):
-            if self._in_use + len(self._idle) + self._dialling >= self._settings.max_connections:
+            if self._in_use + len(self._idle) + self._dialling >= self._max_connections:
                 # Only those who will not have an idle one still wait: the oldest makes room.
                 if not self._idle or not all(waiter.fresh for waiter in self._waiting.values()):
                     return
@@ -309,7 +314,7 @@ class EndpointPool:
             self._refuse(waiter, cause, detail)
 
     def _make(self) -> UpstreamConnection:
-        return UpstreamConnection(self, self._loop, self._limits, self._clock())
+        return UpstreamConnection(self, self._loop, self._limits, self._wheel.now())
 
     def _welcome(self, connection: UpstreamConnection) -> None:
         self._open.add(connection)

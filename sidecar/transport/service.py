@@ -17,10 +17,10 @@ class Service:
     """Made once for each listener. `settings` may be replaced: connections accepted from then on keep to the new ones.
 
     `origin_factory` says where an accepted transport comes from; `registry` holds the open connections, `connections`
-    counts them; `clock` gives monotonic seconds, the same as the wheel's.
+    counts them.
     """
 
-    __slots__ = ("acceptor", "clock", "connections", "origin_factory", "registry", "settings", "wheel")
+    __slots__ = ("acceptor", "connections", "origin_factory", "registry", "settings", "wheel")
 
     def __init__(
         self,
@@ -28,7 +28,6 @@ class Service:
         acceptor: Acceptor,
         origin_factory: Callable[[asyncio.Transport], Origin],
         wheel: DeadlineWheel,
-        clock: Callable[[], float],
         connections: Connections,
         registry: Registry,
     ) -> None:
@@ -36,6 +35,5 @@ class Service:
         self.acceptor = acceptor
         self.origin_factory = origin_factory
         self.wheel = wheel
-        self.clock = clock
         self.connections = connections
         self.registry = registry

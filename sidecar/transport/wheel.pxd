@@ -13,6 +13,7 @@ cdef class DeadlineWheel:
     cdef double _tick
     cdef long long _wake_slot
     cdef public object loop
+    cpdef double now(self) except -1.0
     @cython.locals(slot=cython.longlong)
     cpdef set(self, Timer timer, double deadline)
     cpdef clear(self, Timer timer)

@@ -45,6 +45,10 @@ class DeadlineWheel:
         self._handle: asyncio.TimerHandle | None = None
         self._wake_slot = 0
 
+    def now(self) -> float:
+        """The clock's time, monotonic seconds."""
+        return self._clock()
+
     def set(self, timer: Timer, deadline: float) -> None:
         """Calls the timer's callback once, at `deadline` or up to a tick (plus the loop's lag) after it."""
         timer.deadline = deadline
@@ -90,12 +94,12 @@ class DeadlineWheel:
         if timers is not None:
             timers[timer] = None
             if self._handle is None:  # every timer here was dropped, and the wheel went to sleep for good
-                self._sleep(self._clock())
+                self._sleep(self.now())
             return
         self._slots[slot] = {timer: None}
         heapq.heappush(self._due, slot)
         if self._handle is None or slot < self._wake_slot:
-            self._sleep(self._clock())
+            self._sleep(self.now())
 
     def _sleep(self, now: float) -> None:
         if self._handle is not None:
@@ -111,7 +115,7 @@ class DeadlineWheel:
 
     def _wake(self) -> None:
         self._handle = None
-        now = self._clock()
+        now = self.now()
         due = self._due
         fired: list[Timer] = []
         while due and due[0] * self._tick <= now:
@@ -125,7 +129,7 @@ class DeadlineWheel:
             # An earlier callback of this round may have moved or cleared it.
             if timer.deadline <= now:
                 self._fire(timer)
-        self._sleep(self._clock())
+        self._sleep(self.now())
 
     def _fire(self, timer: Timer) -> None:
         timer.deadline = inf

@@ -28,7 +28,7 @@ async def channels() -> AsyncIterator[Channels]:
     loop = asyncio.get_running_loop()
     tasks = Tasks(loop)
     wheel = DeadlineWheel(loop, time.monotonic)
-    made = Channels(Ground(wheel, time.monotonic, Stats().upstream_connections, tasks))
+    made = Channels(Ground(wheel, Stats().upstream_connections, tasks))
     yield made
     made.close()
     wheel.close()

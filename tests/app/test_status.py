@@ -30,7 +30,6 @@ async def a_pool(stats: Stats) -> EndpointPool:
         1.0,
         never,
         DeadlineWheel(loop, time.monotonic),
-        time.monotonic,
         stats.upstream("app"),
         stats.upstream_connections,
         Tasks(loop),

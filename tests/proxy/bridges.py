@@ -273,7 +273,7 @@ class Bridge:
         self.records = RecordLog()
         counter = itertools.count(1)
         ids = IdSource(lambda size: next(counter).to_bytes(size, "big"))
-        self.environment = Environment(self.clock, self.wheel, ids, self.records, TrustedNetworks(), replay_bytes=100)
+        self.environment = Environment(self.wheel, ids, self.records, TrustedNetworks(), replay_bytes=100)
         self.router = Router(self.route)
         current: Any = Current(Runtime(self.router))
         self.unrouted = RouteLog()

@@ -41,7 +41,7 @@ class Client:
         self.registry = Registry()
         self.transport = FakeTransport()
         origin = Origin("127.0.0.1")
-        service = Service(settings, self.acceptor, lambda _: origin, self.wheel, loop.time, self.counts, self.registry)
+        service = Service(settings, self.acceptor, lambda _: origin, self.wheel, self.counts, self.registry)
         self.connection = DownstreamConnection(service, full)
         self.connection.connection_made(self.transport)  # type: ignore[arg-type]
 

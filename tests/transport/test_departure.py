@@ -44,7 +44,7 @@ def transport() -> Transport:
 @pytest.fixture
 def departure(virtual: VirtualLoop, transport: Transport) -> Departure:
     wheel = DeadlineWheel(virtual, virtual.time)
-    made = Departure(ReadGate(), WriteWatch(wheel, virtual.time, 10.0, transport.abort, transport.abort))
+    made = Departure(ReadGate(), WriteWatch(wheel, 10.0, transport.abort, transport.abort))
     made.attach(transport)  # type: ignore[arg-type]
     return made
 

@@ -48,7 +48,6 @@ class Proxy:
             self.acceptor,
             lambda _: Origin("127.0.0.1"),
             self.wheel,
-            time.monotonic,
             self.counts,
             self.registry,
         )

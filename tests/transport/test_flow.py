@@ -45,7 +45,7 @@ class Watch:
         self.paused = 0
         self.transport = FakeTransport()
         wheel = DeadlineWheel(loop, loop.time)
-        self.watch = WriteWatch(wheel, loop.time, 10.0, self._stalled, self._paused)
+        self.watch = WriteWatch(wheel, 10.0, self._stalled, self._paused)
         self.watch.transport = self.transport  # type: ignore[assignment]
 
     def _stalled(self) -> None:

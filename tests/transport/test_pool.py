@@ -47,7 +47,6 @@ class Endpoint:
             connect_timeout,
             self.connect,
             self.wheel,
-            loop.time,
             self,
             self.counts,
             self.tasks,

@@ -27,7 +27,6 @@ def test_new_settings_hold_for_connections_accepted_after_them(
         FakeAcceptor(calls),
         lambda _: Origin("::1"),
         wheel,
-        virtual.time,
         Connections(),
         Registry(),
     )

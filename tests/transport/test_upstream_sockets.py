@@ -49,7 +49,6 @@ class Endpoint:
             5.0,
             connector_to(loop, address),
             self.wheel,
-            time.monotonic,
             NullUpstreamObserver(),
             Connections(),
             self.tasks,
