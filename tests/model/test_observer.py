@@ -26,4 +26,3 @@ def test_the_null_upstream_observer_hears_everything_and_keeps_nothing() -> None
     observer.attempt_finished("success", 0.1)
     observer.connected("ok")
     assert not hasattr(observer, "__dict__")
-
