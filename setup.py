@@ -16,6 +16,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.exchange.decision",
     "sidecar.proxy.body_buffer",
     "sidecar.proxy.corridor",
+    "sidecar.proxy.dispatch",
     "sidecar.proxy.environment",
     "sidecar.proxy.heads",
     "sidecar.runtime.routing",

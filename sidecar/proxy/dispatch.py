@@ -16,7 +16,7 @@ from sidecar.proxy.environment import Environment
 from sidecar.proxy.local_reply import NO_RULE, local_reply, send_reply
 from sidecar.proxy.record import refusal_record
 from sidecar.runtime.generation import Current
-from sidecar.runtime.upstream import Route
+from sidecar.runtime.request_key import RequestKey
 from sidecar.transport.stream import DownstreamStream, RequestReceiver
 from sidecar.wire.forwarding import client_ip
 from sidecar.wire.message import NO_BODY, RequestHead
@@ -75,7 +75,8 @@ class Dispatcher:
                 self._no_route(stream, head)
                 return _SILENT
             corridor = Corridor(self.environment, stream, head, route, _limit(head))
-            corridor.begin(self.environment.wheel.now(), self._key(stream, head, route))
+            key = None if route.key is None else self._key(stream, head, route.key)
+            corridor.begin(self.environment.wheel.now(), key)
         except Exception as error:  # noqa: BLE001 - one request's bug ends that request
             _log.error("a request failed inside the proxy", exc_info=error)
             self._answer(stream, head, Reason.INTERNAL_ERROR, "an unexpected error; the log has its traceback")
@@ -87,11 +88,9 @@ class Dispatcher:
         self.unrouted.started()
         self._answer(stream, None, reason, detail)
 
-    def _key(self, stream: DownstreamStream, head: RequestHead, route: Route) -> str | None:
-        if route.key is None:
-            return None
+    def _key(self, stream: DownstreamStream, head: RequestHead, key: RequestKey) -> str:
         trusted = self.environment.trusted
-        return route.key.of(head, lambda: client_ip(stream.origin, head, trusted))
+        return key.of(head, lambda: client_ip(stream.origin, head, trusted))
 
     def _no_route(self, stream: DownstreamStream, head: RequestHead) -> None:
         self.unrouted.started()

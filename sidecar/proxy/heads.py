@@ -5,8 +5,6 @@ Owns which facts of the exchange go into a head. How heads look is wire's.
 
 from __future__ import annotations
 
-import math
-
 from sidecar.wire.forwarding import attempt_fields
 from sidecar.wire.framing import downstream_framing
 from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
@@ -16,8 +14,7 @@ from sidecar.wire.writer import request_head, response_head
 def attempt_head(head: RequestHead, stable: bytes, attempt: int, remaining: float) -> bytes:
     """The request as one attempt carries it. `stable` is what all its attempts carry; `remaining` the seconds left of
     the deadline, infinity when there is none."""
-    milliseconds = None if remaining == math.inf else int(remaining * 1000)
-    return request_head(head, stable + attempt_fields(attempt, milliseconds))
+    return request_head(head, stable + attempt_fields(attempt, remaining))
 
 
 def answer_framing(answer: ResponseHead, request: RequestHead) -> int:

@@ -8,6 +8,7 @@ cdef bytes _VISIBLE
 cdef bytes _LOWER_HEX
 cdef bytes _ZERO_TRACE
 cdef bytes _ZERO_SPAN
+cdef double _NEVER
 
 @cython.final
 cdef class IdSource:
@@ -32,9 +33,5 @@ cpdef bint valid_traceparent(bytes value) except -1
 @cython.locals(chain=bytes, peer=bytes, proto=bytes, host=bytes, via=bytes)
 cpdef bytes stable_fields(RequestHead head, _Origin origin, RequestIds ids)
 
-@cython.locals(fields=bytes)
-cpdef bytes attempt_fields(int attempt, object remaining_ms)
-
-cpdef bytes forwarded_fields(
-    RequestHead head, _Origin origin, RequestIds ids, int attempt=*, object remaining_ms=*
-)
+@cython.locals(fields=bytes, milliseconds=long)
+cpdef bytes attempt_fields(int attempt, double remaining)

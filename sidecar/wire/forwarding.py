@@ -18,7 +18,6 @@ __all__ = [
     "attempt_fields",
     "client_ip",
     "client_key",
-    "forwarded_fields",
     "request_ids",
     "stable_fields",
 ]
@@ -28,6 +27,7 @@ _VISIBLE = bytes(range(0x21, 0x7F))
 _LOWER_HEX = b"0123456789abcdef"
 _ZERO_TRACE = b"0" * 32
 _ZERO_SPAN = b"0" * 16
+_NEVER = 1e9  # seconds; whoever has that long needs no telling
 
 
 class IdSource:
@@ -134,16 +134,15 @@ def stable_fields(head: RequestHead, origin: Origin, ids: RequestIds) -> bytes:
     )
 
 
-def attempt_fields(attempt: int, remaining_ms: int | None) -> bytes:
-    """The lines of one attempt (1-based): its number from the second on, and the time left if there is a deadline."""
-    fields = b"X-Sidecar-Attempt: %d\r\n" % attempt if attempt > 1 else b""
-    if remaining_ms is not None:
-        fields += b"X-Request-Timeout-Ms: %d\r\n" % max(remaining_ms, 0)
+def attempt_fields(attempt: int, remaining: float) -> bytes:
+    """The lines of one attempt (1-based): its number from the second on, and the seconds left (infinity: no deadline).
+
+    Digits by `str`, which the compiler turns into plain C; formatting bytes with `%d` costs three times as much.
+    """
+    fields = b""
+    if attempt > 1:
+        fields = b"X-Sidecar-Attempt: " + str(attempt).encode("ascii") + b"\r\n"
+    if remaining < _NEVER:
+        milliseconds = int(remaining * 1000) if remaining > 0 else 0
+        fields = fields + b"X-Request-Timeout-Ms: " + str(milliseconds).encode("ascii") + b"\r\n"
     return fields
-
-
-def forwarded_fields(
-    head: RequestHead, origin: Origin, ids: RequestIds, attempt: int = 1, remaining_ms: int | None = None
-) -> bytes:
-    """Both blocks for one attempt, for callers that make only one."""
-    return stable_fields(head, origin, ids) + attempt_fields(attempt, remaining_ms)
