@@ -92,7 +92,7 @@ class ProxyProcess:
 
     async def ended(self) -> int:
         """Waits for its end; the exit code."""
-        async with asyncio.timeout(LIMIT_SECONDS):
+        async with asyncio.timeout(START_SECONDS):  # it may have to start first
             code = await self.process.wait()
             await asyncio.gather(*self._readers)
         return code
