@@ -8,7 +8,6 @@ from sidecar.transport.wheel cimport DeadlineWheel, Timer
 from sidecar.wire.message cimport RequestHead
 
 cdef class DownstreamConnection:
-    cdef bint _advancing
     cdef bint _close_after
     cdef object _departure
     cdef bint _draining

@@ -13,7 +13,7 @@ from sidecar.model.reason import BY_CODE, Reason
 from sidecar.transport.deaf import DEAF
 from sidecar.transport.departure import LINGER_SECONDS, Departure
 from sidecar.transport.downstream_state import ANSWER, BODY, BROKEN, CLOSED, CLOSING, HEAD, IDLE, LINGER, TUNNEL
-from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FULL, TOLD, ReadGate, WriteWatch
+from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FLOWING, FULL, TOLD, ReadGate, WriteWatch
 from sidecar.transport.intake import RequestIntake
 from sidecar.transport.sending import UNSENT, MessageWriter
 from sidecar.transport.service import Service
@@ -36,7 +36,7 @@ class DownstreamConnection:
 
     # fmt: off
     __slots__ = (
-        "_advancing", "_close_after", "_departure", "_draining", "_full", "_gate", "_idle_timeout", "_intake", "_out",
+        "_close_after", "_departure", "_draining", "_full", "_gate", "_idle_timeout", "_intake", "_out",
         "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
         "origin", "started", "state", "timer",
     )
@@ -62,7 +62,6 @@ class DownstreamConnection:
         self.state = IDLE
         self._served = False
         self._draining = False
-        self._advancing = False
         self._tunnel: Tunnel | None = None
         self.started = 0.0
         self._receiver: RequestReceiver = DEAF
@@ -137,6 +136,8 @@ class DownstreamConnection:
         told = self._watch.flows()
         if self.state == CLOSING:
             self._watch.watch()
+        elif self.state == IDLE and self._intake.backlog:
+            self._wheel.loop.call_soon(self._advance)
         if told:
             self._receiver.downstream_resumed()
 
@@ -226,24 +227,25 @@ class DownstreamConnection:
 
     def _read_heads(self, data: bytes) -> None:
         intake = self._intake
-        self._advancing = True
-        while True:
-            if self.state == IDLE:
-                # A pipelined request begins when its turn comes: to wait before that was the client's own choice.
-                self.started = self._wheel.now()
-            try:
-                head = intake.head(data)
-            except BadMessage as fault:
-                self._refuse(BY_CODE[fault.code], fault.detail)
-                break
-            if head is None:
-                self._await_head()
-                break
+        if self.state == IDLE:
+            if self._watch.pressure != FLOWING or (data and intake.backlog):
+                # No request begins before the one ahead of it, and none while answers lie unread: whoever asks and
+                # asks and does not read would have them all kept here.
+                if intake.keep(data) > _MAX_BACKLOG:
+                    self._gate.stop(BY_BACKLOG)
+                return
+            self._gate.start(BY_BACKLOG)
+            # A pipelined request begins when its turn comes: to wait before that was the client's own choice.
+            self.started = self._wheel.now()
+        try:
+            head = intake.head(data)
+        except BadMessage as fault:
+            self._refuse(BY_CODE[fault.code], fault.detail)
+            return
+        if head is None:
+            self._await_head()
+        else:
             self._begin(head)
-            if self.state != IDLE or not intake.backlog:
-                break
-            data = b""
-        self._advancing = False
 
     def _begin(self, head: RequestHead) -> None:
         intake = self._intake
@@ -254,7 +256,6 @@ class DownstreamConnection:
         self._close_after = self._draining or not head.keep_alive
         self._departure.discarded = 0
         self._out.phase = UNSENT
-        self._watch.begin()
         self._classify()
         body = intake.body
         if body or not head.expect_continue:
@@ -346,11 +347,11 @@ class DownstreamConnection:
         self.state = IDLE
         self._service.connections.active -= 1
         self._service.connections.idle += 1
-        self._gate.start(BY_ANY)
-        self._watch.end()
+        self._gate.start(BY_ANY if len(self._intake.backlog) <= _MAX_BACKLOG else BY_RECEIVER)
         self._wheel.clear(self.timer)
         self._touched()
-        if self._intake.backlog and not self._advancing:
+        if self._intake.backlog:
+            # In a turn of its own, like every other: thousands in one read would hold up everybody else.
             self._wheel.loop.call_soon(self._advance)
 
     def _tunnel_over(self) -> None:

@@ -15,5 +15,3 @@ cdef class WriteWatch:
     cdef DeadlineWheel _wheel
     cdef public int pressure
     cdef public object transport
-    cpdef begin(self)
-    cpdef end(self)

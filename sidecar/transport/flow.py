@@ -85,16 +85,6 @@ class WriteWatch:
         self._wheel.clear(self._timer)
         return told
 
-    def begin(self) -> None:
-        """A receiver comes who has not been told yet."""
-        if self.pressure != FLOWING:
-            self._wheel.loop.call_soon(self._paused)
-
-    def end(self) -> None:
-        """The receiver goes; the next one has not been told."""
-        if self.pressure == TOLD:
-            self.pressure = FULL
-
     def watch(self) -> None:
         """Starts to count the patience, if anything is unsent."""
         self._unsent = self.transport.get_write_buffer_size()

@@ -68,9 +68,11 @@ def test_a_pipelined_request_waits_for_the_answer_before_it(client: Client, virt
     assert client.take() == [("request", b"GET /2"), ("request_end", b"")]
 
 
-def test_hundreds_of_pipelined_requests_do_not_nest(virtual: VirtualLoop) -> None:
+def test_hundreds_of_pipelined_requests_take_a_turn_each_and_do_not_nest(virtual: VirtualLoop) -> None:
     client = Client(virtual, answer)
     client.sends(b"".join(GET % number for number in range(3000)))
+    assert client.transport.sent == OK
+    virtual.turn(3000)
     assert client.transport.sent == OK * 3000
 
 
@@ -81,6 +83,20 @@ def test_reading_stops_while_too_much_is_pipelined(client: Client, virtual: Virt
     client.sends(b"x" * 10000)
     assert not client.transport.reading
     answer(client.stream)
+    assert not client.transport.reading
+    virtual.turn()
+    assert client.take()[-1] == ("refuse", Reason.HEADERS_TOO_LARGE)
+    assert client.transport.reading
+
+
+def test_what_is_answered_at_once_is_not_read_faster_than_it_is_answered(virtual: VirtualLoop) -> None:
+    client = Client(virtual, answer)
+    for _ in range(5):
+        client.sends(GET % 1 * 1000)
+    assert not client.transport.reading
+    assert client.transport.sent == OK
+    virtual.turn(5000)
+    assert client.transport.sent == OK * 5000
     assert client.transport.reading
 
 

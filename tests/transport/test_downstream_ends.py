@@ -186,15 +186,49 @@ def test_a_buffer_full_for_less_than_a_turn_is_not_told(client: Client, virtual:
     assert client.take() == []
 
 
-def test_pressure_of_the_last_answer_is_told_to_the_next_receiver(client: Client, virtual: VirtualLoop) -> None:
-    client.sends(GET % 1)
+@pytest.mark.parametrize("pipelined", [GET % 2 + GET % 3, GET % 2 + b"GET /3 HT"])
+def test_no_request_begins_while_answers_lie_unread(client: Client, virtual: VirtualLoop, pipelined: bytes) -> None:
+    client.sends(GET % 1 + pipelined[:9])
     client.connection.pause_writing()
-    virtual.turn()
     answer(client.stream)
     client.take()
-    client.sends(GET % 2)
+    client.sends(pipelined[9:])
     virtual.turn()
-    assert client.take()[-1] == ("downstream_paused",)
+    assert client.take() == []
+    assert (client.counts.active, client.counts.idle) == (0, 1)
+    client.connection.resume_writing()
+    virtual.turn()
+    assert client.take() == [("request", b"GET /2"), ("request_end", b"")]
+    answer(client.stream)
+    virtual.turn()
+    client.sends(b"TP/1.1\r\nHost: h\r\n\r\n")
+    assert client.take()[0] == ("request", b"GET /3")
+
+
+def test_what_is_asked_while_answers_lie_unread_is_bounded(client: Client, virtual: VirtualLoop) -> None:
+    client.sends(GET % 1)
+    client.connection.pause_writing()
+    answer(client.stream)
+    client.take()
+    client.sends(POST + b"0123")
+    assert client.transport.reading
+    client.sends(b"4" * 70000)
+    assert not client.transport.reading
+    client.connection.resume_writing()
+    virtual.turn()
+    assert client.take() == [("request", b"POST /p"), ("request_data", b"0123444444"), ("request_end", b"")]
+    assert not client.transport.reading
+
+
+def test_a_body_that_was_asked_for_ahead_is_read_on(client: Client, virtual: VirtualLoop) -> None:
+    large = POST.replace(b": 10", b": 200000")
+    client.sends(GET % 1 + large + b"x" * 70000)
+    assert not client.transport.reading
+    answer(client.stream)
+    client.take()
+    virtual.turn()
+    assert client.take()[0] == ("request", b"POST /p")
+    assert client.transport.reading
 
 
 def test_a_client_that_takes_nothing_is_cut(client: Client, virtual: VirtualLoop) -> None:

@@ -72,16 +72,6 @@ def test_the_end_of_pressure_concerns_only_those_who_were_told(virtual: VirtualL
     assert made.watch.pressure == FLOWING
 
 
-def test_the_next_receiver_has_not_been_told(virtual: VirtualLoop) -> None:
-    made = Watch(virtual)
-    made.watch.pressure = TOLD
-    made.watch.end()
-    assert made.watch.pressure == FULL
-    made.watch.begin()
-    virtual.turn()
-    assert made.paused == 1
-
-
 def test_who_takes_nothing_is_noticed_once_the_patience_is_over(virtual: VirtualLoop) -> None:
     made = Watch(virtual)
     made.transport.unsent = 500
