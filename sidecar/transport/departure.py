@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 
 from sidecar.transport.flow import BY_ANY, ReadGate, WriteWatch
 
@@ -15,6 +16,13 @@ LINGER_SECONDS = 2.0
 MAX_DISCARDED_BYTES = 262144
 
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def end_half(transport: asyncio.Transport) -> None:
+    """Sends FIN. On asyncio's own loop that raises when the peer's RST is here and not yet told; then nothing is left
+    to end."""
+    with suppress(OSError):
+        transport.write_eof()
 
 
 class Departure:
@@ -43,7 +51,7 @@ class Departure:
         """
         self._gate.start(BY_ANY)
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            end_half(self.transport)
 
     def discard(self, size: int) -> bool:
         """Counts `size` more bytes thrown away. Whether it is too much."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from sidecar.transport.departure import end_half
+
 _OPEN = 0
 _IN_ENDED = 1  # the peer will send no more
 _OUT_ENDED = 2  # we will send no more
@@ -61,7 +63,7 @@ class Tunnel:
         """We will send no more. Where a half cannot be closed alone (TLS), both are."""
         if self._state == _OPEN and self._transport.can_write_eof():
             self._state = _OUT_ENDED
-            self._transport.write_eof()
+            end_half(self._transport)
         elif self._state <= _IN_ENDED:
             self._state = _OVER
             self._over()

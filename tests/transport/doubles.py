@@ -99,6 +99,7 @@ class FakeTransport:
         self.closed = False
         self.aborted = False
         self.half_close = True
+        self.eof_fault: OSError | None = None
 
     def write(self, data: bytes) -> None:
         assert not self.eof_sent, "write after write_eof"
@@ -110,6 +111,8 @@ class FakeTransport:
         self.write(b"".join(pieces))
 
     def write_eof(self) -> None:
+        if self.eof_fault is not None:
+            raise self.eof_fault
         self.eof_sent = True
 
     def can_write_eof(self) -> bool:

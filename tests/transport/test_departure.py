@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from typing import Any
@@ -55,6 +56,12 @@ def test_lingering_ends_our_half_and_reads_on(departure: Departure, transport: T
     assert transport.eof_sent
     assert transport.reading
     assert not transport.closed
+
+
+def test_lingering_after_an_rst_that_is_not_told_yet_raises_nothing(departure: Departure, transport: Transport) -> None:
+    transport.eof_fault = OSError(errno.ENOTCONN, "not connected")
+    departure.linger()
+    assert not transport.eof_sent
 
 
 def test_lingering_without_half_closes_only_reads(departure: Departure, transport: Transport) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from sidecar.transport.tunnel import Tunnel
@@ -56,6 +58,12 @@ def test_we_end_first(end: End) -> None:
     end.tunnel.received(b"still")
     assert end.tunnel.eof() is False
     assert end.calls == [("touched",), ("data", b"still"), ("over",), ("end", b"")]
+
+
+def test_an_end_after_an_rst_that_is_not_told_yet_raises_nothing(end: End) -> None:
+    end.transport.eof_fault = OSError(errno.ENOTCONN, "not connected")
+    end.tunnel.send_end()
+    assert end.calls == []
 
 
 def test_where_no_half_can_end_alone_both_do(end: End) -> None:
