@@ -69,10 +69,10 @@ class Corridor:
 
     def begin(self, now: float, key: str | None) -> None:
         """Starts the first attempt, or answers at once."""
-        self.route.observer.started()
         head = self.head
         self.decision.replayable = head.method in IDEMPOTENT or head.has_idempotency_key
         try:
+            self.route.observer.started()
             self._perform(self.decision.begin(now, key), now)
         except Exception as error:  # noqa: BLE001 - see above: guarded
             self._crash(error)
@@ -121,8 +121,10 @@ class Corridor:
             self.complete = True
             self.trailers = trailers
             now = self.environment.wheel.now()
-            self.decision.request_sent(now)
-            if self.upstream is not None:
+            if self.upstream is None:
+                self._perform(ATTEMPT, now)  # still in line for it, from here on within the attempt's own time
+            else:
+                self.decision.request_sent(now)
                 self.upstream.send_end(trailers)
                 if self.state == SENDING:
                     self.environment.wheel.set(self.timer, self.decision.attempt_deadline)
@@ -269,9 +271,7 @@ class Corridor:
         try:
             now = self.environment.wheel.now()
             relaying = self.state >= RELAYING
-            if self.upstream is not None:
-                self.upstream.cancel()
-                self.upstream = None
+            self._release()
             if relaying:
                 self._cut(now, Cause.IDLE_TIMEOUT)
             else:

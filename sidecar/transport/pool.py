@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from itertools import islice
 from math import inf
 
 from aiolimiter import AsyncLimiter
@@ -102,8 +103,10 @@ class EndpointPool:
     def lease(self, receiver: ResponseReceiver, deadline: float, fresh: bool = False) -> UpstreamConnection | None:
         if self._idle and not fresh and not self._waiting:
             return self._lend(self._idle.pop())
-        self.forget(receiver)
-        waiter = self._waiting[receiver] = Waiter(self, receiver, fresh)
+        waiter = self._waiting.get(receiver)
+        if waiter is None or waiter.fresh != fresh:
+            self.forget(receiver)
+            waiter = self._waiting[receiver] = Waiter(self, receiver, fresh)
         self._wheel.set(waiter.timer, deadline)
         if self._idle:
             self._serve_soon()
@@ -187,8 +190,8 @@ class EndpointPool:
 
     def expired(self, waiter: Waiter) -> None:
         """A waiter's deadline has come."""
-        place = list(self._waiting.values()).index(waiter)
-        if place < self._connecting:
+        # Only as far as there are connects under way: thousands may expire in one turn.
+        if any(one is waiter for one in islice(self._waiting.values(), self._connecting)):
             self._refuse(waiter, Cause.CONNECT_TIMEOUT, f"{self.address}: no connection within the attempt's time")
         else:
             self._refuse(waiter, Cause.POOL_FULL, f"{self.address}: no connection came free in time")

@@ -155,7 +155,7 @@ class Channel(Protocol):
     def lease(self, receiver: ResponseReceiver, deadline: float, fresh: bool = False) -> UpstreamStream | None:
         """An idle connection at once, or None: then the receiver is told `leased` or `lease_failed` later, never
         inside this call. `deadline`: monotonic instant past which waiting and connecting end. `fresh`: not an idle
-        one (after a stale one)."""
+        one (after a stale one). Asked again by one who waits already, only its deadline moves, not its place."""
 
     def forget(self, receiver: ResponseReceiver) -> None:
         """The receiver no longer waits; a connection being made for it serves the next or becomes idle."""

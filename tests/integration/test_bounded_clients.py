@@ -130,14 +130,14 @@ async def test_a_client_that_never_reads_its_answer_is_cut() -> None:
 
 async def test_a_client_that_asks_ahead_without_reading_gets_every_answer_once_it_reads() -> None:
     # More than the kernel's buffers and the proxy's own take, so the proxy has to stop in between.
-    async with Backend(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000) as backend:
-        async with running(backend.url) as proxy, proxy.peer(receive_buffer=65_536) as peer:
-            peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
-            await peer.send((START + b"\r\n") * 300)
-            await backend.wait_requests(20)
-            await proxy.until(lambda: proxy.in_flight() == 0)
-            peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
-            for _ in range(300):
-                assert len((await peer.answer()).body) == 60_000
-            assert proxy.requests() == {("GET", 200): 300}
-            assert proxy.failures() == 0
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000
+    async with Backend(large) as backend, running(backend.url) as proxy, proxy.peer(receive_buffer=65_536) as peer:
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await peer.send((START + b"\r\n") * 300)
+        await backend.wait_requests(20)
+        await proxy.until(lambda: proxy.in_flight() == 0)
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(300):
+            assert len((await peer.answer()).body) == 60_000
+        assert proxy.requests() == {("GET", 200): 300}
+        assert proxy.failures() == 0

@@ -180,7 +180,8 @@ class Channel:
         self.asked.append((deadline, fresh))
         if self.streams:
             return self.streams.pop(0)
-        self.waiting.append(receiver)
+        if receiver not in self.waiting:
+            self.waiting.append(receiver)
         return None
 
     def forget(self, receiver: Any) -> None:

@@ -65,6 +65,19 @@ def test_a_slow_upload_is_bounded_by_the_requests_timeout() -> None:
     assert downstream.told[0][3] is True, "an unfinished request ends its connection"
 
 
+def test_an_upload_that_waits_for_a_connection_keeps_to_the_attempts_timeout_once_complete() -> None:
+    bridge = Bridge()
+    _, receiver = bridge.request(POST)
+    bridge.loop.advance(2.0)
+    receiver.request_data(b"0123456789")
+    receiver.request_end(b"")
+    assert bridge.channel.asked == [(115.0, False), (107.0, False)]
+    assert bridge.channel.waiting == [receiver]
+    stream = UpstreamDouble()
+    receiver.leased(stream)
+    assert stream.told[-1] == ("end", b"")
+
+
 def test_the_callers_own_limit_is_kept() -> None:
     stream = UpstreamDouble()
     bridge = Bridge(stream)

@@ -4,94 +4,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
-from collections.abc import Callable
 
 import pytest
 
-from sidecar.model.address import Address
-from sidecar.model.connections import Connections
 from sidecar.model.outcome import Cause
-from sidecar.transport.pool import EndpointPool, PoolSnapshot
+from sidecar.transport.pool import PoolSnapshot
 from sidecar.transport.settings import PoolSettings
-from sidecar.transport.tasks import Tasks
 from sidecar.transport.upstream import UpstreamConnection
-from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.message import NO_BODY
-from tests.transport.doubles import Calls, FakeTransport, ResponseEar, VirtualLoop
-
-REQUEST = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Endpoint:
-    """A pool whose connections are opened by the test: at once, or when `gate` is set."""
-
-    def __init__(self, loop: VirtualLoop, settings: PoolSettings | None = None, connect_timeout: float = 1.0) -> None:
-        self.loop = loop
-        self.calls: Calls = []
-        self.results: list[str] = []
-        self.counts = Connections()
-        self.tasks = Tasks(loop)
-        self.wheel = DeadlineWheel(loop, loop.time)
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.fault: Exception | None = None
-        self.dies = False
-        self.made: list[UpstreamConnection] = []
-        self.dialled: list[float] = []
-        self.pool = EndpointPool(
-            Address("10.0.0.1", 80),
-            settings or PoolSettings(max_lifetime=None),
-            connect_timeout,
-            self.connect,
-            self.wheel,
-            self,
-            self.counts,
-            self.tasks,
-        )
-
-    async def connect(self, factory: Callable[[], UpstreamConnection]) -> UpstreamConnection:
-        self.dialled.append(self.loop.time())
-        await self.gate.wait()
-        if self.fault is not None:
-            raise self.fault
-        connection = factory()
-        connection.connection_made(FakeTransport())  # type: ignore[arg-type]
-        if self.dies:
-            connection.connection_lost(None)
-        self.made.append(connection)
-        return connection
-
-    def connected(self, result: str) -> None:
-        self.results.append(result)
-
-    def attempt_finished(self, outcome: str, seconds: float) -> None:
-        raise AssertionError("not the pool's to tell")
-
-    def ear(self, name: str = "", **on: Callable[..., object]) -> ResponseEar:
-        return ResponseEar(self.calls, name, **on)
-
-    def ask(self, name: str = "", deadline: float = 100.0, fresh: bool = False) -> ResponseEar:
-        """Leases, and lets the connection be made; one that was idle is in the ear's streams too."""
-        ear = self.ear(name)
-        stream = self.pool.lease(ear, deadline, fresh)
-        if stream is not None:
-            ear.streams.append(stream)
-        self.loop.turn()
-        return ear
-
-    def serve(self, ear: ResponseEar) -> None:
-        """A whole exchange on what the ear was lent."""
-        stream = ear.streams[-1]
-        stream.start(ear, b"GET", REQUEST, NO_BODY, False)
-        assert isinstance(stream, UpstreamConnection)
-        stream.data_received(OK)
-        self.loop.turn()
-
-    def heard(self, what: str) -> list[str]:
-        return [str(call[0]).removesuffix(what) for call in self.calls if str(call[0]).endswith(what)]
+from tests.transport.doubles import ResponseEar, VirtualLoop
+from tests.transport.pools import OK, REQUEST, Endpoint
 
 
 @pytest.fixture
@@ -146,8 +69,7 @@ def test_nobody_overtakes_those_who_wait(virtual: VirtualLoop) -> None:
     stream.start(first, b"GET", REQUEST, NO_BODY, False)
     assert isinstance(stream, UpstreamConnection)
     stream.data_received(OK)
-    late = endpoint.ear("c")
-    assert endpoint.pool.lease(late, 100.0) is None
+    assert endpoint.pool.lease(endpoint.ear("c"), 100.0) is None
     virtual.turn()
     assert endpoint.heard("leased") == ["a", "b"]
 
@@ -161,6 +83,16 @@ def test_waiting_past_the_deadline_is_pool_full(virtual: VirtualLoop) -> None:
     virtual.advance(0.2)
     assert endpoint.calls[-1] == ("blease_failed", Cause.POOL_FULL)
     assert endpoint.pool.snapshot().waiting == 0
+
+
+def test_who_asks_again_keeps_the_place_and_moves_the_deadline(virtual: VirtualLoop) -> None:
+    endpoint = Endpoint(virtual, PoolSettings(max_connections=1, max_lifetime=None))
+    ears = [endpoint.ask(name, deadline=5.0) for name in "abcd"]
+    assert endpoint.pool.lease(ears[2], 20.0) is endpoint.pool.lease(ears[1], 20.0) is None
+    virtual.advance(6.0)
+    assert endpoint.heard("lease_failed") == ["d"]
+    endpoint.serve(ears[0])
+    assert endpoint.heard("leased") == ["a", "b"]
 
 
 def test_connecting_past_the_deadline_is_a_connect_timeout(endpoint: Endpoint, virtual: VirtualLoop) -> None:
