@@ -85,7 +85,6 @@ class Dispatcher:
 
     def refuse(self, stream: DownstreamStream, reason: Reason, detail: str) -> None:
         """Answers what is no valid request (or one too many) and closes."""
-        self.unrouted.started()
         self._answer(stream, None, reason, detail)
 
     def _key(self, stream: DownstreamStream, head: RequestHead, key: RequestKey) -> str:
@@ -93,7 +92,6 @@ class Dispatcher:
         return key.of(head, lambda: client_ip(stream.origin, head, trusted))
 
     def _no_route(self, stream: DownstreamStream, head: RequestHead) -> None:
-        self.unrouted.started()
         self._answer(stream, head, Reason.NO_ROUTE, "no route of the rules matches this host, path, method and fields")
 
     def _answer(self, stream: DownstreamStream, head: RequestHead | None, reason: Reason, detail: str) -> None:
@@ -108,6 +106,7 @@ class Dispatcher:
         )
         now = self.environment.wheel.now()
         method = b"-" if head is None else head.method
+        self.unrouted.started()
         self.unrouted.rejected(NO_RULE, reason)
         self.unrouted.finished(method, reply.status, now - stream.started)
         if self.environment.log.wants(reply.status, True):

@@ -108,7 +108,7 @@ class UpstreamConnection:
         elif self._tunnel is not None:
             self._tunnel.received(data)
         elif state < WAITING:
-            self._shut(False)
+            self._shut(state == LEASED)
 
     def eof_received(self) -> bool:
         state = self.state

@@ -50,6 +50,7 @@ def test_a_bug_in_routing_is_a_500_and_the_next_request_passes(caplog: pytest.Lo
         downstream, _ = bridge.request()
     assert downstream.status == 500
     assert "boom" in caplog.text
+    assert bridge.unrouted.in_flight == 0
     bridge.router.broken = None
     downstream, _ = bridge.request()
     assert downstream.told == []

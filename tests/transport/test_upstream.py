@@ -311,6 +311,12 @@ def test_anything_on_an_idle_connection_closes_it(attempt: Attempt, event: str) 
     assert attempt.transport.closed
 
 
+def test_anything_on_a_leased_connection_closes_it_too(attempt: Attempt) -> None:
+    attempt.connection.state = states.LEASED
+    attempt.gets(OK)
+    assert attempt.take() == [("lost", True)]
+
+
 # Pace.
 
 
