@@ -21,7 +21,7 @@ cdef class DownstreamConnection:
     cdef Service _service
     cdef object _settings
     cdef Timer _timer
-    cdef object _transport
+    cdef public object _transport
     cdef object _tunnel
     cdef WriteWatch _watch
     cdef DeadlineWheel _wheel

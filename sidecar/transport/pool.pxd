@@ -15,9 +15,9 @@ cdef class EndpointPool:
     cdef object _connect_timeout
     cdef int _connecting
     cdef Connections _connections
-    cdef object _connector
+    cdef public object _connector
     cdef int _dialling
-    cdef list _idle
+    cdef public list _idle
     cdef int _in_use
     cdef object _limits
     cdef object _loop

@@ -11,7 +11,7 @@ cdef class UpstreamConnection:
     cdef bytes _backlog
     cdef object _decoder
     cdef ReadGate _gate
-    cdef object _home
+    cdef public object _home
     cdef int _informational
     cdef _Limits _limits
     cdef object _loop
@@ -22,7 +22,7 @@ cdef class UpstreamConnection:
     cdef bytes _request_head
     cdef bint _reusable
     cdef Py_ssize_t _searched
-    cdef object _transport
+    cdef public object _transport
     cdef object _tunnel
     cdef public double born
     cdef public bint reused

@@ -9,7 +9,7 @@ cdef class DeadlineWheel:
     cdef object _clock
     cdef list _due
     cdef object _handle
-    cdef dict _slots
+    cdef public dict _slots
     cdef double _tick
     cdef long long _wake_slot
     cdef public object loop
