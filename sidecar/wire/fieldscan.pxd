@@ -76,13 +76,15 @@ cdef Py_ssize_t _value_stop(FieldScan scan, bytes data, Py_ssize_t at, Py_ssize_
 @cython.locals(p="const unsigned char *", q="const unsigned char *", k=Py_ssize_t)
 cdef bint _same_name(bytes data, Py_ssize_t begin, Py_ssize_t colon, bytes name) except -1
 
-@cython.locals(p="const unsigned char *", last=Py_ssize_t, value=bytes)
+@cython.locals(p="const unsigned char *", last=Py_ssize_t, repeated=bint, value=bytes)
 cdef void _known_field(
     FieldScan scan, int identifier, bytes data, Py_ssize_t begin, Py_ssize_t first, Py_ssize_t end
 ) except *
 
 @cython.locals(p="const unsigned char *")
 cdef void _cut_line(FieldScan scan, bytes data, Py_ssize_t begin, Py_ssize_t end) except *
+
+cdef void _one_length(FieldScan scan, bytes data, Py_ssize_t begin, Py_ssize_t end, bint repeated) except *
 
 @cython.locals(p="const unsigned char *", length="long long", digits=Py_ssize_t, k=Py_ssize_t)
 cdef void _note_length(FieldScan scan, bytes value) except *

@@ -188,10 +188,10 @@ def _known_field(scan: FieldScan, identifier: int, data: bytes, begin: int, firs
             raise BadMessage(scan.code, "more than one Host")
         scan.host = value
     elif identifier == _CONTENT_LENGTH:
-        if scan.content_length >= 0:
-            # RFC 9110 section 8.6: equal repetitions may be made one; the next hop is spared the choice.
-            _cut_line(scan, data, begin, end + 2)
+        repeated = scan.content_length >= 0
         _note_length(scan, value)
+        if repeated or (p[first] == 48 and last - first > 1):
+            _one_length(scan, data, begin, end + 2, repeated)
     elif identifier == _CONNECTION:
         _note_connection(scan, value)
     elif identifier == _TRANSFER_ENCODING:
@@ -210,6 +210,14 @@ def _cut_line(scan: FieldScan, data: bytes, begin: int, end: int) -> None:
         p = data
         scan.parts.append(p[scan.start : begin])
     scan.start = end
+
+
+def _one_length(scan: FieldScan, data: bytes, begin: int, end: int, repeated: bool) -> None:
+    # RFC 9110 section 8.6: equal repetitions may be made one; the next hop is spared the choice. And `010` is ten, but
+    # eight to a reader that takes a leading zero for octal.
+    _cut_line(scan, data, begin, end)
+    if scan.parts is not None and not repeated:
+        scan.parts.append(b"Content-Length: %d\r\n" % scan.content_length)
 
 
 def _note_length(scan: FieldScan, value: bytes) -> None:

@@ -47,6 +47,13 @@ def test_equal_content_lengths_are_forwarded_as_one() -> None:
     assert head.fields == b"Host: h\r\nContent-Length: 5\r\nA: b\r\n"
 
 
+@pytest.mark.parametrize("zeros", [b"05", b"0000000000000000005"])
+def test_a_length_is_forwarded_in_the_only_form_that_all_read_alike(zeros: bytes) -> None:
+    head = parsed(with_fields(b"A: b", b"content-length: " + zeros, b"Content-Length: 5", b"C: d"))
+    assert head.content_length == 5
+    assert head.fields == b"Host: h\r\nA: b\r\nContent-Length: 5\r\nC: d\r\n"
+
+
 def test_transfer_encoding_on_http_1_0_is_refused() -> None:
     data = with_fields(b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.0")
     assert refusal(data) == ("bad_request", "Transfer-Encoding on HTTP/1.0")
