@@ -186,8 +186,9 @@ class Peer:
     async def ended(self) -> bytes:
         """Waits for the end of the connection, FIN or RST alike; returns what came before it."""
         received = b""
-        with suppress(ConnectionError):
-            async with asyncio.timeout(LIMIT_SECONDS):
+        # After an RST, uvloop's half-close says ENOTCONN, which is no ConnectionError. A TimeoutError is an OSError too.
+        async with asyncio.timeout(LIMIT_SECONDS):
+            with suppress(OSError):
                 while data := await self.reader.read(65536):
                     received += data
         return received
