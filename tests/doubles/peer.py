@@ -186,7 +186,7 @@ class Peer:
     async def ended(self) -> bytes:
         """Waits for the end of the connection, FIN or RST alike; returns what came before it."""
         received = b""
-        # After an RST, uvloop's half-close says ENOTCONN, which is no ConnectionError. A TimeoutError is an OSError too.
+        # After an RST, uvloop's half-close says ENOTCONN, which is no ConnectionError. (TimeoutError is an OSError.)
         async with asyncio.timeout(LIMIT_SECONDS):
             with suppress(OSError):
                 while data := await self.reader.read(65536):
