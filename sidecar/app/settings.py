@@ -40,14 +40,26 @@ def trusted_networks(rules: Iterable[ListenerRule]) -> TrustedNetworks:
     return TrustedNetworks(str(network) for rule in rules for network in rule.trusted_proxies)
 
 
+# Peers come again, and an address costs microseconds to parse. Strangers only pass through.
+_KNOWN_ORIGINS = 4096
+
+
 def origin_factory(rule: ListenerRule, port: int) -> Callable[[Any], Origin]:
     """What tells where a transport accepted on `port` comes from, and whether this listener believes what it says."""
     trusted = TrustedNetworks(str(network) for network in rule.trusted_proxies)
+    known: dict[str, Origin] = {}
 
     def origin(transport: Any) -> Origin:
         peer = transport.get_extra_info("peername")
-        host = plain_address(peer[0]) if isinstance(peer, tuple) and peer else ""
-        return Origin(host, trusted=bool(host) and trusted.contains(host), port=port)
+        name = peer[0] if isinstance(peer, tuple) and peer else ""
+        found = known.get(name)
+        if found is None:
+            host = plain_address(name)
+            found = Origin(host, trusted=bool(host) and trusted.contains(host), port=port)
+            if len(known) >= _KNOWN_ORIGINS:
+                known.clear()
+            known[name] = found
+        return found
 
     return origin
 

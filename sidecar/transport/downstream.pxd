@@ -1,5 +1,6 @@
 cimport cython
 
+from sidecar.transport.departure cimport Departure
 from sidecar.transport.flow cimport ReadGate, WriteWatch
 from sidecar.transport.intake cimport RequestIntake
 from sidecar.transport.sending cimport MessageWriter
@@ -9,7 +10,7 @@ from sidecar.wire.message cimport RequestHead
 
 cdef class DownstreamConnection:
     cdef bint _close_after
-    cdef object _departure
+    cdef Departure _departure
     cdef bint _draining
     cdef bint _full
     cdef ReadGate _gate

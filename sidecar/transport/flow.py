@@ -22,6 +22,10 @@ FULL = 1
 TOLD = 2
 
 
+def _nothing() -> None:
+    """What is told when nobody listens any more."""
+
+
 class ReadGate:
     """Reading goes on while nobody has stopped it."""
 
@@ -92,8 +96,9 @@ class WriteWatch:
             self._wheel.set(self._timer, self._wheel.now() + self._patience)
 
     def drop(self) -> None:
-        """The connection is over."""
+        """The connection is over; its owner is let go, or only the garbage collector would free the two."""
         self._wheel.drop(self._timer)
+        self._stalled = self._paused = _nothing
 
     def _look(self) -> None:
         # If something was taken in the meantime, the patience begins anew.

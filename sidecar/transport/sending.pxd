@@ -12,6 +12,7 @@ cdef class MessageWriter:
     @cython.locals(held=bytes)
     cpdef bint end(self, bytes trailers) except -1
     cpdef flush(self)
-    cdef _put_all(self, bytes size, bytes data)
+    @cython.locals(held=bytes)
+    cdef _put_chunk(self, bytes data)
 
 cpdef long long declared_length(bytes head) except -2

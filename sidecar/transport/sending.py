@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
-from sidecar.wire.writer import chunk, last_chunk
+from sidecar.wire.writer import CHUNK_END, chunk_start, last_chunk
 
 # The phases of a message.
 UNSENT = 0
@@ -58,10 +58,8 @@ class MessageWriter:
                 return False
             self.left = left
         elif framing == CHUNKED:
-            if len(data) > _JOIN_BYTES:
-                self._put_all(b"%x\r\n" % len(data), data)
-                return True
-            data = chunk(data)
+            self._put_chunk(data)
+            return True
         elif framing != UNTIL_CLOSE:
             return False
         held = self.held
@@ -96,10 +94,13 @@ class MessageWriter:
             self.held = b""
             self.transport.write(held)
 
-    def _put_all(self, size: bytes, data: bytes) -> None:
+    def _put_chunk(self, data: bytes) -> None:
         held = self.held
         self.held = b""
-        self.transport.writelines((held + size, data, b"\r\n"))
+        if len(data) <= _JOIN_BYTES:
+            self.transport.write(b"".join((held, chunk_start(len(data)), data, CHUNK_END)))
+        else:
+            self.transport.writelines((held + chunk_start(len(data)), data, CHUNK_END))
 
 
 def declared_length(head: bytes) -> int:

@@ -20,6 +20,10 @@ _SHORTEST_SLEEP = 0.001
 _NOWHERE = -1
 
 
+def _nothing() -> None:
+    """What a dropped timer calls."""
+
+
 class Timer:
     """One deadline that can be moved; calls `callback` when it passes. Belongs to at most one wheel."""
 
@@ -64,8 +68,12 @@ class DeadlineWheel:
         timer.deadline = inf
 
     def drop(self, timer: Timer) -> None:
-        """Clears the timer and lets go of it at once, for one whose owner is done."""
+        """Clears the timer for good and lets go of it at once, for one whose owner is done.
+
+        Its callback goes too: owner and timer refer to each other, and only the garbage collector would free them.
+        """
         timer.deadline = inf
+        timer.callback = _nothing
         if timer.slot != _NOWHERE:
             del self._slots[timer.slot][timer]
             timer.slot = _NOWHERE

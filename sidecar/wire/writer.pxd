@@ -31,6 +31,5 @@ cpdef bytes local_reply(
     int status, bytes fields, bytes body, bint keep_alive, int minor_version, bytes request_method=*
 )
 
-cpdef bytes chunk(bytes data)
 cpdef bytes chunk_start(Py_ssize_t size)
 cpdef bytes last_chunk(bytes trailers=*)

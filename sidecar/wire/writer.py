@@ -111,13 +111,8 @@ def local_reply(
     return b"".join((status_line(status), fields, tail))
 
 
-def chunk(data: bytes) -> bytes:
-    """`data` as one chunk; empty for no data, because a chunk of size zero would end the body."""
-    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-
-
 def chunk_start(size: int) -> bytes:
-    """The size line alone, for payload too large to copy; `CHUNK_END` follows the payload."""
+    """The size line of a chunk; payload of that size and `CHUNK_END` follow. Never for 0, which would end the body."""
     return b"%x\r\n" % size
 
 

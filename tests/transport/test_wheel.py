@@ -82,9 +82,14 @@ def test_dropped_is_let_go_of_at_once(virtual: VirtualLoop, wheel: DeadlineWheel
     assert all(not timers for timers in wheel._slots.values())
     virtual.advance(2)
     assert bell.rang == []
-    wheel.set(bell.timer, 3.0)
+
+
+def test_a_dropped_timer_no_longer_refers_to_its_owner(virtual: VirtualLoop, wheel: DeadlineWheel) -> None:
+    bell = Bell(virtual)
+    wheel.drop(bell.timer)
+    wheel.set(bell.timer, 1.0)
     virtual.advance(2)
-    assert len(bell.rang) == 1
+    assert bell.rang == []
 
 
 def test_a_slot_emptied_and_filled_again_still_comes(virtual: VirtualLoop, wheel: DeadlineWheel) -> None:
