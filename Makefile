@@ -78,7 +78,8 @@ build: $(VENV)/.built
 	@$(BIN)/python -c 'from sidecar.app.banner import compiled_line; print(compiled_line())'
 
 bench: $(VENV)/.built
-	@$(BIN)/python -m pip install -q --disable-pip-version-check '.[bench]' || echo 'no Envoy to compare with'
+	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[bench]' \
+		|| echo 'no Envoy to compare with'
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 image:
