@@ -24,7 +24,7 @@ CODE := sidecar tests benchmarks setup.py
 .PHONY: help run test check fmt build bench image deep clean
 
 help:
-	@echo 'make run [UPSTREAM=http://host:port]  proxy on $(LISTEN), admin on $(ADMIN)'
+	@echo 'make run [UPSTREAM=http://host:port]  proxy on $(LISTEN), admin on $(ADMIN) (LISTEN=, ADMIN=)'
 	@echo 'make test | deep                      the suite | the suite with long property tests'
 	@echo 'make check | fmt                      format, lint, types, architecture | format and fix'
 	@echo 'make build | image | bench | clean    compile hot modules | container | benchmark | tidy up'

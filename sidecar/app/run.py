@@ -6,7 +6,9 @@ Owns the order; what is started and drained is the wiring's.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -22,7 +24,7 @@ from sidecar.rules.load import Loaded
 from sidecar.telemetry.log import StreamWriter
 from sidecar.transport.sockets import BindError
 
-_STDOUT = 1
+_STDIN, _STDOUT = 0, 1
 
 
 def serve(loaded: Loaded, file: str | None) -> int:
@@ -62,12 +64,12 @@ async def _serve(loaded: Loaded, file: str | None, *, demo: bool) -> int:
     logs.set_up(rules.log.level, rules.log.format)
     proxy = Proxy(loaded, StreamWriter(_STDOUT), file=file)
     leaving = _Leaving(proxy)
-    with heard(leaving.on_signal):
+    with heard(leaving.on_signal), heard(leaving.on_hangup, (signal.SIGHUP,)):
         try:
             await proxy.start()
         except BindError as error:
             await proxy.close()
-            raise CommandError(Exit.BIND, error.strerror or str(error)) from error
+            raise CommandError(Exit.BIND, _unbound(error)) from error
         _say(proxy, loaded, demo=demo)
         try:
             await proxy.lifecycle.reached(Phase.DRAINING)
@@ -86,12 +88,29 @@ class _Leaving:
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._told = False
+        # Asked now: of a terminal that has hung up the kernel says that it is none.
+        self._at_terminal = os.isatty(_STDIN)
 
     def on_signal(self, name: str) -> None:
         if self._told:
             self._proxy.drain.hurry()
         self._told = True
         self._proxy.drain.begin(name)
+
+    def on_hangup(self, name: str) -> None:
+        """A terminal that closes ends what ran in it. Elsewhere the habit is "read the rules again", and ending would
+        drop every request of somebody who only meant that."""
+        if self._at_terminal:
+            self.on_signal(name)
+            return
+        self._proxy.log.warning("%s: this version reads its rules at its start; restart it to have changed ones", name)
+
+
+def _unbound(error: BindError) -> str:
+    told = error.strerror or str(error)
+    if error.errno != errno.EADDRINUSE:
+        return told
+    return f"{told}; end what listens there, or choose another address with --listen or --admin"
 
 
 def _say(proxy: Proxy, loaded: Loaded, *, demo: bool) -> None:

@@ -1,6 +1,7 @@
 """The process as an orchestrator sees it: signals, the order of the drain, exit codes. Real processes, real signals."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -54,6 +55,38 @@ async def test_ctrl_c_is_a_signal_like_any_other() -> None:
     async with Backend() as backend, process(backend.url) as proxy:
         proxy.signal(signal.SIGINT)
         assert await proxy.ended() == 0
+
+
+async def test_a_hang_up_away_from_a_terminal_drops_nothing_and_says_what_to_do() -> None:
+    async with Backend() as backend, process(backend.url) as proxy:
+        proxy.signal(signal.SIGHUP)
+        await proxy.said("SIGHUP: .* restart it")
+        async with proxy.peer() as peer:
+            assert (await peer.get("/")).status == 200
+        proxy.signal(signal.SIGTERM)
+        assert await proxy.ended() == 0
+
+
+async def test_a_terminal_that_closes_drains_what_ran_in_it() -> None:
+    ours, theirs = os.openpty()
+    arguments = ["run", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sidecar", *arguments, cwd=ROOT, stdin=theirs, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        assert started.stderr is not None
+        async with asyncio.timeout(30):
+            assert b"serving on" in await started.stderr.readline()
+            started.send_signal(signal.SIGHUP)
+            _, rest = await started.communicate()
+        assert started.returncode == 0
+        assert b"draining (SIGHUP)" in rest
+    finally:
+        if started.returncode is None:
+            started.kill()
+            await started.wait()
+        os.close(ours)
+        os.close(theirs)
 
 
 async def test_a_request_under_way_is_answered_and_its_connection_closed() -> None:
@@ -146,7 +179,9 @@ async def test_a_port_that_is_taken_ends_with_3_and_a_sentence() -> None:
         code, told = await ended_with(
             "run", "--upstream", "http://127.0.0.1:1", "--listen", address, "--admin", "127.0.0.1:0"
         )
-    assert (code, told) == (3, f"sidecar: cannot listen on {address}: Address already in use\n")
+    assert code == 3
+    assert told.startswith(f"sidecar: cannot listen on {address}: Address already in use; ")
+    assert told.endswith("choose another address with --listen or --admin\n")
 
 
 async def test_rules_that_cannot_be_used_end_with_1_at_their_line(tmp_path: Path) -> None:
