@@ -109,7 +109,8 @@ class Channels:
         # An address may be reached by a name now and have been written as an address before: its pool stays.
         names = {endpoint.name for endpoint in upstream.endpoints}
         self.let_go(endpoint for endpoint in gone if endpoint.name not in names)
-        _LOG.info("upstream %s is at %s", upstream.name, ", ".join(str(one.address) for one in upstream.endpoints))
+        where = ", ".join(str(one.address) for one in upstream.endpoints) or "no address"
+        _LOG.info("upstream %s is at %s", upstream.name, where)
 
     def _attach(self, upstream: Upstream, endpoint: Endpoint) -> None:
         settings = pool_settings(upstream.pool)

@@ -20,7 +20,7 @@ from sidecar.proxy.local_reply import local_reply, rule_name, send_reply
 from sidecar.proxy.record import exchange_record
 from sidecar.runtime.upstream import Route
 from sidecar.transport.stream import DownstreamStream, UpstreamStream
-from sidecar.wire.forwarding import RequestIds, request_ids, stable_fields
+from sidecar.wire.forwarding import request_ids, stable_fields
 from sidecar.wire.message import NO_BODY, UNTIL_CLOSE, RequestHead, ResponseHead
 
 _log = logging.getLogger("sidecar.proxy")
@@ -63,7 +63,7 @@ class Corridor:
         self.bytes_in = 0
         self.bytes_out = 0
         self.half_closed = False  # one direction of the tunnel has ended
-        self.ids: RequestIds | None = None
+        self.ids = request_ids(head, environment.ids)
         self.detail = ""  # what went wrong, for the log
         self.stable = b""  # the lines that every attempt carries
 
@@ -304,8 +304,7 @@ class Corridor:
         decision = self.decision
         head = self.head
         self.environment.wheel.set(self.timer, decision.attempt_deadline)
-        if self.ids is None:
-            self.ids = request_ids(head, self.environment.ids)
+        if not self.stable:
             self.stable = stable_fields(head, self.downstream.origin, self.ids)
         remaining = decision.deadline - self.environment.wheel.now()
         block = attempt_head(head, self.stable, decision.attempt, remaining)
@@ -314,7 +313,7 @@ class Corridor:
             stream.start(self, head.method, block, head.framing, False)
             return
         pending = buffer.take()
-        more = bool(pending) or self.complete
+        more = bool(pending) or self.complete or self.downstream.more
         stream.start(self, head.method, block, head.framing, more, head.content_length)
         if pending:
             stream.send_data(pending)
@@ -363,7 +362,7 @@ class Corridor:
             close=close,
             without_body=head.method == b"HEAD",
             keep_alive_token=head.minor_version == 0,
-            request_id=b"" if self.ids is None else self.ids.request_id,
+            request_id=self.ids.request_id,
         )
         self.route.observer.rejected(rule, reason)
         self.bytes_out += len(reply.body)

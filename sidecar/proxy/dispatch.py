@@ -18,7 +18,7 @@ from sidecar.proxy.record import refusal_record
 from sidecar.runtime.generation import Current
 from sidecar.runtime.request_key import RequestKey
 from sidecar.transport.stream import DownstreamStream, RequestReceiver
-from sidecar.wire.forwarding import client_ip
+from sidecar.wire.forwarding import client_ip, request_ids
 from sidecar.wire.message import NO_BODY, RequestHead
 
 _log = logging.getLogger("sidecar.proxy")
@@ -96,6 +96,7 @@ class Dispatcher:
 
     def _answer(self, stream: DownstreamStream, head: RequestHead | None, reason: Reason, detail: str) -> None:
         close = head is None or not head.keep_alive or self.environment.draining or head.framing != NO_BODY
+        ids = None if head is None else request_ids(head, self.environment.ids)
         reply = local_reply(
             reason,
             detail,
@@ -103,6 +104,7 @@ class Dispatcher:
             close=close,
             without_body=head is not None and head.method == b"HEAD",
             keep_alive_token=head is not None and head.minor_version == 0,
+            request_id=b"" if ids is None else ids.request_id,
         )
         now = self.environment.wheel.now()
         method = b"-" if head is None else head.method
@@ -110,7 +112,9 @@ class Dispatcher:
         self.unrouted.rejected(NO_RULE, reason)
         self.unrouted.finished(method, reply.status, now - stream.started)
         if self.environment.log.wants(reply.status, True):
-            self.environment.log.exchange(refusal_record(stream, head, reason, detail, now, len(reply.body)))
+            record = refusal_record(stream, head, ids, reason, detail, now)
+            record.bytes_out = len(reply.body)
+            self.environment.log.exchange(record)
         send_reply(stream, reply, close)
 
 

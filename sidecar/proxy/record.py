@@ -19,7 +19,7 @@ class Finished(Protocol):
     downstream: DownstreamStream
     head: RequestHead
     decision: Decision
-    ids: RequestIds | None
+    ids: RequestIds
     bytes_in: int
     bytes_out: int
     detail: str
@@ -37,9 +37,7 @@ def exchange_record(exchange: Finished, now: float, status: int) -> ExchangeReco
     route = decision.route
     record.route = route.name
     record.attempts = decision.attempt
-    if ids is not None:
-        record.request_id = ids.request_id
-        record.trace_id = ids.traceparent[3:35]
+    _identify(record, ids)
     if decision.endpoint is not None:
         record.upstream = route.upstream.name
         record.endpoint = decision.endpoint.name
@@ -51,7 +49,7 @@ def exchange_record(exchange: Finished, now: float, status: int) -> ExchangeReco
 
 
 def refusal_record(
-    stream: DownstreamStream, head: RequestHead | None, reason: Reason, detail: str, now: float, bytes_out: int
+    stream: DownstreamStream, head: RequestHead | None, ids: RequestIds | None, reason: Reason, detail: str, now: float
 ) -> ExchangeRecord:
     """The record of what never became an exchange: no valid head, or no route."""
     record = ExchangeRecord() if head is None else _of_request(stream, head, now)
@@ -59,7 +57,8 @@ def refusal_record(
     record.duration_ms = (now - stream.started) * 1000
     record.status = reason.status
     record.reason = reason
-    record.bytes_out = bytes_out
+    if ids is not None:
+        _identify(record, ids)
     record.detail = detail
     return record
 
@@ -70,6 +69,9 @@ def _of_request(stream: DownstreamStream, head: RequestHead, now: float) -> Exch
     record.path = head.path
     record.client = stream.origin.peer_ip
     record.duration_ms = (now - stream.started) * 1000
-    if head.request_id is not None:
-        record.request_id = head.request_id
     return record
+
+
+def _identify(record: ExchangeRecord, ids: RequestIds) -> None:
+    record.request_id = ids.request_id
+    record.trace_id = ids.traceparent[3:35]

@@ -26,6 +26,7 @@ cdef class DownstreamConnection:
     cdef object _tunnel
     cdef WriteWatch _watch
     cdef DeadlineWheel _wheel
+    cdef public bint more
     cdef public object origin
     cdef public double started
     cdef public int state

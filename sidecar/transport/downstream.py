@@ -38,7 +38,7 @@ class DownstreamConnection:
     __slots__ = (
         "_close_after", "_departure", "_draining", "_full", "_gate", "_idle_timeout", "_intake", "_out",
         "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
-        "origin", "started", "state", "timer",
+        "more", "origin", "started", "state", "timer",
     )
     # fmt: on
 
@@ -64,6 +64,7 @@ class DownstreamConnection:
         self._draining = False
         self._tunnel: Tunnel | None = None
         self.started = 0.0
+        self.more = False
         self._receiver: RequestReceiver = DEAF
         self._close_after = False
 
@@ -261,12 +262,14 @@ class DownstreamConnection:
         if body or not head.expect_continue:
             # A client that waits for 100 (Continue) owes nothing before it.
             self._await_body()
+        self.more = bool(body)
         receiver = service.acceptor.request(self, head)
         intake.body = b""
         # The answer may have been given inside `request`: then nobody listens.
         if BODY <= self.state <= BROKEN:
             self._receiver = receiver
             self._tell_request(body)
+        self.more = False
 
     def _classify(self) -> None:
         """The state that what has been read of the request leads to."""

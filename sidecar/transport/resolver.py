@@ -23,7 +23,7 @@ _FIRST_INTERVAL = 1.0
 class Resolver:
     """Resolves `address.host` every `interval` seconds; `changed` is told every new set, sorted, never an empty one."""
 
-    __slots__ = ("_address", "_changed", "_interval", "_loop", "_task", "_tasks", "known")
+    __slots__ = ("_address", "_changed", "_failing", "_interval", "_loop", "_task", "_tasks", "known")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Resolver:
         self._loop = loop
         self._tasks = tasks
         self._task: asyncio.Task[None] | None = None
+        self._failing = False
         self.known: tuple[Address, ...] = ()
 
     def start(self) -> None:
@@ -57,15 +58,31 @@ class Resolver:
     async def look_up(self) -> None:
         """Resolves once, now."""
         try:
-            found = await self._loop.getaddrinfo(self._address.host, self._address.port, type=socket.SOCK_STREAM)
+            found = await self._loop.getaddrinfo(
+                # Without the flag a host that has no way to IPv6 addresses is given them all the same.
+                self._address.host,
+                self._address.port,
+                type=socket.SOCK_STREAM,
+                flags=socket.AI_ADDRCONFIG,
+            )
         except OSError as fault:
-            _log.warning("resolving %s failed: %s; keeping %d", self._address.host, fault.strerror, len(self.known))
+            self._fail(fault)
             return
+        self._failing = False
         hosts = sorted({str(where[0]) for _, _, _, _, where in found})
         answer = tuple(Address(host, self._address.port) for host in hosts)
         if answer and answer != self.known:
             self.known = answer
             self._changed(answer)
+
+    def _fail(self, fault: OSError) -> None:
+        # Said once, not at every try; and where nothing is known, told: the name leads nowhere yet.
+        if not self._failing:
+            self._failing = True
+            kept = f"keeping the {len(self.known)} known" if self.known else "no address is known yet"
+            _log.warning("resolving %s failed: %s; %s", self._address.host, fault.strerror, kept)
+            if not self.known:
+                self._changed(())
 
     async def _run(self) -> None:
         while True:

@@ -48,6 +48,7 @@ class DownstreamStream(Protocol):
 
     origin: Origin
     started: float  # the instant of the request's first byte, monotonic seconds
+    more: bool  # a piece of the request's body follows in this very call chain
     timer: Timer  # for the bridge to set; its callback tells the receiver `expired`
 
     def send_informational(self, head: bytes) -> None:

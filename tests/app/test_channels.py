@@ -108,6 +108,17 @@ async def test_the_addresses_of_a_name_take_its_place_and_keep_its_authority(cha
     assert sorted(channels.pools) == sorted(name for name, _ in told)
 
 
+async def test_a_name_without_an_address_leaves_its_upstream_without_an_endpoint(
+    channels: Channels, names: Names
+) -> None:
+    runtime = built("http://app.internal:80")
+    channels.attach(runtime)
+    names.answer()
+    assert list(runtime.endpoints()) == []
+    names.answer("10.0.0.1")
+    assert [str(endpoint.address) for endpoint in runtime.endpoints()] == ["10.0.0.1:80"]
+
+
 async def test_an_address_that_stays_keeps_its_pool_and_one_that_goes_loses_it(
     channels: Channels, names: Names
 ) -> None:

@@ -78,6 +78,7 @@ class Downstream:
     def __init__(self, clock: Clock, origin: Origin) -> None:
         self.origin = origin
         self.started = clock.now
+        self.more = False
         self.told: list[Any] = []
         self.pauses = 0
         self.broken: Exception | None = None
@@ -136,6 +137,7 @@ class UpstreamDouble:
         self.told: list[Any] = []
         self.receiver: Any = None
         self.pauses = 0
+        self.more = False
         self.broken: Exception | None = None
 
     def start(self, receiver: Any, method: bytes, head: bytes, framing: int, more: bool, length: int = -1) -> None:
@@ -143,6 +145,7 @@ class UpstreamDouble:
             raise self.broken
         self.receiver = receiver
         self.told.append(("head", head, framing))
+        self.more = more
 
     def send_data(self, data: bytes) -> None:
         self.told.append(("data", data))
@@ -266,6 +269,7 @@ class Bridge:
         self.endpoint.channel = self.channel
         upstream = Upstream("app", [self.endpoint], RoundRobin(), random.Random(1), NullUpstreamObserver())
         self.route_log = RouteLog()
+        self.more = False
         matcher: Any = None
         self.route = Route("everything", upstream, matcher, self.route_log)
         self.route.request_timeout = request
@@ -284,6 +288,7 @@ class Bridge:
     def request(self, head: bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") -> tuple[Downstream, Any]:
         """One request's head arrives; the stream it came on, and the receiver that listens to the rest."""
         downstream = Downstream(self.clock, self.origin)
+        downstream.more = self.more
         parsed = parse_request(head, LIMITS)
         assert parsed is not None
         downstream.receiver = self.dispatcher.request(downstream, parsed)

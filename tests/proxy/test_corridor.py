@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 
+import pytest
+
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from tests.proxy.bridges import Bridge, Downstream, UpstreamDouble, answer
@@ -255,3 +257,12 @@ def test_the_record_of_an_exchange_says_what_happened() -> None:
     assert (record.request_id, record.route, record.upstream) == (b"abc", "everything", "app")
     assert (record.endpoint, record.client) == ("app/127.0.0.1:3000", "192.0.2.7")
     assert len(record.trace_id) == 32
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_a_head_waits_for_the_body_that_follows_at_once_and_for_no_other(follows: bool) -> None:
+    stream = UpstreamDouble()
+    bridge = Bridge(stream)
+    bridge.more = follows
+    bridge.request(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+    assert stream.more is follows

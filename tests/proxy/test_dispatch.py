@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from tests.proxy.bridges import Bridge, Downstream, UpstreamDouble
 
@@ -73,3 +74,22 @@ def test_a_head_request_is_refused_without_a_body() -> None:
     assert downstream.status == 404
     assert downstream.body == b""
     assert b"Content-Length: 0" not in downstream.head
+
+
+def test_an_answer_of_our_own_carries_the_requests_id() -> None:
+    bridge = Bridge()
+    bridge.router.route = None
+    downstream, _ = bridge.request(b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n")
+    assert b"\r\nX-Request-Id: mine\r\n" in downstream.head
+    assert json.loads(downstream.body)["request_id"] == "mine"
+    assert bridge.records.records[0].request_id == b"mine"
+
+
+def test_a_request_without_an_id_is_given_one_even_if_nothing_could_be_sent() -> None:
+    bridge = Bridge()
+    downstream, receiver = bridge.request()
+    receiver.lease_failed(Cause.CONNECT_FAILURE, "refused")
+    made = json.loads(downstream.body)["request_id"]
+    assert len(made) == 32
+    assert bridge.records.records[0].request_id.decode() == made
+    assert len(bridge.records.records[0].trace_id) == 32

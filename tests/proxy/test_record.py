@@ -10,11 +10,11 @@ from tests.proxy.bridges import Bridge, Downstream
 def test_what_is_no_request_has_a_client_and_a_reason_and_nothing_else() -> None:
     bridge = Bridge()
     stream = Downstream(bridge.clock, bridge.origin)
-    record = refusal_record(stream, None, Reason.BAD_REQUEST, "why", bridge.clock.now + 0.5, 7)
+    record = refusal_record(stream, None, None, Reason.BAD_REQUEST, "why", bridge.clock.now + 0.5)
     assert (record.client, record.status, record.reason, record.duration_ms) == (
         "192.0.2.7",
         400,
         Reason.BAD_REQUEST,
         500.0,
     )
-    assert (record.method, record.path, record.bytes_out, record.detail) == (b"", b"", 7, "why")
+    assert (record.method, record.path, record.request_id, record.detail) == (b"", b"", b"", "why")

@@ -78,7 +78,20 @@ def test_without_any_answer_it_asks_every_second(names: Names) -> None:
     assert len(names.asked) == 4
     names.answer = ["10.0.0.1"]
     names.loop.advance(1)
-    assert len(names.told) == 1
+    assert names.told == [(), (Address("10.0.0.1", 80),)]
+
+
+def test_a_name_that_fails_is_logged_once_and_not_at_every_try(names: Names, caplog: pytest.LogCaptureFixture) -> None:
+    names.answer = socket.gaierror(-2, "Name or service not known")
+    names.resolver.start()
+    names.loop.advance(3.5)
+    assert caplog.text.count("no address is known yet") == 1
+    names.answer = ["10.0.0.1"]
+    names.loop.advance(1)
+    names.answer = socket.gaierror(-2, "Name or service not known")
+    names.loop.advance(100)
+    assert caplog.text.count("keeping the 1 known") == 1
+    assert names.told[-1] == (Address("10.0.0.1", 80),)
 
 
 def test_a_failing_listener_does_not_end_it(
