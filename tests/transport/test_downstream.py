@@ -286,3 +286,12 @@ def test_reset_cuts_and_tells_nothing(client: Client) -> None:
     client.stream.pause()
     client.stream.resume()
     assert client.transport.sent == b""
+
+
+@pytest.mark.parametrize(("came", "follows"), [(b"", False), (b"body", True), (b"bo", True)])
+def test_a_stream_says_whether_body_follows_at_once(virtual: VirtualLoop, came: bytes, follows: bool) -> None:
+    seen: list[bool] = []
+    client = Client(virtual, on_request=lambda stream: seen.append(stream.more))
+    client.sends(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n" + came)
+    assert seen == [follows]
+    assert client.connection.more is False
