@@ -21,6 +21,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.proxy.heads",
     "sidecar.runtime.routing",
     "sidecar.runtime.upstream",
+    "sidecar.telemetry.log",
     "sidecar.telemetry.stats",
     "sidecar.transport.departure",
     "sidecar.transport.downstream",

@@ -181,7 +181,7 @@ class Corridor:
 
     def leased(self, stream: UpstreamStream) -> None:
         try:
-            self._start(stream)
+            self._start(stream, self.environment.wheel.now())
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
@@ -296,9 +296,9 @@ class Corridor:
             raise RuntimeError("an attempt without a way to its endpoint")
         stream = endpoint.channel.lease(self, decision.attempt_deadline, decision.fresh)
         if stream is not None:
-            self._start(stream)
+            self._start(stream, now)
 
-    def _start(self, stream: UpstreamStream) -> None:
+    def _start(self, stream: UpstreamStream, now: float) -> None:
         self.upstream = stream
         self.state = SENDING
         decision = self.decision
@@ -306,8 +306,7 @@ class Corridor:
         self.environment.wheel.set(self.timer, decision.attempt_deadline)
         if not self.stable:
             self.stable = stable_fields(head, self.downstream.origin, self.ids)
-        remaining = decision.deadline - self.environment.wheel.now()
-        block = attempt_head(head, self.stable, decision.attempt, remaining)
+        block = attempt_head(head, self.stable, decision.attempt, decision.deadline - now)
         buffer = self.buffer
         if buffer is None:
             stream.start(self, head.method, block, head.framing, False)
