@@ -39,9 +39,6 @@ def serve_demo(rules_for: Callable[[str], Loaded]) -> int:
 
 def on_a_loop(work: Coroutine[Any, Any, int]) -> int:
     """Run `work` to its end on uvloop, or on asyncio's own loop where there is none."""
-    # libuv hands its epoll changes to io_uring in batches. A proxy changes two for each connection, one at a time, and
-    # pays 10 % of the connection's CPU for the detour (measured).
-    os.environ.setdefault("UV_USE_IO_URING", "0")
     try:
         import uvloop
     except ImportError:
