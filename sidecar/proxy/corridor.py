@@ -74,7 +74,7 @@ class Corridor:
         try:
             self.route.observer.started()
             self._perform(self.decision.begin(now, key), now)
-        except Exception as error:  # noqa: BLE001 - see above: guarded
+        except Exception as error:  # noqa: BLE001 - guarded, as the file's head says
             self._crash(error)
 
     # The downstream side, see RequestReceiver for what each means.

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from http import HTTPStatus
 
 from sidecar.model.reason import Reason
 from sidecar.transport.stream import DownstreamStream
 from sidecar.wire.message import LENGTH, NO_BODY
+from sidecar.wire.writer import status_line
 
 # What stands in place of a rule's name when no rule of the file is to blame.
 NO_RULE = ""
@@ -98,7 +98,6 @@ def local_reply(
     body = json.dumps(problem, ensure_ascii=True).encode() + b"\n"
     details = f"{reason.code}; rule={rule}" if rule else reason.code
     lines = [
-        f"HTTP/1.1 {reason.status} {_phrase(reason.status)}",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
         f"Proxy-Status: sidecar; error={reason.proxy_error}; details={_quoted(details)}",
@@ -112,7 +111,7 @@ def local_reply(
         lines.append("Connection: close")
     elif keep_alive_token:
         lines.append("Connection: keep-alive")
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    head = status_line(reason.status) + ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     return LocalReply(reason.status, head, b"" if without_body else body)
 
 
@@ -123,12 +122,6 @@ def send_reply(stream: DownstreamStream, reply: LocalReply, close: bool) -> None
     if body:
         stream.send_data(body)
     stream.send_end()
-
-
-def _phrase(status: int) -> str:
-    if status == Reason.DOWNSTREAM_GONE.status:
-        return "Client Closed Request"
-    return HTTPStatus(status).phrase
 
 
 def _quoted(text: str) -> str:

@@ -17,19 +17,12 @@ cdef dict _LINES
 cpdef bytes status_line(int status, bytes reason=*)
 
 @cython.locals(fields=bytes, tail=bytes)
-cpdef bytes request_head(
-    RequestHead head, bytes extra, bytes target=*, bytes host=*, long long body_length=*
-)
+cpdef bytes request_head(RequestHead head, bytes extra)
 
 cdef bytes _request_connection(RequestHead head)
 
 @cython.locals(status=int, line=bytes, tail=bytes, close=bytes)
 cpdef bytes response_head(ResponseHead head, int framing, bint keep_alive, int minor_version, bytes extra=*)
-
-@cython.locals(tail=bytes)
-cpdef bytes local_reply(
-    int status, bytes fields, bytes body, bint keep_alive, int minor_version, bytes request_method=*
-)
 
 cpdef bytes chunk_start(Py_ssize_t size)
 cpdef bytes last_chunk(bytes trailers=*)

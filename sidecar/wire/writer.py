@@ -36,28 +36,21 @@ def status_line(status: int, reason: bytes | None = None) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, reason or b"")
 
 
-def request_head(
-    head: RequestHead, extra: bytes, target: bytes | None = None, host: bytes | None = None, body_length: int = -1
-) -> bytes:
+def request_head(head: RequestHead, extra: bytes) -> bytes:
     """The head to send upstream: always HTTP/1.1, the block as it came, then `extra` and what this hop adds.
 
-    `extra` is the block from `forwarding.py`. `target` replaces the request target, `host` the Host field.
-    `body_length` >= 0 says that a chunked body is sent whole instead, so its length is announced.
+    `extra` is the block from `forwarding.py`.
     """
     fields = head.fields
-    if host is not None:
-        fields = with_host(fields, host)
-    elif head.minor_version == 0 and not head.authority:
+    if head.minor_version == 0 and not head.authority:
         # RFC 9112 section 3.2: HTTP/1.1 upstream needs a Host, which HTTP/1.0 may have left out; it may be empty.
         fields = with_host(fields, b"")
     tail = CHUNK_END
     if head.framing == _CHUNKED:
-        tail = b"Content-Length: %d\r\n\r\n" % body_length if body_length >= 0 else _CODING + tail
+        tail = _CODING + tail
     if head.upgrade or head.te_trailers:
         tail = _request_connection(head) + tail
-    return b"".join(
-        (head.method, b" ", head.origin_target if target is None else target, _REQUEST_END, fields, extra, tail)
-    )
+    return b"".join((head.method, b" ", head.origin_target, _REQUEST_END, fields, extra, tail))
 
 
 def _request_connection(head: RequestHead) -> bytes:
@@ -93,22 +86,6 @@ def response_head(head: ResponseHead, framing: int, keep_alive: bool, minor_vers
     if framing == _CHUNKED:
         tail = _CODING + tail
     return b"".join((line, head.fields, _VIA_11 if head.minor_version else _VIA_10, extra, tail))
-
-
-def local_reply(
-    status: int, fields: bytes, body: bytes, keep_alive: bool, minor_version: int, request_method: bytes = b"GET"
-) -> bytes:
-    """A whole answer of our own in one piece; `body` is left out, its length not, when the request was HEAD."""
-    tail = CHUNK_END
-    if not keep_alive:
-        tail = _CLOSE + tail
-    elif minor_version == 0:
-        tail = _KEEP_ALIVE + tail
-    if status >= 200 and status not in (204, 304):
-        tail = b"Content-Length: %d\r\n" % len(body) + tail
-        if request_method != b"HEAD":
-            tail += body
-    return b"".join((status_line(status), fields, tail))
 
 
 def chunk_start(size: int) -> bytes:
