@@ -81,7 +81,7 @@ class Decision:
         if cause is Cause.STALE and self.replayable and not self.retried and now < self.deadline:
             self.retried = True
             self.fresh = True
-            self.route.observer.retried(cause)
+            self.route.observer.retried(cause.value)
             return self._attempt(now, self.endpoint)
         self.reason = REASON_OF[cause]
         return REJECT

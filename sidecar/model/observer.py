@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 
 
@@ -24,8 +23,18 @@ class RouteObserver(Protocol):
     def rejected(self, rule: str, reason: Reason) -> None:
         """The sidecar answered by itself, because of `rule` (empty where no rule of the file is to blame)."""
 
-    def retried(self, cause: Cause) -> None:
-        """An attempt is repeated because of `cause`."""
+    def shadow_rejected(self, rule: str, reason: Reason) -> None:
+        """`rule` would have answered, but is in shadow mode: the request went on."""
+
+    def retried(self, reason: str) -> None:
+        """An attempt is repeated because of `reason`: a cause's word or a status."""
+
+    def retry_skipped(self, why: str) -> None:
+        """An attempt that the rules would repeat is not: `budget`, `body_too_large`, `not_idempotent`, `deadline`,
+        `circuit_open`."""
+
+    def fell_back(self, kind: str, cause: str) -> None:
+        """The route's fallback answered (`static`, `stale`, or `shadow` when it only would have) instead of `cause`."""
 
 
 class UpstreamObserver(Protocol):
@@ -36,6 +45,19 @@ class UpstreamObserver(Protocol):
 
     def connected(self, result: str) -> None:
         """A connection was opened (`ok`) or not (`connect_failure`, `connect_timeout`)."""
+
+    def ejected(self, endpoint: str, seconds: float) -> None:
+        """An endpoint is taken out for `seconds` after too many failures in a row."""
+
+    def readmitted(self, endpoint: str) -> None:
+        """An ejected endpoint takes attempts again."""
+
+
+class BreakerObserver(Protocol):
+    """Told of one circuit breaker's transitions, after each is complete."""
+
+    def transition(self, before: str, after: str, why: str) -> None:
+        """From one state to another (`closed`, `open`, `half_open`), with a sentence that says why."""
 
 
 class NullRouteObserver:
@@ -52,7 +74,16 @@ class NullRouteObserver:
     def rejected(self, rule: str, reason: Reason) -> None:
         """See RouteObserver."""
 
-    def retried(self, cause: Cause) -> None:
+    def shadow_rejected(self, rule: str, reason: Reason) -> None:
+        """See RouteObserver."""
+
+    def retried(self, reason: str) -> None:
+        """See RouteObserver."""
+
+    def retry_skipped(self, why: str) -> None:
+        """See RouteObserver."""
+
+    def fell_back(self, kind: str, cause: str) -> None:
         """See RouteObserver."""
 
 
@@ -66,3 +97,18 @@ class NullUpstreamObserver:
 
     def connected(self, result: str) -> None:
         """See UpstreamObserver."""
+
+    def ejected(self, endpoint: str, seconds: float) -> None:
+        """See UpstreamObserver."""
+
+    def readmitted(self, endpoint: str) -> None:
+        """See UpstreamObserver."""
+
+
+class NullBreakerObserver:
+    """Told of everything, keeps nothing."""
+
+    __slots__ = ()
+
+    def transition(self, before: str, after: str, why: str) -> None:
+        """See BreakerObserver."""

@@ -31,6 +31,7 @@ class Reason(Enum):
     URI_TOO_LONG = ("uri_too_long", 414, "http_request_error")
     NO_ROUTE = ("no_route", 404, "destination_not_found")
     INTERNAL_ERROR = ("internal_error", 500, "proxy_internal_error")
+    FAULT_INJECTED = ("fault_injected", 503, "http_request_denied")
     DOWNSTREAM_GONE = ("downstream_gone", 499, "http_request_error")
 
     def __init__(self, code: str, status: int, proxy_error: str) -> None:

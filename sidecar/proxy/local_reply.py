@@ -38,6 +38,7 @@ _TITLES: dict[Reason, str] = {
     Reason.URI_TOO_LONG: "The request's target is too long",
     Reason.NO_ROUTE: "No route matches this request",
     Reason.INTERNAL_ERROR: "The proxy failed at this request",
+    Reason.FAULT_INJECTED: "A fault was made on purpose",
     Reason.DOWNSTREAM_GONE: "The client left",
 }
 

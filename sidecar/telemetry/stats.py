@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from sidecar.model.connections import Connections
-from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 
 # Upper bounds in seconds, inclusive. Half a millisecond is what the sidecar and a near backend cost together; a minute
@@ -71,10 +70,9 @@ class RouteStats:
         key = (rule, reason.code)
         self.rejections[key] = self.rejections.get(key, 0) + 1
 
-    def retried(self, cause: Cause) -> None:
+    def retried(self, reason: str) -> None:
         """An attempt is repeated."""
-        word = cause.value
-        self.retries[word] = self.retries.get(word, 0) + 1
+        self.retries[reason] = self.retries.get(reason, 0) + 1
 
 
 class UpstreamStats:

@@ -51,7 +51,7 @@ def test_a_route_tells_its_requests_by_status_class_and_its_refusals_by_reason()
     route.started()
     route.rejected("a", Reason.RATE_LIMITED)
     route.rejected("b", Reason.RATE_LIMITED)
-    route.retried(Cause.RESET)
+    route.retried(Cause.RESET.value)
     (told,) = routes(runtime, stats)
     assert told == {
         "name": "everything",

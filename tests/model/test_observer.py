@@ -17,7 +17,7 @@ def test_the_null_route_observer_hears_everything_and_keeps_nothing() -> None:
     observer.started()
     observer.finished(b"GET", 200, 0.1)
     observer.rejected("rule", Reason.NO_ROUTE)
-    observer.retried(Cause.STALE)
+    observer.retried(Cause.STALE.value)
     assert not hasattr(observer, "__dict__")
 
 

@@ -53,7 +53,7 @@ def busy() -> Stats:
         login.finished(b"GET", 200, seconds)
     login.started()
     login.rejected("login/per-client", Reason.RATE_LIMITED)
-    login.retried(Cause.RESET)
+    login.retried(Cause.RESET.value)
     stats.unrouted.started()
     stats.unrouted.finished(b"BREW", 999, 0.1)
     app = stats.upstream("app")

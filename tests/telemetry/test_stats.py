@@ -92,7 +92,7 @@ def test_refusals_and_retries_are_counted_by_cause() -> None:
     stats.rejected("login/per-client", Reason.RATE_LIMITED)
     stats.rejected("login/per-client", Reason.RATE_LIMITED)
     stats.rejected("", Reason.NO_ENDPOINT)
-    stats.retried(Cause.RESET)
+    stats.retried(Cause.RESET.value)
     assert stats.rejections == {("login/per-client", "rate_limited"): 2, ("", "no_endpoint"): 1}
     assert stats.retries == {"reset": 1}
 
