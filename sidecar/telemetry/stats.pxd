@@ -3,20 +3,32 @@ cimport cython
 cdef class RouteStats:
     cdef dict _counts
     cdef public list buckets
+    cdef public dict fallbacks
     cdef public long in_flight
     cdef public dict rejections
     cdef public dict retries
+    cdef public dict retries_skipped
     cdef public double seconds
+    cdef public dict shadow_rejections
     cpdef started(self)
     @cython.locals(counts=list, place=int)
     cpdef finished(self, bytes method, int status, double seconds)
 
 cdef class UpstreamStats:
+    cdef object _events
     cdef public dict attempts
     cdef public list buckets
     cdef public dict connects
+    cdef public dict ejections
+    cdef public str name
     cdef public double seconds
     cpdef attempt_finished(self, str outcome, double seconds)
+
+cdef class BreakerStats:
+    cdef object _events
+    cdef public str label
+    cdef public str state
+    cdef public dict transitions
 
 @cython.locals(bounds=tuple, low=int, high=int, middle=int, bound=double)
 cpdef int bucket(double seconds) except -1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from sidecar.model.connections import Connections
 from sidecar.model.reason import Reason
+from sidecar.telemetry.events import Events
 
 # Upper bounds in seconds, inclusive. Half a millisecond is what the sidecar and a near backend cost together; a minute
 # is past every default timeout.
@@ -25,11 +26,32 @@ STATUSES = 600
 
 UNROUTED = "-"
 
+# Endpoints that DNS names come and go for as long as the process lives; the oldest count is dropped.
+MAX_EJECTED = 1024
+
+CLOSED = "closed"
+OPEN = "open"
+HALF_OPEN = "half_open"
+BREAKER_STATES = (CLOSED, OPEN, HALF_OPEN)
+
+# One figure of a policy's machine: the metric without its prefix, the values of its labels, the value.
+Reading = tuple[str, tuple[str, ...], float]
+
 
 class RouteStats:
     """What happened on one route; implements RouteObserver."""
 
-    __slots__ = ("_counts", "buckets", "in_flight", "rejections", "retries", "seconds")
+    __slots__ = (
+        "_counts",
+        "buckets",
+        "fallbacks",
+        "in_flight",
+        "rejections",
+        "retries",
+        "retries_skipped",
+        "seconds",
+        "shadow_rejections",
+    )
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -37,7 +59,10 @@ class RouteStats:
         self.buckets: list[int] = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
         self.rejections: dict[tuple[str, str], int] = {}
+        self.shadow_rejections: dict[tuple[str, str], int] = {}
         self.retries: dict[str, int] = {}
+        self.retries_skipped: dict[str, int] = {}
+        self.fallbacks: dict[tuple[str, str], int] = {}
 
     @property
     def requests(self) -> dict[tuple[bytes, int], int]:
@@ -70,21 +95,38 @@ class RouteStats:
         key = (rule, reason.code)
         self.rejections[key] = self.rejections.get(key, 0) + 1
 
+    def shadow_rejected(self, rule: str, reason: Reason) -> None:
+        """A rule in shadow mode would have answered."""
+        key = (rule, reason.code)
+        self.shadow_rejections[key] = self.shadow_rejections.get(key, 0) + 1
+
     def retried(self, reason: str) -> None:
         """An attempt is repeated."""
         self.retries[reason] = self.retries.get(reason, 0) + 1
+
+    def retry_skipped(self, why: str) -> None:
+        """An attempt that the rules would repeat is not."""
+        self.retries_skipped[why] = self.retries_skipped.get(why, 0) + 1
+
+    def fell_back(self, kind: str, cause: str) -> None:
+        """The route's fallback answered, or in shadow mode would have."""
+        key = (kind, cause)
+        self.fallbacks[key] = self.fallbacks.get(key, 0) + 1
 
 
 class UpstreamStats:
     """What happened towards one upstream; implements UpstreamObserver."""
 
-    __slots__ = ("attempts", "buckets", "connects", "seconds")
+    __slots__ = ("_events", "attempts", "buckets", "connects", "ejections", "name", "seconds")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, events: Events) -> None:
+        self.name = name
+        self._events = events
         self.attempts: dict[str, int] = {}
         self.buckets: list[int] = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
         self.connects: dict[str, int] = {}
+        self.ejections: dict[str, int] = {}
 
     def attempt_finished(self, outcome: str, seconds: float) -> None:
         """An attempt ended."""
@@ -96,16 +138,53 @@ class UpstreamStats:
         """A connection was opened, or not."""
         self.connects[result] = self.connects.get(result, 0) + 1
 
+    def ejected(self, endpoint: str, seconds: float) -> None:
+        """An endpoint is taken out for `seconds`."""
+        if endpoint not in self.ejections and len(self.ejections) >= MAX_EJECTED:
+            del self.ejections[next(iter(self.ejections))]
+        self.ejections[endpoint] = self.ejections.get(endpoint, 0) + 1
+        told = {"upstream": self.name, "seconds": round(seconds, 3)}
+        self._events.tell(
+            "ejected", endpoint, f"ejected for {seconds:.0f}s after failures in a row", told, alarming=True
+        )
+
+    def readmitted(self, endpoint: str) -> None:
+        """An ejected endpoint takes attempts again."""
+        self._events.tell("readmitted", endpoint, "takes attempts again", {"upstream": self.name})
+
+
+class BreakerStats:
+    """The transitions of one circuit breaker; implements BreakerObserver. `state` is the one of the last of them."""
+
+    __slots__ = ("_events", "label", "state", "transitions")
+
+    def __init__(self, label: str, events: Events) -> None:
+        self.label = label
+        self._events = events
+        self.state = CLOSED
+        self.transitions: dict[tuple[str, str], int] = {}
+
+    def transition(self, before: str, after: str, why: str) -> None:
+        """The breaker went from one state to another."""
+        self.state = after
+        key = (before, after)
+        self.transitions[key] = self.transitions.get(key, 0) + 1
+        told = {"from": before, "to": after, "why": why}
+        self._events.tell("breaker", self.label, f"{before} to {after}: {why}", told, alarming=after == OPEN)
+
 
 class Stats:
-    """Everything the process counts. Attributes are set by whoever knows them; `route` and `upstream` create by name.
+    """Everything the process counts. Attributes are set by whoever knows them; `route`, `upstream` and `breaker`
+    create by name.
 
     `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing. `config_reloaded_at` in Unix seconds.
-    `endpoint_availability` is asked at each scrape for (upstream, endpoint, available), so it cannot be stale.
+    `endpoint_availability` is asked at each scrape for (upstream, endpoint, available), so it cannot be stale; so is
+    `readings` for what the policies' machines tell of themselves.
     """
 
     __slots__ = (
         "access_log_dropped",
+        "breakers",
         "config_generation",
         "config_hash",
         "config_reloaded_at",
@@ -113,17 +192,21 @@ class Stats:
         "downstream_connections",
         "drain_phase",
         "endpoint_availability",
+        "events",
         "loop_lag",
+        "readings",
         "routes",
         "unrouted",
         "upstream_connections",
         "upstreams",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, events: Events | None = None) -> None:
+        self.events = events or Events()
         self.unrouted = RouteStats()
         self.routes: dict[str, RouteStats] = {}
         self.upstreams: dict[str, UpstreamStats] = {}
+        self.breakers: dict[str, BreakerStats] = {}
         self.downstream_connections = Connections()
         self.upstream_connections = Connections()
         self.config_generation = 0
@@ -134,6 +217,7 @@ class Stats:
         self.loop_lag = 0.0
         self.access_log_dropped = 0
         self.endpoint_availability: Callable[[], Iterable[tuple[str, str, bool]]] = tuple
+        self.readings: Callable[[], Iterable[Reading]] = tuple
 
     def route(self, name: str) -> RouteStats:
         """The route's stats, made at its first mention; one object for a name, over every reload."""
@@ -146,13 +230,21 @@ class Stats:
         """The upstream's stats, made at its first mention; one object for a name, over every reload."""
         stats = self.upstreams.get(name)
         if stats is None:
-            stats = self.upstreams[name] = UpstreamStats()
+            stats = self.upstreams[name] = UpstreamStats(name, self.events)
         return stats
 
-    def keep_only(self, routes: Collection[str], upstreams: Collection[str]) -> None:
+    def breaker(self, label: str) -> BreakerStats:
+        """The breaker's stats, made at its first mention; one object for a label, over every reload."""
+        stats = self.breakers.get(label)
+        if stats is None:
+            stats = self.breakers[label] = BreakerStats(label, self.events)
+        return stats
+
+    def keep_only(self, routes: Collection[str], upstreams: Collection[str], breakers: Collection[str]) -> None:
         """Forget what the rules no longer name, but for routes with exchanges in flight: those go at a later call."""
         self.routes = {name: stats for name, stats in self.routes.items() if name in routes or stats.in_flight}
         self.upstreams = {name: stats for name, stats in self.upstreams.items() if name in upstreams}
+        self.breakers = {label: stats for label, stats in self.breakers.items() if label in breakers}
 
 
 def bucket(seconds: float) -> int:

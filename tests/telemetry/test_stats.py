@@ -8,17 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.model.observer import RouteObserver, UpstreamObserver
+from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
-from sidecar.telemetry.stats import BOUNDS, KNOWN_METHODS, OTHER_METHOD, OTHER_STATUS, RouteStats, Stats, UpstreamStats
+from sidecar.telemetry.events import Events
+from sidecar.telemetry.stats import (
+    BOUNDS,
+    BREAKER_STATES,
+    KNOWN_METHODS,
+    MAX_EJECTED,
+    OTHER_METHOD,
+    OTHER_STATUS,
+    BreakerStats,
+    RouteStats,
+    Stats,
+    UpstreamStats,
+)
 
 
 def test_stats_are_observers() -> None:
     stats = Stats()
     route: RouteObserver = stats.route("a")
     upstream: UpstreamObserver = stats.upstream("app")
+    breaker: BreakerObserver = stats.breaker("upstream.app")
     assert (route, upstream) == (stats.routes["a"], stats.upstreams["app"])
+    assert breaker is stats.breakers["upstream.app"]
 
 
 def test_one_name_has_one_object() -> None:
@@ -26,6 +40,7 @@ def test_one_name_has_one_object() -> None:
     assert stats.route("a") is stats.route("a")
     assert stats.route("a") is not stats.route("b")
     assert stats.upstream("a") is stats.upstream("a")
+    assert stats.breaker("upstream.a") is stats.breaker("upstream.a")
 
 
 def test_bounds_rise() -> None:
@@ -98,7 +113,7 @@ def test_refusals_and_retries_are_counted_by_cause() -> None:
 
 
 def test_attempts_and_connects_are_counted_by_result() -> None:
-    stats = UpstreamStats()
+    stats = UpstreamStats("app", Events())
     stats.attempt_finished("success", 0.002)
     stats.attempt_finished("5xx", 0.3)
     stats.attempt_finished("success", 0.0001)
@@ -117,10 +132,82 @@ def test_names_that_left_the_rules_are_forgotten_once_nothing_is_in_flight() -> 
     stats.route("gone")
     stats.upstream("gone")
     app = stats.upstream("app")
+    stats.breaker("upstream.gone")
+    breaker = stats.breaker("upstream.app")
     busy.started()
-    stats.keep_only(["kept"], ["app"])
+    stats.keep_only(["kept"], ["app"], ["upstream.app"])
     assert stats.routes == {"busy": busy, "kept": kept}
     assert stats.upstreams == {"app": app}
+    assert stats.breakers == {"upstream.app": breaker}
     busy.finished(b"GET", 200, 0.1)
-    stats.keep_only(["kept"], ["app"])
+    stats.keep_only(["kept"], ["app"], [])
     assert stats.routes == {"kept": kept}
+
+
+def test_what_a_shadow_rule_would_have_refused_is_counted_apart() -> None:
+    stats = RouteStats()
+    stats.shadow_rejected("login/per-client", Reason.RATE_LIMITED)
+    stats.shadow_rejected("login/per-client", Reason.RATE_LIMITED)
+    assert stats.shadow_rejections == {("login/per-client", "rate_limited"): 2}
+    assert stats.rejections == {}
+
+
+def test_retries_not_made_and_fallbacks_are_counted_by_cause() -> None:
+    stats = RouteStats()
+    for why in ("budget", "deadline", "budget"):
+        stats.retry_skipped(why)
+    stats.fell_back("static", "circuit_open")
+    stats.fell_back("shadow", "circuit_open")
+    stats.fell_back("static", "circuit_open")
+    assert stats.retries_skipped == {"budget": 2, "deadline": 1}
+    assert stats.fallbacks == {("static", "circuit_open"): 2, ("shadow", "circuit_open"): 1}
+
+
+def test_an_ejection_is_counted_and_told() -> None:
+    events = Events()
+    stats = UpstreamStats("app", events)
+    stats.ejected("app/127.0.0.1:1", 30.0)
+    stats.readmitted("app/127.0.0.1:1")
+    stats.ejected("app/127.0.0.1:1", 60.0)
+    assert stats.ejections == {"app/127.0.0.1:1": 2}
+    assert [(one.kind, one.subject) for one in events.recent] == [
+        ("ejected", "app/127.0.0.1:1"),
+        ("readmitted", "app/127.0.0.1:1"),
+        ("ejected", "app/127.0.0.1:1"),
+    ]
+    assert events.recent[2].fields == {"upstream": "app", "seconds": 60.0}
+
+
+def test_endpoints_that_come_and_go_do_not_make_the_counts_grow_for_ever() -> None:
+    stats = UpstreamStats("app", Events())
+    for number in range(MAX_EJECTED + 10):
+        stats.ejected(f"app/{number}", 1.0)
+    stats.ejected(f"app/{MAX_EJECTED}", 1.0)
+    assert len(stats.ejections) == MAX_EJECTED
+    assert "app/9" not in stats.ejections
+    assert stats.ejections[f"app/{MAX_EJECTED}"] == 2
+
+
+def test_a_breaker_s_transitions_are_counted_and_told_with_their_reason() -> None:
+    events = Events()
+    stats = BreakerStats("upstream.app", events)
+    assert stats.state == "closed"
+    stats.transition("closed", "open", "6 of 10 attempts failed within 10s")
+    stats.transition("open", "half_open", "30s are over")
+    stats.transition("half_open", "open", "a probe failed")
+    assert stats.state == "open"
+    assert stats.state in BREAKER_STATES
+    assert stats.transitions == {("closed", "open"): 1, ("open", "half_open"): 1, ("half_open", "open"): 1}
+    first = events.recent[0]
+    assert (first.kind, first.subject) == ("breaker", "upstream.app")
+    assert first.text == "closed to open: 6 of 10 attempts failed within 10s"
+    assert first.fields == {"from": "closed", "to": "open", "why": "6 of 10 attempts failed within 10s"}
+
+
+def test_all_stats_tell_one_ring_of_events() -> None:
+    events = Events()
+    stats = Stats(events)
+    stats.upstream("app").readmitted("app/127.0.0.1:1")
+    stats.breaker("route.login").transition("open", "closed", "by hand")
+    assert [one.subject for one in events.recent] == ["app/127.0.0.1:1", "route.login"]
+    assert stats.events is events

@@ -1,0 +1,83 @@
+"""What changed state, and why: the last events for people who look, and one line each in the process's log.
+
+Owns the ring and the words of the log line. An event is rare by nature (a breaker opens, an endpoint is ejected,
+somebody commands), so it may cost what a log line costs; nothing that happens with every request may become one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+_LOG = logging.getLogger("sidecar.events")
+
+# Enough to see how a bad quarter of an hour began, too little to weigh anything.
+KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change. `time` in Unix seconds; `subject` is the name of what changed, `fields` are plain values."""
+
+    time: float
+    kind: str
+    subject: str
+    text: str
+    fields: Mapping[str, object]
+
+    def as_mapping(self) -> dict[str, object]:
+        """The event as JSON shows it."""
+        return {
+            "time": round(self.time, 3),
+            "kind": self.kind,
+            "subject": self.subject,
+            "text": self.text,
+            "fields": dict(self.fields),
+        }
+
+
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """The last events of the process; `wall` is Unix seconds."""
+
+    __slots__ = ("_listeners", "_ring", "_wall")
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._ring: deque[Event] = deque(maxlen=KEPT)
+        # Keyed by a fresh object each: the same callable may subscribe twice, and each of them leaves by itself.
+        self._listeners: dict[object, Listener] = {}
+
+    @property
+    def recent(self) -> tuple[Event, ...]:
+        """The last 256 events at most, the oldest first."""
+        return tuple(self._ring)
+
+    def tell(
+        self, kind: str, subject: str, text: str, fields: Mapping[str, object] | None = None, *, alarming: bool = False
+    ) -> None:
+        """Note an event; `alarming` ones are logged as warnings, others as information. Never raises."""
+        event = Event(self._wall(), kind, subject, text, fields or {})
+        self._ring.append(event)
+        told = {"event": kind, "subject": subject, **event.fields}
+        _LOG.log(logging.WARNING if alarming else logging.INFO, "%s: %s", subject, text, extra={"fields": told})
+        for listener in tuple(self._listeners.values()):
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - whoever listens must not undo what has already happened
+                _LOG.exception("a listener failed at an event of %s", subject)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with each event from now on, on the thread that tells it. Returns what ends that."""
+        ticket = object()
+        self._listeners[ticket] = listener
+
+        def leave() -> None:
+            self._listeners.pop(ticket, None)
+
+        return leave
