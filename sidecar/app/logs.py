@@ -23,6 +23,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        for name, value in record.__dict__.get("fields", {}).items():  # what `extra={"fields": …}` of a call said
+            told.setdefault(name, value)
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
         return json.dumps(told, ensure_ascii=False, default=str)

@@ -12,7 +12,8 @@ class ExchangeRecord:
     """The fields of an access log line; `reason` is None when the answer came from the upstream.
 
     `path` is without the query, which may hold secrets. `detail` says what went wrong, for the operator; it
-    may name an address, which the client is never told. `duration_ms` runs from the request's first byte to the end
+    may name an address, which the client is never told. `fallback` is the kind of the fallback that answered (`static`,
+    `stale`), empty when none did. `duration_ms` runs from the request's first byte to the end
     of its exchange; `bytes_in` and `bytes_out` count body bytes on the downstream side.
     """
 
@@ -24,6 +25,7 @@ class ExchangeRecord:
         "detail",
         "duration_ms",
         "endpoint",
+        "fallback",
         "method",
         "path",
         "reason",
@@ -48,6 +50,7 @@ class ExchangeRecord:
         self.upstream = ""
         self.endpoint = ""
         self.attempts = 0
+        self.fallback = ""
         self.bytes_in = 0
         self.bytes_out = 0
         self.client = ""

@@ -131,6 +131,7 @@ def _fields(record: ExchangeRecord, moment: str) -> dict[str, object]:
         "upstream": record.upstream,
         "endpoint": record.endpoint,
         "attempts": record.attempts,
+        "fallback": record.fallback,
         "bytes_in": record.bytes_in,
         "bytes_out": record.bytes_out,
         "client": record.client,

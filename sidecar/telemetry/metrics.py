@@ -24,6 +24,15 @@ from sidecar.telemetry.stats import BOUNDS, OTHER_STATUS, UNROUTED, RouteStats, 
 
 _LES = (*(repr(bound) for bound in BOUNDS), "+Inf")
 
+# What `Stats.readings` may tell: metric, whether it only grows, help, labels.
+_READINGS: tuple[tuple[str, bool, str, tuple[str, ...]], ...] = (
+    ("breaker_state", False, "1 for the state a circuit breaker is in, 0 for the others.", ("breaker", "state")),
+    ("concurrency_in_flight", False, "Requests that hold a place of the concurrency limit.", ("route",)),
+    ("concurrency_queued", False, "Requests that wait for a place of the concurrency limit.", ("route",)),
+    ("rate_limit_evictions", True, "Keys forgotten before their bucket was full again.", ("route", "rule")),
+    ("retry_budget_available", False, "Retries that the budget would allow now.", ("upstream",)),
+)
+
 
 class Metrics:
     """Renders what the process counts, with the process's own memory, CPU and descriptors where the system tells."""
@@ -58,6 +67,8 @@ class StatsCollector(Collector):
         routes = [*sorted(stats.routes.items()), (UNROUTED, stats.unrouted)]
         yield from _requests(routes)
         yield from _attempts(stats)
+        yield from _breakers(stats)
+        yield from _readings(stats)
         yield from _connections(stats)
         yield from _config(stats)
         yield from _process(stats)
@@ -73,7 +84,12 @@ def _requests(routes: Sequence[tuple[str, RouteStats]]) -> Iterator[Metric]:
     )
     in_flight = _gauge("requests_in_flight", "Exchanges that have begun and not ended.", "route")
     rejections = _counter("rejections", "Answers the sidecar made itself, by cause.", "route", "rule", "reason")
+    shadows = _counter(
+        "shadow_rejections", "Answers that rules in shadow mode would have made.", "route", "rule", "reason"
+    )
     retries = _counter("retries", "Attempts that were repeated, by what went wrong.", "route", "reason")
+    skipped = _counter("retries_skipped", "Attempts that were not repeated, by what forbade it.", "route", "why")
+    fallbacks = _counter("fallbacks", "Answers that a fallback made, by what they stand for.", "route", "kind", "cause")
     for name, route in routes:
         for (method, status), count in sorted(route.requests.items()):
             shown = "other" if status == OTHER_STATUS else str(status)
@@ -82,9 +98,15 @@ def _requests(routes: Sequence[tuple[str, RouteStats]]) -> Iterator[Metric]:
         in_flight.add_metric([name], route.in_flight)
         for (rule, reason), count in sorted(route.rejections.items()):
             rejections.add_metric([name, rule, reason], count)
+        for (rule, reason), count in sorted(route.shadow_rejections.items()):
+            shadows.add_metric([name, rule, reason], count)
         for cause, count in sorted(route.retries.items()):
             retries.add_metric([name, cause], count)
-    yield from (requests, durations, in_flight, rejections, retries)
+        for why, count in sorted(route.retries_skipped.items()):
+            skipped.add_metric([name, why], count)
+        for (kind, cause), count in sorted(route.fallbacks.items()):
+            fallbacks.add_metric([name, kind, cause], count)
+    yield from (requests, durations, in_flight, rejections, shadows, retries, skipped, fallbacks)
 
 
 def _attempts(stats: Stats) -> Iterator[Metric]:
@@ -93,16 +115,40 @@ def _attempts(stats: Stats) -> Iterator[Metric]:
         "sidecar_attempt_duration_seconds", "From an attempt's begin to its end.", labels=["upstream"]
     )
     connects = _counter("pool_connects", "Connections opened, or not.", "upstream", "result")
+    ejections = _counter("ejections", "Times an endpoint was taken out after failures.", "upstream", "endpoint")
     for name, upstream in sorted(stats.upstreams.items()):
         for outcome, count in sorted(upstream.attempts.items()):
             attempts.add_metric([name, outcome], count)
         durations.add_metric([name], _cumulated(upstream.buckets), upstream.seconds)
         for result, count in sorted(upstream.connects.items()):
             connects.add_metric([name, result], count)
+        for endpoint, count in sorted(upstream.ejections.items()):
+            ejections.add_metric([name, endpoint], count)
     available = _gauge("endpoint_available", "1 while the endpoint takes attempts.", "upstream", "endpoint")
     for upstream_name, endpoint, is_available in stats.endpoint_availability():
         available.add_metric([upstream_name, endpoint], int(is_available))
-    yield from (attempts, durations, connects, available)
+    yield from (attempts, durations, connects, available, ejections)
+
+
+def _breakers(stats: Stats) -> Iterator[Metric]:
+    transitions = _counter("breaker_transitions", "Changes of a breaker's state.", "breaker", "from", "to")
+    for label, breaker in sorted(stats.breakers.items()):
+        for (before, after), count in sorted(breaker.transitions.items()):
+            transitions.add_metric([label, before, after], count)
+    yield transitions
+
+
+def _readings(stats: Stats) -> Iterator[Metric]:
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for name, labels, value in stats.readings():
+        # Two machines with the same labels are one sample: a scraper refuses an exposition that has it twice.
+        values = found.setdefault(name, {})
+        values[labels] = values.get(labels, 0.0) + value
+    for name, grows, text, label_names in _READINGS:
+        family = _counter(name, text, *label_names) if grows else _gauge(name, text, *label_names)
+        for labels, value in sorted(found.get(name, {}).items()):
+            family.add_metric(list(labels), value)
+        yield family
 
 
 def _connections(stats: Stats) -> Iterator[Metric]:

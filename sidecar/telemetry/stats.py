@@ -247,6 +247,11 @@ class Stats:
         self.breakers = {label: stats for label, stats in self.breakers.items() if label in breakers}
 
 
+def breaker_state_readings(label: str, state: str) -> list[Reading]:
+    """A breaker's state as readings: 1 for the state it is in, 0 for the others."""
+    return [("breaker_state", (label, one), float(one == state)) for one in BREAKER_STATES]
+
+
 def bucket(seconds: float) -> int:
     """The place of a duration in a histogram: the first bound that is not below it. (`bisect`, typed when compiled.)"""
     bounds = BOUNDS

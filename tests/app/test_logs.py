@@ -30,6 +30,16 @@ def test_json_is_one_object_a_line_even_with_a_line_break_in_it() -> None:
     assert told["time"].endswith("Z")
 
 
+def test_json_carries_the_fields_of_a_call_and_none_of_them_replaces_what_every_line_has() -> None:
+    stream = io.StringIO()
+    set_up("info", "json", stream)
+    fields = {"event": "breaker", "level": "no level", "subject": "upstream.app"}
+    logging.getLogger("sidecar.events").info("opened", extra={"fields": fields})
+    told = json.loads(stream.getvalue())
+    assert list(told) == ["time", "level", "logger", "message", "event", "subject"]
+    assert (told["level"], told["event"], told["subject"]) == ("info", "breaker", "upstream.app")
+
+
 def test_json_carries_the_traceback_in_its_own_field() -> None:
     stream = io.StringIO()
     set_up("info", "json", stream)

@@ -20,7 +20,7 @@ from sidecar.telemetry.stats import Stats
 
 FIELDS = (
     "time", "level", "request_id", "trace_id", "route", "method", "path", "status", "reason", "rule", "duration_ms",
-    "upstream", "endpoint", "attempts", "bytes_in", "bytes_out", "client", "detail",
+    "upstream", "endpoint", "attempts", "fallback", "bytes_in", "bytes_out", "client", "detail",
 )  # fmt: skip
 
 
@@ -58,14 +58,14 @@ def test_a_line_has_every_field_in_order() -> None:
     made.request_id, made.trace_id = b"r1", b"t1"
     made.route, made.rule, made.upstream, made.endpoint = "login", "login/breaker", "app", "app/127.0.0.1:1"
     made.duration_ms, made.attempts, made.bytes_in, made.bytes_out, made.client = 1.23456, 2, 3, 4, "192.0.2.7"
-    made.detail = "refused"
+    made.detail, made.fallback = "refused", "static"
     log.log.exchange(made)
     assert log.page[0].endswith(b"\n")
     (line,) = log.lines()
     assert tuple(line) == FIELDS
     assert list(line.values()) == [
         "2023-11-14T22:13:20.250Z", "error", "r1", "t1", "login", "GET", "/login", 503, "circuit_open", "login/breaker",
-        1.235, "app", "app/127.0.0.1:1", 2, 3, 4, "192.0.2.7", "refused",
+        1.235, "app", "app/127.0.0.1:1", 2, "static", 3, 4, "192.0.2.7", "refused",
     ]  # fmt: skip
 
 

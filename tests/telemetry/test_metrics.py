@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from sidecar.telemetry.metrics import Metrics
-from sidecar.telemetry.stats import Stats
+from sidecar.telemetry.stats import BREAKER_STATES, Stats, breaker_state_readings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -25,11 +25,21 @@ PROMISED = {
     "sidecar_request_duration_seconds_bucket": {"route", "le"},
     "sidecar_requests_in_flight": {"route"},
     "sidecar_rejections_total": {"route", "rule", "reason"},
+    "sidecar_shadow_rejections_total": {"route", "rule", "reason"},
     "sidecar_retries_total": {"route", "reason"},
+    "sidecar_retries_skipped_total": {"route", "why"},
+    "sidecar_fallbacks_total": {"route", "kind", "cause"},
     "sidecar_attempts_total": {"upstream", "outcome"},
     "sidecar_attempt_duration_seconds_bucket": {"upstream", "le"},
     "sidecar_pool_connects_total": {"upstream", "result"},
     "sidecar_endpoint_available": {"upstream", "endpoint"},
+    "sidecar_ejections_total": {"upstream", "endpoint"},
+    "sidecar_breaker_state": {"breaker", "state"},
+    "sidecar_breaker_transitions_total": {"breaker", "from", "to"},
+    "sidecar_concurrency_in_flight": {"route"},
+    "sidecar_concurrency_queued": {"route"},
+    "sidecar_rate_limit_evictions_total": {"route", "rule"},
+    "sidecar_retry_budget_available": {"upstream"},
     "sidecar_connections": {"side", "state"},
     "sidecar_config_generation": set(),
     "sidecar_config_reloads_total": {"result"},
@@ -53,12 +63,24 @@ def busy() -> Stats:
         login.finished(b"GET", 200, seconds)
     login.started()
     login.rejected("login/per-client", Reason.RATE_LIMITED)
+    login.shadow_rejected("login/probation", Reason.RATE_LIMITED)
     login.retried(Cause.RESET.value)
+    login.retry_skipped("budget")
+    login.fell_back("static", "circuit_open")
     stats.unrouted.started()
     stats.unrouted.finished(b"BREW", 999, 0.1)
     app = stats.upstream("app")
     app.attempt_finished("success", 0.01)
     app.connected("ok")
+    app.ejected("app/127.0.0.1:2", 30.0)
+    stats.breaker("upstream.app").transition("closed", "open", "by hand")
+    stats.readings = lambda: [
+        *breaker_state_readings("upstream.app", "open"),
+        ("concurrency_in_flight", ("login",), 5),
+        ("concurrency_queued", ("login",), 2),
+        ("rate_limit_evictions", ("login", "login/per-client"), 9),
+        ("retry_budget_available", ("app",), 12.5),
+    ]
     stats.downstream_connections.active = 3
     stats.upstream_connections.idle = 2
     stats.config_generation = 4
@@ -101,13 +123,25 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "requests_total", route="-", method="OTHER", status="other") == 1
     assert value(found, "requests_in_flight", route="login") == 1
     assert value(found, "rejections_total", route="login", rule="login/per-client", reason="rate_limited") == 1
+    assert value(found, "shadow_rejections_total", route="login", rule="login/probation", reason="rate_limited") == 1
     assert value(found, "retries_total", route="login", reason="reset") == 1
+    assert value(found, "retries_skipped_total", route="login", why="budget") == 1
+    assert value(found, "fallbacks_total", route="login", kind="static", cause="circuit_open") == 1
     assert value(found, "attempts_total", upstream="app", outcome="success") == 1
     assert value(found, "pool_connects_total", upstream="app", result="ok") == 1
     assert value(found, "connections", side="downstream", state="active") == 3
     assert value(found, "connections", side="upstream", state="idle") == 2
     assert value(found, "endpoint_available", upstream="app", endpoint="app/127.0.0.1:1") == 1
     assert value(found, "endpoint_available", upstream="app", endpoint="app/127.0.0.1:2") == 0
+    assert value(found, "ejections_total", upstream="app", endpoint="app/127.0.0.1:2") == 1
+    transition = {"breaker": "upstream.app", "from": "closed", "to": "open"}
+    assert value(found, "breaker_transitions_total", **transition) == 1
+    states = {state: value(found, "breaker_state", breaker="upstream.app", state=state) for state in BREAKER_STATES}
+    assert states == {"closed": 0, "open": 1, "half_open": 0}
+    assert value(found, "concurrency_in_flight", route="login") == 5
+    assert value(found, "concurrency_queued", route="login") == 2
+    assert value(found, "rate_limit_evictions_total", route="login", rule="login/per-client") == 9
+    assert value(found, "retry_budget_available", upstream="app") == 12.5
     assert value(found, "config_generation") == 4
     assert value(found, "config_info", hash="abc") == 1
     assert value(found, "config_last_reload_timestamp_seconds") == 1_700_000_000
@@ -169,6 +203,12 @@ def test_two_registries_do_not_disturb_each_other() -> None:
     one, two = Metrics(Stats(), {}), Metrics(busy(), {})
     assert b'route="login"' not in one.render("")[0]
     assert b'route="login"' in two.render("")[0]
+
+
+def test_two_machines_of_one_place_are_one_sample() -> None:
+    stats = Stats()
+    stats.readings = lambda: [("concurrency_queued", ("a",), 2), ("concurrency_queued", ("a",), 3)]
+    assert value(samples(stats), "concurrency_queued", route="a") == 5
 
 
 def test_names_of_any_spelling_stay_inside_their_quotes() -> None:
