@@ -1,0 +1,166 @@
+"""What heads say about being kept: Cache-Control, Vary, Age, dates, and the block of fields that may be replayed.
+
+Owns the syntax: bytes in, plain values out. May not know what is kept, for how long, or what for; the wall clock is
+an argument. Whatever cannot be read in one way only is answered with the value that forbids keeping.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sidecar.wire.fieldnames import TOKEN_BYTES
+from sidecar.wire.hop import list_items, without_fields
+
+NO_SECONDS = -1  # of a directive: it has no argument, or one that is no number of seconds
+NO_DATE = -1.0  # of a date: absent, unreadable, or before 1970
+
+# RFC 9111 section 1.2.2: more than a recipient can hold counts as 2^31.
+MAX_SECONDS = 1 << 31
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+# One member of the list, or nothing between two commas (RFC 9110 section 5.6.1), up to its comma or the end.
+_DIRECTIVE = re.compile(
+    rb"[ \t]*(?:(" + _TOKEN + rb'+)(?:=(?:"((?:[^"\\]|\\.)*)"|(' + _TOKEN + rb"*)))?[ \t]*)?(?:,|\Z)", re.DOTALL
+)
+
+# What belongs to the one exchange that fetched an answer, or is written anew when it is replayed. `Trailer` announces
+# fields that are not kept; an upstream's X-Request-Id names a request of somebody else.
+_NOT_REPLAYED = frozenset({b"age", b"content-length", b"trailer", b"x-request-id"})
+
+
+def cache_directives(control: bytes | None, pragma: bytes | None) -> dict[bytes, int] | None:
+    """The directives of a Cache-Control value by lower-case name, each with its seconds; None when it is malformed.
+
+    The first of duplicates counts (RFC 9111 section 4.2.1). The qualified forms of `private` and `no-cache` read as
+    the plain ones, as sections 5.2.2.4 and 5.2.2.7 let a cache do. `Pragma: no-cache` counts where there is no
+    Cache-Control (section 5.4).
+    """
+    if control is None:
+        return {b"no-cache": NO_SECONDS} if pragma is not None and b"no-cache" in pragma.lower() else {}
+    found: dict[bytes, int] = {}
+    at = 0
+    while at < len(control):
+        match = _DIRECTIVE.match(control, at)
+        if match is None:
+            return None
+        name, quoted, plain = match.groups()
+        if name is not None:
+            found.setdefault(name.lower(), delta_seconds(plain if quoted is None else quoted))
+        at = match.end()
+    return found
+
+
+def delta_seconds(value: bytes | None) -> int:
+    """Whole seconds (RFC 9111 section 1.2.2), at most `MAX_SECONDS`; `NO_SECONDS` for anything else."""
+    if value is None or not value.isdigit():
+        return NO_SECONDS
+    # Ten digits hold 2^31; more would only be the work of a huge integer.
+    return min(int(value), MAX_SECONDS) if len(value.lstrip(b"0")) <= 10 else MAX_SECONDS
+
+
+def age_seconds(value: bytes | None) -> int:
+    """The seconds of an Age value, 0 where it says none: of a list the first, one that is no number is ignored (RFC
+    9111 section 5.1)."""
+    if value is None:
+        return 0
+    return max(0, delta_seconds(value.partition(b",")[0].strip(b" \t")))
+
+
+def vary_names(value: bytes | None) -> tuple[bytes, ...] | None:
+    """The request fields that chose an answer, lower case, sorted, each once. None: no other request may have it, as
+    with `*` (RFC 9111 section 4.1), or the value cannot be read."""
+    if value is None:
+        return ()
+    names = list_items(value.lower())
+    for name in names:
+        if name == b"*" or name.translate(None, TOKEN_BYTES):
+            return None
+    return tuple(sorted(set(names)))
+
+
+def replayable(fields: bytes, wall: float) -> bytes:
+    """A response's field lines as they may be sent again: without what belongs to one exchange, and with the Date of
+    its arrival where it had none (RFC 9110 section 6.6.1). `wall` is that instant in seconds since 1970."""
+    kept = without_fields(fields, _NOT_REPLAYED)
+    if kept[:5].lower() == b"date:" or b"\r\ndate:" in kept.lower():
+        return kept
+    return kept + b"Date: " + http_date(wall) + b"\r\n"
+
+
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+_DAYS = (b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed")  # 1970 began on a Thursday
+
+_CLOCK = rb"(?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9]):(?P<second>[0-5][0-9]|60)"
+_MONTH = rb"(?P<month>" + b"|".join(_MONTHS) + rb")"
+# RFC 9110 section 5.6.7: a recipient takes all three forms. The name of the day adds nothing that could be checked.
+_FORMS = (
+    re.compile(rb"[A-Z][a-z]{2}, (?P<day>[0-9]{2}) " + _MONTH + rb" (?P<year>[0-9]{4}) " + _CLOCK + rb" GMT"),
+    re.compile(rb"[A-Z][a-z]{5,8}, (?P<day>[0-9]{2})-" + _MONTH + rb"-(?P<year>[0-9]{2}) " + _CLOCK + rb" GMT"),
+    re.compile(rb"[A-Z][a-z]{2} " + _MONTH + rb" (?P<day>[ 0-9][0-9]) " + _CLOCK + rb" (?P<year>[0-9]{4})"),
+)
+_SECONDS_OF_DAY = 86400
+
+
+def parse_http_date(value: bytes | None, wall: float) -> float:
+    """Seconds since 1970 of an HTTP-date in any of its three forms; `NO_DATE` for anything else.
+
+    `wall` is the present: a year of two digits more than 50 years ahead of it is of the century before.
+    """
+    if value is None:
+        return NO_DATE
+    for form in _FORMS:
+        match = form.fullmatch(value)
+        if match is not None:
+            break
+    else:
+        return NO_DATE
+    year, month, day = int(match["year"]), _MONTHS.index(match["month"]) + 1, int(match["day"])
+    if len(match["year"]) == 2:
+        this_year = _year_month_day(int(wall) // _SECONDS_OF_DAY)[0]
+        year += this_year - this_year % 100
+        if year > this_year + 50:
+            year -= 100
+    days = _days_since_1970(year, month, day)
+    # A day that its month does not have comes back as another one.
+    if days < 0 or _year_month_day(days) != (year, month, day):
+        return NO_DATE
+    clock = int(match["hour"]) * 3600 + int(match["minute"]) * 60 + int(match["second"])
+    return float(days * _SECONDS_OF_DAY + clock)
+
+
+def http_date(wall: float) -> bytes:
+    """An instant in seconds since 1970 as IMF-fixdate (RFC 9110 section 5.6.7)."""
+    days, clock = divmod(max(0, int(wall)), _SECONDS_OF_DAY)
+    year, month, day = _year_month_day(days)
+    return b"%s, %02d %s %04d %02d:%02d:%02d GMT" % (
+        _DAYS[days % 7],
+        day,
+        _MONTHS[month - 1],
+        year,
+        clock // 3600,
+        clock // 60 % 60,
+        clock % 60,
+    )
+
+
+# The proleptic Gregorian calendar counted from the first of March of year 0, so that the leap day is a year's last;
+# a standard module would do it, but every one of them can also ask the clock, and nothing here may.
+_DAYS_OF_ERA = 146097  # 400 years
+_DAYS_UNTIL_1970 = 719468
+
+
+def _days_since_1970(year: int, month: int, day: int) -> int:
+    year -= month <= 2
+    era, year_of_era = divmod(year, 400)
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
+    return era * _DAYS_OF_ERA + day_of_era - _DAYS_UNTIL_1970
+
+
+def _year_month_day(days: int) -> tuple[int, int, int]:
+    era, day_of_era = divmod(days + _DAYS_UNTIL_1970, _DAYS_OF_ERA)
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted = (5 * day_of_year + 2) // 153
+    month = shifted + 3 if shifted < 10 else shifted - 9
+    return era * 400 + year_of_era + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1
