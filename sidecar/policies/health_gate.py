@@ -1,6 +1,6 @@
 """Which endpoints are available: active probes, passive ejection, a slow start, and what to do when none is.
 
-Knows no clock and no socket; here is what a rule may say about it.
+Knows no clock and no socket; here is what a rule may say about it. The machines: ejection.py, slow_start.py.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class EjectionSpec:
             ("consecutive_failures", self.consecutive_failures >= 1, "must be at least 1"),
             ("base", self.base > 0, "must be more than 0"),
             ("max", self.max >= self.base, "must be at least base"),
+            ("max_ejected_ratio", self.max_ejected_ratio > 0, "is 0, so nothing could be ejected; drop `ejection`"),
         )
 
 

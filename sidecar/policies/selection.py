@@ -14,6 +14,7 @@ from math import log
 from random import Random
 from typing import Annotated, ClassVar, Literal, Protocol, TypeVar
 
+from sidecar.policies.slow_start import FULL
 from sidecar.policies.units import KeySource, Mode, demand
 
 
@@ -50,7 +51,11 @@ class Candidate(Protocol):
 
     @property
     def weight(self) -> int:
-        """Its share; at least 1."""
+        """What the rules say of its share; at least 1."""
+
+    @property
+    def share(self) -> int:
+        """Its share now, in hundredths of `weight`: 100 times as much, or less during its slow start."""
 
     @property
     def in_flight(self) -> int:
@@ -68,7 +73,7 @@ class Strategy(Protocol):
 
 
 class RoundRobin:
-    """Each in turn, smoothly by weight: 3 and 1 gives a a b a, never a a a b (nginx's smooth weighting)."""
+    """Each in turn, smoothly by share: 3 and 1 gives a a b a, never a a a b (nginx's smooth weighting)."""
 
     __slots__ = ("_credits",)
 
@@ -76,16 +81,16 @@ class RoundRobin:
         self._credits: dict[str, int] = {}
 
     def pick(self, candidates: Sequence[C], key: str | None, rng: Random) -> C | None:
-        """The candidate with the most credit: each earns its weight a turn, the chosen one pays for all."""
+        """The candidate with the most credit: each earns its share a turn, the chosen one pays for all."""
         if len(candidates) < 2:
             return candidates[0] if candidates else None
         credits_left = self._credits
         best: C | None = None
         best_credit = total = 0
         for candidate in candidates:
-            weight = candidate.weight
-            total += weight
-            credit = credits_left.get(candidate.name, 0) + weight
+            share = candidate.share
+            total += share
+            credit = credits_left.get(candidate.name, 0) + share
             credits_left[candidate.name] = credit
             if best is None or credit > best_credit:
                 best, best_credit = candidate, credit
@@ -98,24 +103,24 @@ class RoundRobin:
 
 
 class RandomChoice:
-    """Any, as likely as its weight."""
+    """Any, as likely as its share."""
 
     __slots__ = ()
 
     def pick(self, candidates: Sequence[C], key: str | None, rng: Random) -> C | None:
-        """A candidate drawn by weight."""
+        """A candidate drawn by share."""
         if len(candidates) < 2:
             return candidates[0] if candidates else None
         return candidates[_draw(candidates, rng)]
 
 
 class LeastRequests:
-    """The better of two drawn by weight: nearly as even as asking all, and it does not stampede to the newest."""
+    """The better of two: nearly as even as asking all (Mitzenmacher, "The power of two choices"), and no stampede."""
 
     __slots__ = ()
 
     def pick(self, candidates: Sequence[C], key: str | None, rng: Random) -> C | None:
-        """Of two different candidates the one with fewer requests in flight for its weight; the first on a tie."""
+        """Of two different candidates the one with fewer requests in flight for its share; the first on a tie."""
         count = len(candidates)
         if count < 2:
             return candidates[0] if candidates else None
@@ -123,8 +128,11 @@ class LeastRequests:
         first = int(rng.random() * count)
         second = int(rng.random() * (count - 1))
         one, other = candidates[first], candidates[second + (second >= first)]
+        share, rival_share = one.share, other.share
+        if share != rival_share and (share < one.weight * FULL or rival_share < other.weight * FULL):
+            return _warming(one, other, rng)
         # The request to come counts, so that an idle heavy endpoint wins over an idle light one.
-        load, rival = (one.in_flight + 1) * other.weight, (other.in_flight + 1) * one.weight
+        load, rival = (one.in_flight + 1) * rival_share, (other.in_flight + 1) * share
         return other if rival < load else one
 
 
@@ -137,7 +145,7 @@ class Hash:
     __slots__ = ()
 
     def pick(self, candidates: Sequence[C], key: str | None, rng: Random) -> C | None:
-        """The candidate with the highest score for the key; without a key, one drawn by weight."""
+        """The candidate with the highest score for the key; without a key, one drawn by share."""
         if len(candidates) < 2:
             return candidates[0] if candidates else None
         if key is None:
@@ -152,16 +160,29 @@ def _score(seed: bytes, candidate: Candidate) -> float:
     name = candidate.name.encode("utf-8", "surrogateescape")
     digest = blake2b(b"%d:%b%b" % (len(name), name, seed), digest_size=8).digest()
     fraction = (int.from_bytes(digest, "big") + 0.5) / 2.0**64
-    return float("inf") if fraction >= 1.0 else -candidate.weight / log(fraction)
+    return float("inf") if fraction >= 1.0 else -candidate.share / log(fraction)
+
+
+def _warming(one: C, other: C, rng: Random) -> C:
+    """The choice of two when a slow start is under way.
+
+    By load alone a newcomer gets nothing while both are idle, and everything while both are busy. So chance comes
+    first, by share; a newcomer that it favours must also not be busier for its weight than the other.
+    """
+    total = one.share + other.share
+    chosen, rest = (one, other) if rng.random() * total < one.share else (other, one)
+    if chosen.share == chosen.weight * FULL:
+        return chosen
+    return rest if (rest.in_flight + 1) * chosen.weight < (chosen.in_flight + 1) * rest.weight else chosen
 
 
 def _draw(candidates: Sequence[Candidate], rng: Random) -> int:
     total = 0
     for candidate in candidates:
-        total += candidate.weight
+        total += candidate.share
     point = rng.random() * total
     for index, candidate in enumerate(candidates):
-        point -= candidate.weight
+        point -= candidate.share
         if point < 0:
             return index
     return len(candidates) - 1

@@ -19,6 +19,7 @@ from sidecar.policies.units import (
     Count,
     FieldName,
     FieldValue,
+    KeySource,
     Method,
     Name,
     NotInForce,
@@ -229,6 +230,11 @@ class RouteRule:
     match: Annotated[MatchRule, "what a request must be like; absent: anything"] = field(default_factory=MatchRule)
     upstream: Annotated[Name | None, "name of the upstream"] = None
     split: Annotated[tuple[SplitRule, ...], NotInForce(), "upstreams by share, instead of upstream"] = ()
+    split_key: Annotated[
+        KeySource | None,
+        NotInForce(),
+        "what keeps a caller on its upstream of the split: client_ip, header:NAME, cookie:NAME; absent: nothing",
+    ] = None
     policies: Annotated[Mapping[str, object], Policies("route")]
 
     def __post_init__(self) -> None:
@@ -239,6 +245,12 @@ class RouteRule:
             ("split", self.upstream is None or not self.split, "and `upstream` exclude each other"),
             ("split", not weights or sum(weights) > 0, "has no weight above 0, so no upstream would ever be chosen"),
             ("split", len(set(named)) == len(named), "names the same upstream twice"),
+            ("split_key", self.split_key is None or bool(self.split), "goes with a `split`, and there is none"),
+            (
+                "split_key",
+                not (self.split_key or "").startswith("path:"),
+                "is about who asks; write client_ip, header:NAME or cookie:NAME",
+            ),
         )
 
     def spec(self, kind: type[S], key: str | None = None) -> S | None:

@@ -43,7 +43,7 @@ class Runtime:
     def commit(self) -> None:
         """Let what is shared with the generation before follow these rules. Cannot fail; called by `Current.swap`."""
         for endpoint, weight in self._weights:
-            endpoint.weight = weight
+            endpoint.weigh(weight)
 
 
 class Current:

@@ -1,11 +1,18 @@
+cimport cython
+
 cdef class Endpoint:
     cdef public object address
     cdef public bytes authority
     cdef public object channel
+    cdef public bint down
+    cdef public bint drained
+    cdef public object health
     cdef public int in_flight
     cdef public str name
     cdef public str origin
+    cdef public double ramp_since
     cdef public str scheme
+    cdef public int share
     cdef public str upstream_name
     cdef public int weight
 
@@ -13,13 +20,25 @@ cdef class Upstream:
     cdef public object _rng
     cdef public object balance
     cdef public double connect_timeout
+    cdef public object ejection
     cdef public tuple endpoints
     cdef public str name
     cdef public object observer
     cdef public object pool
     cdef public object resolve
+    cdef public object slow_start
     cdef public object strategy
+    @cython.locals(endpoint=Endpoint, endpoints=tuple, barred=bint)
     cpdef Endpoint pick(self, double now, str key, Endpoint avoid)
+    cpdef settle(self, double now, Endpoint endpoint, object outcome, double started)
+    cpdef int available(self, double now)
+    cdef Endpoint _only(self, Endpoint endpoint)
+    cdef bint _takes(self, double now, Endpoint endpoint)
+    @cython.locals(endpoint=Endpoint, taking=list)
+    cdef tuple _choices(self, double now, Endpoint avoid)
+    cdef _warm(self, double now, Endpoint endpoint)
+    @cython.locals(one=Endpoint, out=int, others=int, takes=bint, member=bint)
+    cdef _eject(self, double now, Endpoint endpoint, object ejection)
 
 cdef class Route:
     cdef public double attempt_timeout

@@ -1,7 +1,12 @@
 """Where an exchange may go: endpoints, the upstream that groups them, the route that leads there.
 
-Owns the choice of an endpoint and the identity of endpoints over reloads and DNS changes. May not know how an endpoint
-is reached: `channel` is set by the wiring and opaque here. `now` is always an argument.
+Owns the choice of an endpoint, what bars one from being chosen, and the identity of endpoints over reloads and DNS
+changes. May not know how an endpoint is reached: `channel` is set by the wiring and opaque here. `now` is always an
+argument.
+
+    chosen from: those neither down, nor drained, nor ejected ──none──► those neither down nor drained ──none──► None
+
+Ejection is a guess and so never bars the last one; a check that failed and an operator's word are none, and do.
 """
 
 from __future__ import annotations
@@ -13,8 +18,11 @@ from typing import Any
 
 from sidecar.model.address import Address
 from sidecar.model.observer import RouteObserver, UpstreamObserver
+from sidecar.model.outcome import Outcome
+from sidecar.policies.ejection import IN, Ejection, EndpointHealth
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.selection import SelectionSpec, Strategy
+from sidecar.policies.slow_start import FULL, NEWCOMER, STEADY, SlowStartRamp
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
 
@@ -25,9 +33,28 @@ class Endpoint:
     `name` is `app/127.0.0.1:3000`. `authority` is what Host carries towards it. `in_flight` counts attempts and
     belongs to whoever makes them. `channel` is how it is reached, set by the wiring. `origin` is the name of the
     endpoint as written: another one when this is an address that a host name was resolved to.
+
+    `down` is what the active checks know, `drained` what an operator wants, `health` what ejection remembers.
+    `weight` is in the units of the rules, `share` in hundredths of them and less during a slow start, which began at
+    `ramp_since` (STEADY when there is none).
     """
 
-    __slots__ = ("address", "authority", "channel", "in_flight", "name", "origin", "scheme", "upstream_name", "weight")
+    __slots__ = (
+        "address",
+        "authority",
+        "channel",
+        "down",
+        "drained",
+        "health",
+        "in_flight",
+        "name",
+        "origin",
+        "ramp_since",
+        "scheme",
+        "share",
+        "upstream_name",
+        "weight",
+    )
 
     def __init__(self, upstream_name: str, address: Address, weight: int = 1, scheme: str = "http") -> None:
         self.name = f"{upstream_name}/{address}"
@@ -36,6 +63,11 @@ class Endpoint:
         self.scheme = scheme
         self.authority = _authority(address, scheme)
         self.weight = weight
+        self.share = weight * FULL
+        self.ramp_since = STEADY
+        self.down = False
+        self.drained = False
+        self.health = EndpointHealth(self.name)
         self.in_flight = 0
         self.origin = self.name
         self.channel: Any = None  # a type of the right tower, which this one may not import
@@ -45,21 +77,45 @@ class Endpoint:
         endpoint = Endpoint(self.upstream_name, address, self.weight, self.scheme)
         endpoint.authority = self.authority
         endpoint.origin = self.origin
+        endpoint.ramp_since = self.ramp_since
         return endpoint
 
     def same_place(self, other: Endpoint) -> bool:
         """Whether both lead to one place in one way, so that connections and counts of one serve the other."""
         return self.name == other.name and self.scheme == other.scheme and self.origin == other.origin
 
+    def weigh(self, weight: int) -> None:
+        """Take on a weight of the rules; a slow start goes on from where it is."""
+        self.weight = weight
+        self.share = weight * FULL
+
+    def newcomer(self) -> None:
+        """It is new to its upstream, or back again: a slow start, where the rules have one, begins with the next pick.
+
+        Not at once, because an upstream without requests warms nobody."""
+        self.ramp_since = NEWCOMER
+
 
 class Upstream:
     """A named group of equal endpoints.
 
     Times in seconds; `resolve` is None when names are not resolved again. The endpoints are those of the rules until
-    `replace_endpoints` puts addresses in the place of names.
+    `replace_endpoints` puts addresses in the place of names. `ejection` and `slow_start` are None where they are off.
     """
 
-    __slots__ = ("_rng", "balance", "connect_timeout", "endpoints", "name", "observer", "pool", "resolve", "strategy")
+    __slots__ = (
+        "_rng",
+        "balance",
+        "connect_timeout",
+        "ejection",
+        "endpoints",
+        "name",
+        "observer",
+        "pool",
+        "resolve",
+        "slow_start",
+        "strategy",
+    )
 
     def __init__(
         self,
@@ -77,22 +133,51 @@ class Upstream:
         self.connect_timeout = 1.0
         self.pool = PoolSpec()
         self.resolve: float | None = None
+        self.ejection: Ejection | None = None
+        self.slow_start: SlowStartRamp | None = None
         self._rng = rng
 
     def pick(self, now: float, key: str | None, avoid: Endpoint | None) -> Endpoint | None:
         """An endpoint for one attempt, or None when there is none; `avoid` is skipped while there is another."""
         endpoints = self.endpoints
         if len(endpoints) == 1:
-            return endpoints[0]
-        if avoid is not None:
-            others = tuple([endpoint for endpoint in endpoints if endpoint is not avoid])
-            if len(others) == 1:
-                return others[0]
-            endpoints = others
+            return self._only(endpoints[0])
+        barred = False
+        for endpoint in endpoints:
+            if not self._takes(now, endpoint):
+                barred = True
+            if endpoint.ramp_since != STEADY:
+                self._warm(now, endpoint)
+        if barred or avoid is not None:
+            endpoints = self._choices(now, avoid)
+            if len(endpoints) == 1:
+                return endpoints[0]
         if not endpoints:
             return None
         # A request without the field that the key is made of has none: one key for all would load one endpoint.
         return self.strategy.pick(endpoints, key or None, self._rng)
+
+    def settle(self, now: float, endpoint: Endpoint, outcome: Outcome, started: float) -> None:
+        """The outcome of an attempt on the endpoint that began at `started`. May eject the endpoint."""
+        ejection = self.ejection
+        if ejection is None:
+            return
+        if endpoint.health.ejected_until != IN:
+            self._takes(now, endpoint)  # an ejection that is over ends here, and the slow start begins
+        if ejection.settle(now, started, endpoint.health, outcome):
+            self._eject(now, endpoint, ejection)
+
+    def available(self, now: float) -> int:
+        """How many endpoints `pick` chooses from."""
+        return len(self._choices(now, None))
+
+    def recovered(self, now: float, endpoint: Endpoint) -> None:
+        """A check found the endpoint well again, or an operator says it is: nothing bars it, and it starts slowly."""
+        endpoint.down = False
+        endpoint.drained = False
+        if self.ejection is not None:
+            self.ejection.readmit(now, endpoint.health)
+        endpoint.newcomer()
 
     def replace_endpoints(self, endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
         """Take these endpoints from now on; one at a known place stays the known object, with the new weight.
@@ -100,16 +185,75 @@ class Upstream:
         Returns the objects that are no longer in use here, for the wiring to let go of.
         """
         known = {endpoint.name: endpoint for endpoint in self.endpoints}
+        # The first addresses of a name were there all along; only those that join them are new.
+        resolved = {endpoint.origin for endpoint in self.endpoints if endpoint.origin != endpoint.name}
         fresh: dict[str, Endpoint] = {}
         for endpoint in endpoints:
             old = known.get(endpoint.name)
             if old is not None and old.same_place(endpoint):
-                old.weight = endpoint.weight
+                old.weigh(endpoint.weight)
                 endpoint = old
+            elif endpoint.origin in resolved:
+                endpoint.newcomer()
             fresh[endpoint.name] = endpoint
         gone = tuple(old for old in self.endpoints if fresh.get(old.name) is not old)
         self.endpoints = tuple(fresh.values())
         return gone
+
+    def _only(self, endpoint: Endpoint) -> Endpoint | None:
+        if endpoint.ramp_since != STEADY:
+            # Alone it takes everything at once; whoever joins it later is the new one.
+            endpoint.ramp_since = STEADY
+            endpoint.share = endpoint.weight * FULL
+        return None if endpoint.down or endpoint.drained else endpoint
+
+    def _takes(self, now: float, endpoint: Endpoint) -> bool:
+        if endpoint.down or endpoint.drained:
+            return False
+        ejection = self.ejection
+        if ejection is None or endpoint.health.ejected_until == IN or not ejection.enforced:
+            return True
+        if not ejection.available(now, endpoint.health):
+            return False
+        endpoint.newcomer()
+        return True
+
+    def _choices(self, now: float, avoid: Endpoint | None) -> tuple[Endpoint, ...]:
+        taking: list[Endpoint] = []
+        for endpoint in self.endpoints:
+            if self._takes(now, endpoint):
+                taking.append(endpoint)  # noqa: PERF401 - as a loop it needs no closure where it is compiled
+        if not taking:
+            # The others have gone or are down since: what was ejected is the best there is.
+            taking = [endpoint for endpoint in self.endpoints if not (endpoint.down or endpoint.drained)]
+        if avoid is not None and len(taking) > 1:
+            taking = [endpoint for endpoint in taking if endpoint is not avoid]
+        return tuple(taking)
+
+    def _warm(self, now: float, endpoint: Endpoint) -> None:
+        # Kept on the endpoint and looked for in each pick, because two generations may share it, under other rules.
+        ramp = self.slow_start
+        if endpoint.ramp_since == NEWCOMER:
+            endpoint.ramp_since = now
+        if ramp is None or now - endpoint.ramp_since >= ramp.duration:
+            endpoint.ramp_since = STEADY
+            endpoint.share = endpoint.weight * FULL
+        else:
+            endpoint.share = ramp.share(endpoint.weight, endpoint.ramp_since, now)
+
+    def _eject(self, now: float, endpoint: Endpoint, ejection: Ejection) -> None:
+        out = others = 0
+        member = False
+        for one in self.endpoints:
+            takes = self._takes(now, one)
+            if one is endpoint:
+                member = True
+            elif ejection.is_out(now, one.health):
+                out += 1
+            elif takes:
+                others += 1
+        if member:  # else it has left since the attempt began
+            ejection.eject(now, endpoint.health, len(self.endpoints), out, others)
 
 
 class Route:

@@ -25,6 +25,7 @@ from sidecar.policies.units import Invalid
         (EjectionSpec, {"consecutive_failures": 0}, "consecutive_failures", "at least 1"),
         (EjectionSpec, {"base": 0.0}, "base", "more than 0"),
         (EjectionSpec, {"base": 9.0, "max": 1.0}, "max", "at least base"),
+        (EjectionSpec, {"max_ejected_ratio": 0.0}, "max_ejected_ratio", "drop `ejection`"),
         (HoldSpec, {"timeout": 0.0}, "timeout", "drop `hold`"),
         (HoldSpec, {"max_requests": 0}, "max_requests", "drop `hold`"),
     ],

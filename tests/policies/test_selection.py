@@ -27,6 +27,11 @@ class Endpoint:
     name: str
     weight: int = 1
     in_flight: int = 0
+    warmth: int = 100  # of a hundred; less during a slow start
+
+    @property
+    def share(self) -> int:
+        return max(1, self.weight * self.warmth)
 
 
 STRATEGIES = [RoundRobin, RandomChoice, LeastRequests, Hash]
@@ -91,6 +96,45 @@ def test_least_requests_never_picks_the_busiest_of_three() -> None:
     three = endpoints(1, 1, 1)
     three[1].in_flight = 9
     assert set(picked(LeastRequests(), three, 200)) == {"app/0", "app/2"}
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+@pytest.mark.parametrize(("warmth", "part"), [(10, 1 / 11), (50, 1 / 3), (90, 9 / 19), (100, 1 / 2)])
+def test_a_newcomer_gets_its_share_and_no_more_from_every_strategy(
+    kind: type[Strategy], warmth: int, part: float
+) -> None:
+    two = [Endpoint("app/0"), Endpoint("app/1", warmth=warmth)]
+    strategy, rng = kind(), Random(7)
+    found = [strategy.pick(two, f"user-{index}", rng) for index in range(4000)]
+    assert found.count(two[1]) / 4000 == pytest.approx(part, abs=0.03)
+
+
+def test_least_requests_gives_a_newcomer_no_more_than_its_share_while_the_others_are_busy() -> None:
+    two = [Endpoint("app/0", in_flight=50), Endpoint("app/1", warmth=10)]
+    counts = Counter(picked(LeastRequests(), two, 2000))
+    assert counts["app/1"] / 2000 == pytest.approx(1 / 11, abs=0.03)
+
+
+def test_least_requests_spares_a_newcomer_that_is_the_busier_one() -> None:
+    two = [Endpoint("app/0"), Endpoint("app/1", in_flight=1, warmth=50)]
+    assert set(picked(LeastRequests(), two, 100)) == {"app/0"}
+
+
+def test_least_requests_draws_between_two_newcomers_by_how_warm_they_are() -> None:
+    two = [Endpoint("app/0", warmth=60), Endpoint("app/1", warmth=20)]
+    counts = Counter(picked(LeastRequests(), two, 2000))
+    assert counts["app/0"] / 2000 == pytest.approx(3 / 4, abs=0.03)
+
+
+def test_hash_moves_keys_only_to_an_endpoint_that_warms_up() -> None:
+    keys = [f"user-{index}" for index in range(300)]
+    cold = [Endpoint("app/0"), Endpoint("app/1"), Endpoint("app/2", warmth=10)]
+    warm = [*cold[:2], Endpoint("app/2", warmth=60)]
+    before = [picked(Hash(), cold, 1, key)[0] for key in keys]
+    after = [picked(Hash(), warm, 1, key)[0] for key in keys]
+    moved = [new for old, new in zip(before, after, strict=True) if old != new]
+    assert moved
+    assert set(moved) == {"app/2"}
 
 
 def test_hash_keeps_a_key_on_its_endpoint_in_every_process() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from sidecar.policies.header_edits import HeaderEditsSpec
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.rate_limit import RateLimitSpec
 from sidecar.policies.selection import SelectionSpec
 from sidecar.policies.timeout import TimeoutSpec
+from sidecar.policies.units import Invalid
 from sidecar.rules.load import load_text
 from sidecar.rules.overlay import Given
-from sidecar.rules.schema import RuleSet
+from sidecar.rules.schema import RouteRule, RuleSet, SplitRule
 
 TEXT = """\
 upstreams:
@@ -57,3 +62,23 @@ def test_an_upstream_always_has_a_pool_and_a_balance() -> None:
 
 def test_a_route_names_every_upstream_it_may_choose() -> None:
     assert [route.upstreams for route in rules().routes] == [("app",), ("app", "web")]
+
+
+@pytest.mark.parametrize("key", ["client_ip", "header:x-user", "cookie:session"])
+def test_a_split_may_keep_a_caller_on_its_side(key: str) -> None:
+    route = RouteRule(name="a", split=(SplitRule(upstream="app", weight=1),), split_key=key, policies={})
+    assert route.split_key == key
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ({"upstream": "app", "split_key": "client_ip"}, "goes with a `split`"),
+        ({"split": (SplitRule(upstream="app", weight=1),), "split_key": "path:id"}, "about who asks"),
+    ],
+)
+def test_a_split_key_needs_a_split_and_a_caller(written: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        RouteRule(name="a", policies={}, **written)
+    assert [key for key, _ in caught.value.faults] == ["split_key"]
+    assert sentence in caught.value.faults[0][1]
