@@ -1,6 +1,7 @@
-"""What a route answers instead of the sidecar's own error: a fixed reply, or the last good one.
+"""What a route answers instead of an error: a fixed reply, or the last good one.
 
-Here: what a rule may say about it.
+Owns what a rule may say about it, the decision whether to stand in, and the fixed reply's bytes, prepared once. The
+last good answers are kept by `stale_store.py`. May not know how a reply is framed or sent.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from sidecar.model.reason import Reason
+from sidecar.policies.stale_store import StaleStore
 from sidecar.policies.units import (
     Bytes,
     FieldName,
@@ -23,6 +26,61 @@ from sidecar.policies.units import (
 )
 
 CAUSES = ("circuit_open", "no_endpoint", "timeout", "retries_exhausted", "rate_limited", "concurrency_limited")
+
+_REASONS_OF: dict[str, tuple[Reason, ...]] = {
+    "circuit_open": (Reason.CIRCUIT_OPEN,),
+    "no_endpoint": (Reason.NO_ENDPOINT,),
+    "timeout": (Reason.ATTEMPT_TIMEOUT, Reason.REQUEST_TIMEOUT, Reason.CONNECT_TIMEOUT),
+    "rate_limited": (Reason.RATE_LIMITED,),
+    "concurrency_limited": (Reason.CONCURRENCY_LIMITED,),
+}
+# A fallback stands in for the service, never for a client's own mistakes, whatever status they are told with; and a
+# request that matched no route has no fallback.
+_NEVER = frozenset(
+    {
+        Reason.BAD_REQUEST,
+        Reason.HEADER_TIMEOUT,
+        Reason.BODY_TIMEOUT,
+        Reason.BODY_TOO_LARGE,
+        Reason.HEADERS_TOO_LARGE,
+        Reason.URI_TOO_LONG,
+        Reason.NO_ROUTE,
+        Reason.DOWNSTREAM_GONE,
+    }
+)
+# How attempts end badly: what `retries_exhausted` is about.
+_OF_ATTEMPTS = frozenset(
+    {
+        Reason.CONNECT_FAILURE,
+        Reason.CONNECT_TIMEOUT,
+        Reason.RESET,
+        Reason.UPSTREAM_PROTOCOL_ERROR,
+        Reason.ATTEMPT_TIMEOUT,
+        Reason.REQUEST_TIMEOUT,
+        Reason.CIRCUIT_OPEN,
+        Reason.NO_ENDPOINT,
+        Reason.OVERLOADED,
+    }
+)
+
+# The reply's framing and its connection are the sidecar's, and so is what it says of itself (RFC 9209).
+_OUR_FIELDS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-status",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+# RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5.
+_BODILESS = (204, 205, 304)
+# An answer takes at most a quarter of the memory, and each costs a kibibyte beside its own bytes.
+_MIN_STALE_BYTES = 16 << 10
 
 
 def _parse_cause(text: str) -> str | int:
@@ -55,7 +113,7 @@ class StaleSpec:
     def __post_init__(self) -> None:
         demand(
             ("max_age", self.max_age > 0, "must be more than 0"),
-            ("max_bytes", self.max_bytes > 0, "must be more than 0"),
+            ("max_bytes", self.max_bytes >= _MIN_STALE_BYTES, "must be at least 16KiB, or nothing fits"),
         )
 
 
@@ -77,11 +135,89 @@ class FallbackSpec:
 
     def __post_init__(self) -> None:
         fixed = self.status is not None or self.body is not None or bool(self.headers)
-        framing = {"content-length", "transfer-encoding", "connection"} & set(self.headers)
+        ours = _OUR_FIELDS & set(self.headers)
+        # YAML can write half of a surrogate pair, which UTF-8 cannot.
+        writable = not any("\ud800" <= mark <= "\udfff" for mark in self.body or "")
         demand(
             ("on", bool(self.on), "is empty, so the fallback is never used"),
             ("stale", not (fixed and self.stale), "excludes status, headers and body"),
             ("status", self.status is not None or self.stale is not None, "is missing; give a `status`, or `stale`"),
-            ("body", self.body is None or self.status not in (204, 304), "cannot be sent with this status"),
-            ("headers", not framing, f"may not set {', '.join(sorted(framing))}; the sidecar frames the reply itself"),
+            ("body", self.body is None or self.status not in _BODILESS, "cannot be sent with this status"),
+            ("body", writable, "holds half of a surrogate pair, which UTF-8 cannot say"),
+            ("headers", not ours, f"may not set {', '.join(sorted(ours))}; the sidecar writes what frames the reply"),
         )
+
+
+class Fallback:
+    """One route's fallback.
+
+    A fixed reply is `status`, `fields` (header lines, each with CRLF, Content-Length among them) and `body`, ready to
+    be sent; with `stale`, the store of last good answers, these are empty and there may be nothing to answer with. In
+    shadow mode whoever asks goes on with the error and only counts; answers are remembered all the same.
+    """
+
+    __slots__ = ("_exhausted", "_reasons", "_statuses", "body", "fields", "name", "shadow", "stale", "status")
+
+    def __init__(self, name: str, spec: FallbackSpec) -> None:
+        """`name` is the rule as people see it, such as `catalog/fallback`."""
+        self.name = name
+        self.shadow = spec.mode == "shadow"
+        self._exhausted = "retries_exhausted" in spec.on
+        self._reasons = frozenset(reason for cause in spec.on for reason in _REASONS_OF.get(str(cause), ()))
+        # One byte for each status there is: asked of every answer of the upstream.
+        self._statuses = bytes(status in spec.on for status in range(1000))
+        self.stale = StaleStore(spec.stale.max_bytes, spec.stale.max_age) if spec.stale is not None else None
+        self.status = spec.status or 0
+        self.body = (spec.body or "").encode()
+        self.fields = b"" if spec.stale is not None else _fixed_fields(spec, len(self.body))
+
+    def stands_in_for(self, reason: Reason, exhausted: bool, status: int = 0) -> bool:
+        """Whether to answer instead of an error of our own.
+
+        `exhausted`: it is how the last attempt ended, and at least one was a retry. `status` is what the error is told
+        with, 0 for the reason's own; a status in `on` means our own errors as well as the upstream's.
+        """
+        if reason in _NEVER:
+            return False
+        if reason in self._reasons or self.replaces_status(status or reason.status):
+            return True
+        return exhausted and self._exhausted and reason in _OF_ATTEMPTS
+
+    def replaces_status(self, status: int, exhausted: bool = False) -> bool:
+        """Whether to answer instead of the upstream's answer with this status, nothing of which was passed on yet.
+
+        `exhausted`: it is a status that the rules retry, and at least one retry was made."""
+        if exhausted and self._exhausted:
+            return True
+        return 0 <= status < 1000 and self._statuses[status] != 0
+
+    def inherit(self, before: Fallback) -> None:
+        """Take over what was remembered under the rules before: the same store, so that an exchange of either tells it
+        what is no longer true."""
+        if self.stale is not None and before.stale is not None:
+            before.stale.resize(self.stale.max_bytes, self.stale.max_age)
+            self.stale = before.stale
+
+    def snapshot(self, now: float) -> Mapping[str, object]:
+        """What operators see: names of rule values and state, plain values only."""
+        state: dict[str, object] = {"mode": "shadow" if self.shadow else "enforce"}
+        if self.stale is None:
+            state["status"] = self.status
+        else:
+            state["stale"] = self.stale.snapshot(now)
+        return state
+
+
+def _fixed_fields(spec: FallbackSpec, length: int) -> bytes:
+    lines = [f"{name}: {value}\r\n" for name, value in spec.headers.items()]
+    if length and "content-type" not in spec.headers:
+        # Left to guess, a browser may take text for a page.
+        lines.append("content-type: text/plain; charset=utf-8\r\n")
+    if "cache-control" not in spec.headers:
+        # A 200 may be kept by anyone (RFC 9111 section 4.2.2), and would outlive the outage as the real answer.
+        lines.append("cache-control: no-store\r\n")
+    if spec.status not in _BODILESS:
+        lines.append(f"content-length: {length}\r\n")
+    elif spec.status == 205:
+        lines.append("content-length: 0\r\n")
+    return "".join(lines).encode("latin-1")
