@@ -172,9 +172,9 @@ class Upstream:
         return len(self._choices(now, None))
 
     def recovered(self, now: float, endpoint: Endpoint) -> None:
-        """A check found the endpoint well again, or an operator says it is: nothing bars it, and it starts slowly."""
-        endpoint.down = False
-        endpoint.drained = False
+        """A check found the endpoint well, or an operator says it is: its ejection is over, and it starts slowly.
+
+        Whoever set `down` or `drained` has taken that back; neither may take back the other's."""
         if self.ejection is not None:
             self.ejection.readmit(now, endpoint.health)
         endpoint.newcomer()

@@ -240,12 +240,19 @@ def test_a_new_weight_does_not_end_a_slow_start() -> None:
     assert (two.weight, two.share) == (4, 200)
 
 
-def test_an_endpoint_that_is_well_again_is_barred_by_nothing_and_starts_slowly() -> None:
+def test_an_endpoint_that_is_well_again_is_not_ejected_any_more_and_starts_slowly() -> None:
     one, two = endpoint(1), endpoint(2)
     group = upstream(one, two, ejection=SOON, slow_start=100.0)
     fail(group, one, 5.0)
-    one.down = one.drained = True
     group.recovered(6.0, one)
     assert group.available(6.0) == 2
     group.pick(6.0, None, None)
     assert one.share == 10
+
+
+def test_an_operator_s_word_outlives_a_check_that_succeeds() -> None:
+    one, two = endpoint(1), endpoint(2)
+    group = upstream(one, two)
+    one.drained = True
+    group.recovered(6.0, one)
+    assert group.available(6.0) == 1
