@@ -1,6 +1,6 @@
 """What the admin server looks at and what it may ask for: a protocol that wiring fulfils.
 
-Admin looks only; the one verb here is a callable of the subject. So nothing in admin knows how the proxy is built.
+Admin looks only; what its verbs do are methods of the subject. So nothing in admin knows how the proxy is built.
 """
 
 from __future__ import annotations
@@ -37,6 +37,21 @@ class Subject(Protocol):
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """The metrics and their content type, in the form that `accept` asks for."""
+
+    def events(self) -> Sequence[Mapping[str, object]]:
+        """What changed state of late and why, JSON-ready, the oldest first."""
+
+    def breaker_names(self) -> Sequence[str]:
+        """The labels of the circuit breakers there are: `upstream.app`, `route.login`."""
+
+    def command_breaker(self, label: str, verb: str) -> bool:
+        """Hold a breaker `open` or, with `close`, closed; `auto` gives it back to its rule. False: no such breaker."""
+
+    def endpoint_names(self) -> Sequence[str]:
+        """The names of the endpoints there are: `app/127.0.0.1:3000`."""
+
+    def command_endpoint(self, name: str, verb: str) -> bool:
+        """`drain`: send an endpoint no more attempts; `ready`: send it some again. False: no such endpoint."""
 
     def start_drain(self, why: str) -> None:
         """Begin to drain; does nothing when a drain is under way."""

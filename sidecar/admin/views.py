@@ -1,13 +1,14 @@
 """The admin's pages: each turns what the subject tells into one answer.
 
-No view changes anything; the verbs ask the subject.
+No view changes anything; the verbs ask the subject. What a verb is sent to is named by its label in the metrics and in
+/status, so that what an alert says can be pasted into a command.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -20,6 +21,9 @@ _WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s|m)?")
 _SECONDS_IN = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 _LONGEST_WAIT = 3600.0
 
+_BREAKER_VERBS = ("open", "close", "auto")
+_ENDPOINT_VERBS = ("drain", "ready")
+
 _PATHS = (
     ("GET", "/livez", "200 while the process runs its loop"),
     ("GET", "/readyz", "200 when it may be sent traffic; ?verbose names each condition"),
@@ -27,6 +31,9 @@ _PATHS = (
     ("GET", "/metrics", "Prometheus text, OpenMetrics when asked for"),
     ("GET", "/status", "everything that moves, as one JSON object"),
     ("GET", "/config", "the rules in force, secrets redacted"),
+    ("GET", "/events", "what changed state of late, and why"),
+    ("POST", "/breakers/NAME/{open,close,auto}", "hold a breaker open or closed, or give it back to its rule"),
+    ("POST", "/endpoints/NAME/{drain,ready}", "send an endpoint no more requests, or some again"),
     ("POST", "/drain", "stop taking work and end; ?wait=30s answers when drained"),
 )
 
@@ -47,12 +54,16 @@ class Views:
             web.get("/metrics", self.metrics),
             web.get("/status", self.status),
             web.get("/config", self.config),
+            web.get("/events", self.events),
+            # An endpoint's name holds slashes; unencoded ones are understood as well.
+            web.post("/breakers/{name:.+}/{verb}", self.breaker),
+            web.post("/endpoints/{name:.+}/{verb}", self.endpoint),
             web.post("/drain", self.drain),
         ]
 
     async def index(self, _request: web.Request) -> web.Response:
         """The paths there are."""
-        return web.Response(text="".join(f"{verb:5}{path:12}{about}\n" for verb, path, about in _PATHS))
+        return web.Response(text="".join(f"{verb:5}{path:34}{about}\n" for verb, path, about in _PATHS))
 
     async def livez(self, _request: web.Request) -> web.Response:
         """See health.live."""
@@ -79,6 +90,30 @@ class Views:
         """The effective rules."""
         return as_json(self._subject.effective_rules())
 
+    async def events(self, _request: web.Request) -> web.Response:
+        """The last events."""
+        return as_json({"events": list(self._subject.events())})
+
+    async def breaker(self, request: web.Request) -> web.Response:
+        """200 when the breaker obeys; 404 names those there are."""
+        subject = self._subject
+        name, verb = request.match_info["name"], request.match_info["verb"]
+        if verb not in _BREAKER_VERBS:
+            return _unknown("verb of a breaker", verb, _BREAKER_VERBS)
+        if not subject.command_breaker(name, verb):
+            return _unknown("breaker", name, subject.breaker_names())
+        return as_json({"breaker": name, "verb": verb})
+
+    async def endpoint(self, request: web.Request) -> web.Response:
+        """200 when the endpoint is drained, or takes attempts again; 404 names those there are."""
+        subject = self._subject
+        name, verb = request.match_info["name"], request.match_info["verb"]
+        if verb not in _ENDPOINT_VERBS:
+            return _unknown("verb of an endpoint", verb, _ENDPOINT_VERBS)
+        if not subject.command_endpoint(name, verb):
+            return _unknown("endpoint", name, subject.endpoint_names())
+        return as_json({"endpoint": name, "verb": verb})
+
     async def drain(self, request: web.Request) -> web.Response:
         """202 at once; with `wait`, 200 when drained or 504 when it took longer."""
         wait = request.query.get("wait")
@@ -96,10 +131,15 @@ def as_json(value: object, *, status: int = 200) -> web.Response:
     return web.json_response(value, status=status, dumps=lambda told: json.dumps(told, indent=2) + "\n")
 
 
-def problem(status: int, sentence: str) -> web.Response:
-    """An error as problem+json (RFC 9457)."""
-    told = {"type": "about:blank", "status": status, "detail": sentence}
+def problem(status: int, sentence: str, **members: object) -> web.Response:
+    """An error as problem+json (RFC 9457); `members` are extensions of it (section 3.2)."""
+    told = {"type": "about:blank", "status": status, "detail": sentence, **members}
     return web.json_response(told, status=status, content_type="application/problem+json")
+
+
+def _unknown(kind: str, name: str, known: Sequence[str]) -> web.Response:
+    told = f"there is no {kind} `{name}`; there is {', '.join(f'`{one}`' for one in known) or 'none'}"
+    return problem(404, told, known=list(known))
 
 
 def _verdict(verdict: health.Verdict) -> web.Response:

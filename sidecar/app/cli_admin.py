@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import math
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -46,14 +47,15 @@ def drain(arguments: argparse.Namespace) -> int:
 
 
 def table(told: Mapping[str, Any]) -> str:
-    """The status as people read it: the state of the whole, then routes, then endpoints."""
+    """The status as people read it: the state of the whole, then routes, policies, breakers, endpoints and refusals.
+
+    What there is none of has no table."""
     rules = told["rules"]
     lines = [
         f"{told['phase']}, up {_age(told['uptime_seconds'])}, version {told['version']}, "
         f"rules {rules['hash'][:12]} (generation {rules['generation']})"
     ]
     lines += [f"not ready: {reason}" for reason in told.get("not_ready", ())]
-    lines.append("")
     routes = [
         (
             route["name"],
@@ -65,15 +67,81 @@ def table(told: Mapping[str, Any]) -> str:
         )
         for route in told["routes"]
     ]
-    lines += columns(("ROUTE", "UPSTREAM", "IN FLIGHT", "REQUESTS", "5XX", "REJECTED"), routes)
-    lines.append("")
+    lines += ["", *columns(("ROUTE", "UPSTREAM", "IN FLIGHT", "REQUESTS", "5XX", "REJECTED"), routes)]
     endpoints = [
-        (endpoint["name"], endpoint["in_flight"], endpoint["pool"]["idle"], endpoint["weight"])
+        (endpoint["name"], standing(endpoint), endpoint["in_flight"], endpoint["pool"]["idle"], endpoint["weight"])
         for upstream in told["upstreams"]
         for endpoint in upstream["endpoints"]
     ]
-    lines += columns(("ENDPOINT", "IN FLIGHT", "IDLE", "WEIGHT"), endpoints)
+    lines += ["", *columns(("ENDPOINT", "STATE", "IN FLIGHT", "IDLE", "WEIGHT"), endpoints)]
+    for head, rows in (
+        (("BREAKER", "STATE", "LEFT", "FAILED", "SLOW", "ATTEMPTS"), _breakers(told)),
+        (("LIMIT", "STATE"), _limits(told)),
+        (("RULE", "REJECTED", "IN SHADOW"), _rejections(told)),
+    ):
+        if rows:
+            lines += ["", *columns(head, rows)]
     return "\n".join(lines)
+
+
+def standing(endpoint: Mapping[str, Any]) -> str:
+    """An endpoint's state in a word or two, what people decided before what policies did."""
+    if endpoint["drained"]:
+        return "drained"
+    if endpoint["down"]:
+        return "down"
+    ejection = endpoint["ejection"]
+    if ejection is not None and ejection["state"] == "ejected":
+        return f"ejected {show_duration(math.ceil(ejection['seconds_left']))}"
+    return "ready"
+
+
+def _breakers(told: Mapping[str, Any]) -> list[Sequence[object]]:
+    return [
+        (
+            label,
+            f"{breaker['state']} by hand" if breaker["forced"] != "auto" else breaker["state"],
+            show_duration(math.ceil(breaker["open_remaining"])) if breaker["open_remaining"] else "-",
+            breaker["failures"],
+            breaker["slow"],
+            breaker["requests"],
+        )
+        for label, breaker in told["breakers"].items()
+    ]
+
+
+def _limits(told: Mapping[str, Any]) -> list[Sequence[object]]:
+    rows: list[Sequence[object]] = []
+    for route in told["routes"]:
+        for name, snapshot in route["policies"].items():
+            if "breaker" not in snapshot:  # breakers have a table of their own
+                rows += _figures(name, snapshot)
+    return rows
+
+
+def _figures(name: str, snapshot: Mapping[str, Any]) -> list[Sequence[object]]:
+    """One row for the figures of a policy, and one for each part that has figures of its own."""
+    said = [
+        f"{key} {','.join(map(str, value)) if isinstance(value, list) else value}"
+        for key, value in snapshot.items()
+        if not isinstance(value, dict | bool | None) and value != []
+    ]
+    if snapshot.get("shadow"):
+        said.append("in shadow")
+    rows: list[Sequence[object]] = [(name, ", ".join(said))] if said else []
+    for key, value in snapshot.items():
+        if isinstance(value, dict):
+            rows += _figures(f"{name}/{key}", value)
+    return rows
+
+
+def _rejections(told: Mapping[str, Any]) -> list[Sequence[object]]:
+    rows: dict[str, list[int]] = {}
+    for route in told["routes"]:
+        for place, key in enumerate(("rejected_by", "shadow_rejected_by")):
+            for rule, count in route[key].items():
+                rows.setdefault(rule, [0, 0])[place] += count
+    return [(rule, *counts) for rule, counts in rows.items()]
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

@@ -1,14 +1,14 @@
-"""What the admin address is told of the proxy, and the one thing it may ask: the Subject of admin."""
+"""What the admin address is told of the proxy, and the few things it may ask: the Subject of admin."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sidecar import __version__
 from sidecar.admin.subject import Condition
-from sidecar.app import status
+from sidecar.app import machines, status
 from sidecar.app.banner import is_compiled
 from sidecar.app.channels import Channels
 from sidecar.app.drain import Drain
@@ -18,8 +18,9 @@ from sidecar.model.address import Address
 from sidecar.rules.effective import effective
 from sidecar.rules.load import Loaded
 from sidecar.runtime.generation import Current
+from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.metrics import Metrics
-from sidecar.telemetry.stats import Stats
+from sidecar.telemetry.stats import Reading, Stats
 
 
 class Oversight:
@@ -57,6 +58,7 @@ class Oversight:
         kind = "compiled" if self._compiled else "interpreted"
         self._metrics = Metrics(stats, {"version": __version__, "hot_modules": kind})
         stats.endpoint_availability = self._availability
+        stats.readings = self._readings
 
     @property
     def has_been_ready(self) -> bool:
@@ -67,13 +69,14 @@ class Oversight:
     def conditions(self) -> Sequence[Condition]:
         """See Subject."""
         runtime = self._current.runtime
+        now = time.monotonic()
         phase = self._lifecycle.phase
         told = [
             Condition("rules", holds=True, detail=f"generation {runtime.number}"),
             Condition("serving", holds=phase is Phase.SERVING, detail=phase.word),
         ]
         for name, upstream in runtime.upstreams.items():
-            available = sum(self._channels.is_available(endpoint) for endpoint in upstream.endpoints)
+            available = sum(self._is_available(upstream, endpoint, now) for endpoint in upstream.endpoints)
             detail = f"{available} of {len(upstream.endpoints)} endpoints available"
             told.append(Condition(f"upstream {name}", holds=available > 0, detail=detail))
         if all(condition.holds for condition in told):
@@ -83,19 +86,21 @@ class Oversight:
     def status(self) -> Mapping[str, object]:
         """See Subject."""
         runtime, stats, drain = self._current.runtime, self._stats, self._drain
+        now = time.monotonic()
         return {
             "version": __version__,
             "compiled": self._compiled,
             "phase": self._lifecycle.phase.word,
-            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "uptime_seconds": round(now - self._started, 3),
             "not_ready": [f"{one.name}: {one.detail}" for one in self.conditions() if not one.holds],
             "rules": {"file": self._file, "hash": runtime.digest, "generation": runtime.number},
             "listeners": [
                 {"name": listener.name, "address": str(address), "connections": len(listener.registry)}
                 for listener, address in zip(self._front.listeners, self._addresses, strict=False)
             ],
-            "routes": status.routes(runtime, stats),
-            "upstreams": status.upstreams(runtime, stats, self._channels.pools),
+            "routes": status.routes(runtime, stats, now),
+            "upstreams": status.upstreams(runtime, stats, self._channels.pools, now),
+            "breakers": status.breakers(runtime, now),
             "connections": status.connections(stats),
             "drain": {
                 "stage": drain.stage.word,
@@ -116,6 +121,40 @@ class Oversight:
         self._stats.drain_phase = int(self._drain.stage)
         return self._metrics.render(accept)
 
+    def events(self) -> Sequence[Mapping[str, object]]:
+        """See Subject."""
+        return [event.as_mapping() for event in self._stats.events.recent]
+
+    def breaker_names(self) -> Sequence[str]:
+        """See Subject."""
+        return tuple(machines.breakers(self._current.runtime))
+
+    def command_breaker(self, label: str, verb: str) -> bool:
+        """See Subject."""
+        breaker = machines.breakers(self._current.runtime).get(label)
+        if breaker is None:
+            return False
+        self._commanded("breakers", label, verb)  # told first: what follows from it is told by the breaker itself
+        breaker.force(time.monotonic(), verb)
+        return True
+
+    def endpoint_names(self) -> Sequence[str]:
+        """See Subject."""
+        return tuple(endpoint.name for endpoint in self._current.runtime.endpoints())
+
+    def command_endpoint(self, name: str, verb: str) -> bool:
+        """See Subject."""
+        for upstream in self._current.runtime.upstreams.values():
+            for endpoint in upstream.endpoints:
+                if endpoint.name == name:
+                    self._commanded("endpoints", name, verb)
+                    if verb == "drain":
+                        endpoint.drained = True
+                    else:
+                        _make_ready(upstream, endpoint, time.monotonic())
+                    return True
+        return False
+
     def start_drain(self, why: str) -> None:
         """See Subject."""
         self._drain.begin(why)
@@ -130,5 +169,24 @@ class Oversight:
         return True
 
     def _availability(self) -> Iterator[tuple[str, str, bool]]:
-        for endpoint in self._current.runtime.endpoints():
-            yield endpoint.upstream_name, endpoint.name, self._channels.is_available(endpoint)
+        now = time.monotonic()
+        for name, upstream in self._current.runtime.upstreams.items():
+            for endpoint in upstream.endpoints:
+                yield name, endpoint.name, self._is_available(upstream, endpoint, now)
+
+    def _readings(self) -> Iterable[Reading]:
+        return machines.readings(self._current.runtime, time.monotonic())
+
+    def _is_available(self, upstream: Upstream, endpoint: Endpoint, now: float) -> bool:
+        return self._channels.is_available(endpoint) and machines.takes_attempts(upstream, endpoint, now)
+
+    def _commanded(self, collection: str, name: str, verb: str) -> None:
+        self._stats.events.tell("command", name, f"POST /{collection}/…/{verb}", {"verb": verb})
+
+
+def _make_ready(upstream: Upstream, endpoint: Endpoint, now: float) -> None:
+    # One that has its share already keeps it: a command that changes nothing must not begin a slow start.
+    barred = not machines.takes_attempts(upstream, endpoint, now)
+    endpoint.drained = False
+    if barred:
+        upstream.recovered(now, endpoint)

@@ -6,23 +6,41 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from sidecar.app import machines
 from sidecar.model.connections import Connections
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.upstream import Endpoint, Route, Upstream
-from sidecar.telemetry.stats import RouteStats, Stats, UpstreamStats
+from sidecar.telemetry.stats import UNROUTED, RouteStats, Stats, UpstreamStats
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
 
 
-def routes(runtime: Runtime, stats: Stats) -> list[dict[str, Any]]:
+def routes(runtime: Runtime, stats: Stats, now: float) -> list[dict[str, Any]]:
     """Each route of the running rules, in their order; then what matched none."""
-    told = [_route(route, stats.route(route.name)) for route in runtime.routes]
+    told = [_route(route, stats.route(route.name), now) for route in runtime.routes]
     unrouted = _route_counts(stats.unrouted)
-    return [*told, {"name": "-", "upstream": "-", **unrouted}] if unrouted["requests"] else told
+    nowhere = {"name": UNROUTED, "upstream": UNROUTED, **unrouted, "policies": {}}
+    return [*told, nowhere] if unrouted["requests"] else told
 
 
-def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, EndpointPool]) -> list[dict[str, Any]]:
-    """Each upstream with its endpoints; `pools` are known by the endpoint's name."""
-    return [_upstream(upstream, stats.upstream(name), pools) for name, upstream in runtime.upstreams.items()]
+def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, EndpointPool], now: float) -> list[dict[str, Any]]:
+    """Each upstream with what its policies tell and its endpoints; `pools` are known by the endpoint's name."""
+    return [
+        {
+            "name": name,
+            **_upstream_counts(stats.upstream(name)),
+            "breaker": machines.breaker_of(runtime, upstream, now),
+            "retry_budgets": [machines.plain(budget.snapshot(now)) for budget in machines.budgets(upstream)],
+            "endpoints": [
+                _endpoint(upstream, endpoint, pools.get(endpoint.name), now) for endpoint in upstream.endpoints
+            ],
+        }
+        for name, upstream in runtime.upstreams.items()
+    ]
+
+
+def breakers(runtime: Runtime, now: float) -> dict[str, Any]:
+    """Each circuit breaker by its label."""
+    return {label: machines.plain(breaker.snapshot(now)) for label, breaker in machines.breakers(runtime).items()}
 
 
 def connections(stats: Stats) -> dict[str, dict[str, int]]:
@@ -33,8 +51,13 @@ def connections(stats: Stats) -> dict[str, dict[str, int]]:
     }
 
 
-def _route(route: Route, stats: RouteStats) -> dict[str, Any]:
-    return {"name": route.name, "upstream": route.upstream.name, **_route_counts(stats)}
+def _route(route: Route, stats: RouteStats, now: float) -> dict[str, Any]:
+    return {
+        "name": route.name,
+        "upstream": route.upstream.name,
+        **_route_counts(stats),
+        "policies": machines.policies(route, now),
+    }
 
 
 def _route_counts(stats: RouteStats) -> dict[str, Any]:
@@ -45,30 +68,45 @@ def _route_counts(stats: RouteStats) -> dict[str, Any]:
     rejections: dict[str, int] = {}
     for (_rule, reason), count in stats.rejections.items():
         rejections[reason] = rejections.get(reason, 0) + count
+    fallbacks: dict[str, int] = {}
+    for (kind, _cause), count in stats.fallbacks.items():
+        fallbacks[kind] = fallbacks.get(kind, 0) + count
     return {
         "in_flight": stats.in_flight,
         "requests": sum(stats.requests.values()),
         "statuses": dict(sorted(statuses.items())),
         "rejections": rejections,
+        "rejected_by": _by_rule(stats.rejections),
+        "shadow_rejected_by": _by_rule(stats.shadow_rejections),
         "retries": dict(stats.retries),
+        "retries_skipped": dict(stats.retries_skipped),
+        "fallbacks": fallbacks,
     }
 
 
-def _upstream(upstream: Upstream, stats: UpstreamStats, pools: Mapping[str, EndpointPool]) -> dict[str, Any]:
-    return {
-        "name": upstream.name,
-        "attempts": dict(stats.attempts),
-        "connects": dict(stats.connects),
-        "endpoints": [_endpoint(endpoint, pools.get(endpoint.name)) for endpoint in upstream.endpoints],
-    }
+def _by_rule(refusals: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """Refusals by the rule that made them; those that no rule of the file is to blame for are left out."""
+    told: dict[str, int] = {}
+    for (rule, _reason), count in refusals.items():
+        if rule:
+            told[rule] = told.get(rule, 0) + count
+    return told
 
 
-def _endpoint(endpoint: Endpoint, pool: EndpointPool | None) -> dict[str, Any]:
+def _upstream_counts(stats: UpstreamStats) -> dict[str, Any]:
+    return {"attempts": dict(stats.attempts), "connects": dict(stats.connects), "ejections": dict(stats.ejections)}
+
+
+def _endpoint(upstream: Upstream, endpoint: Endpoint, pool: EndpointPool | None, now: float) -> dict[str, Any]:
     counts = pool.snapshot() if pool is not None else PoolSnapshot(0, 0, 0, 0)
     return {
         "name": endpoint.name,
         "weight": endpoint.weight,
         "in_flight": endpoint.in_flight,
+        "takes_attempts": machines.takes_attempts(upstream, endpoint, now),
+        "down": bool(endpoint.down),
+        "drained": bool(endpoint.drained),
+        "ejection": machines.ejection_of(upstream, endpoint, now),
         "pool": asdict(counts),
     }
 

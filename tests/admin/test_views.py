@@ -1,9 +1,12 @@
 """Every page of the admin address, through a real client."""
 
+from urllib.parse import quote
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
 
 from sidecar.admin.server import AdminServer
 from sidecar.admin.subject import Condition
@@ -22,12 +25,20 @@ async def client(aiohttp_client: AiohttpClient, subject: FakeSubject) -> Client:
     return await aiohttp_client(AdminServer(subject, loopback=True).application())
 
 
+def every_path(path: str) -> list[str]:
+    """The paths that a line of the index stands for."""
+    name = "upstream.app" if path.startswith("/breakers") else quote("app/127.0.0.1:3000", safe="")
+    before, _, verbs = path.replace("NAME", name).partition("{")
+    return [before + verb for verb in verbs.rstrip("}").split(",")]
+
+
 async def test_the_index_names_paths_that_answer(client: Client) -> None:
     index = await (await client.get("/")).text()
     named = [line.split()[:2] for line in index.splitlines()]
     assert ["POST", "/drain"] in named
     for verb, path in named:
-        assert (await client.request(verb, path)).status in (200, 202), path
+        for each in every_path(path):
+            assert (await client.request(verb, each)).status in (200, 202), each
 
 
 async def test_live_does_not_depend_on_readiness(client: Client, subject: FakeSubject) -> None:
@@ -99,3 +110,84 @@ async def test_drain_is_never_a_get(client: Client, subject: FakeSubject) -> Non
     answer = await client.get("/drain")
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
     assert subject.drains == []
+
+
+async def test_the_events_are_told_as_they_are(client: Client, subject: FakeSubject) -> None:
+    assert await (await client.get("/events")).json() == {"events": []}
+    subject.told_events.append({"kind": "breaker", "subject": "upstream.app"})
+    assert await (await client.get("/events")).json() == {"events": [{"kind": "breaker", "subject": "upstream.app"}]}
+
+
+@pytest.mark.parametrize("verb", ["open", "close", "auto"])
+async def test_a_breaker_is_commanded_by_its_label(client: Client, subject: FakeSubject, verb: str) -> None:
+    answer = await client.post(f"/breakers/upstream.app/{verb}")
+    assert (answer.status, await answer.json()) == (200, {"breaker": "upstream.app", "verb": verb})
+    assert subject.breakers == {"upstream.app": verb}
+
+
+@pytest.mark.parametrize("path", ["app%2F127.0.0.1%3A3000", "app%2f127.0.0.1:3000", "app/127.0.0.1:3000"])
+async def test_an_endpoint_is_commanded_by_its_name_encoded_or_not(
+    client: Client, subject: FakeSubject, path: str
+) -> None:
+    answer = await client.post(URL(f"/endpoints/{path}/drain", encoded=True))
+    assert (answer.status, await answer.json()) == (200, {"endpoint": "app/127.0.0.1:3000", "verb": "drain"})
+    assert subject.endpoints == {"app/127.0.0.1:3000": "drain", "app/unix:/run/app.sock": "ready"}
+
+
+async def test_an_endpoint_behind_a_unix_socket_is_commanded_too(client: Client, subject: FakeSubject) -> None:
+    answer = await client.post(URL("/endpoints/app%2Funix:%2Frun%2Fapp.sock/drain", encoded=True))
+    assert (answer.status, subject.endpoints["app/unix:/run/app.sock"]) == (200, "drain")
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/breakers/route.login/open", ["upstream.app"]),
+        ("/endpoints/app/drain", ["app/127.0.0.1:3000", "app/unix:/run/app.sock"]),
+        ("/breakers/upstream.app/smash", ["open", "close", "auto"]),
+        ("/endpoints/app%2F127.0.0.1:3000/open", ["drain", "ready"]),
+    ],
+)
+async def test_an_unknown_name_is_answered_with_those_there_are(
+    client: Client, subject: FakeSubject, path: str, known: list[str]
+) -> None:
+    answer = await client.post(URL(path, encoded=True))
+    told = await answer.json()
+    assert (answer.status, answer.content_type) == (404, "application/problem+json")
+    assert told["known"] == known
+    assert all(f"`{name}`" in told["detail"] for name in known)
+    assert subject.breakers == {"upstream.app": "auto"}
+    assert set(subject.endpoints.values()) == {"ready"}
+
+
+async def test_an_unknown_name_where_there_is_nothing_says_so(client: Client, subject: FakeSubject) -> None:
+    subject.breakers.clear()
+    told = await (await client.post("/breakers/upstream.app/open")).json()
+    assert told["detail"] == "there is no breaker `upstream.app`; there is none"
+
+
+@pytest.mark.parametrize("path", ["/breakers/upstream.app/open", "/endpoints/app%2F127.0.0.1:3000/drain"])
+async def test_a_command_is_never_a_get(client: Client, subject: FakeSubject, path: str) -> None:
+    answer = await client.get(URL(path, encoded=True))
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    assert subject.breakers == {"upstream.app": "auto"}
+
+
+@pytest.mark.parametrize("path", ["/breakers/upstream.app/open", "/endpoints/app%2F127.0.0.1:3000/drain"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer t", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Authorization": "Bearer t", "Origin": "http://elsewhere.example"}, 403),
+        ({"Authorization": "Bearer t", "Host": "rebound.example"}, 403),
+        ({"Authorization": "Bearer t"}, 200),
+    ],
+)
+async def test_a_command_is_guarded(
+    aiohttp_client: AiohttpClient, subject: FakeSubject, path: str, headers: dict[str, str], status: int
+) -> None:
+    guarded = await aiohttp_client(AdminServer(subject, loopback=True, token="t").application())
+    assert (await guarded.post(URL(path, encoded=True), headers=headers)).status == status
+    changed = "open" in subject.breakers.values() or "drain" in subject.endpoints.values()
+    assert changed == (status == 200)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sidecar.app.cli import main
-from sidecar.app.cli_admin import columns, table
+from sidecar.app.cli_admin import columns, standing, table
 
 STATUS: dict[str, Any] = {
     "version": "0.1.0",
@@ -27,12 +27,54 @@ STATUS: dict[str, Any] = {
             "requests": 7,
             "statuses": {"2xx": 6, "5xx": 1},
             "rejections": {"rate_limited": 4, "no_endpoint": 1},
+            "rejected_by": {"all/per-client": 4},
+            "shadow_rejected_by": {"all/concurrency": 9, "all/per-client": 1},
+            "policies": {
+                "all/rate_limits": {
+                    "shadow": False,
+                    "limits": {"per-client": {"rate": "10/s", "key": ["client_ip", "path:id"], "keys": 3}},
+                    "waiting": 0,
+                },
+                "all/concurrency": {"shadow": True, "max": 5, "in_flight": 2},
+                "all/fault": {"shadow": False, "delay_ratio": None},
+                "app/circuit_breaker": {"shadow": False, "breaker": "upstream.app", "state": "open"},
+            },
         }
     ],
+    "breakers": {
+        "upstream.app": {
+            "breaker": "upstream.app",
+            "state": "open",
+            "forced": "auto",
+            "open_remaining": 11.2,
+            "failures": 6,
+            "slow": 1,
+            "requests": 10,
+        },
+        "route.all": {
+            "breaker": "route.all",
+            "state": "open",
+            "forced": "open",
+            "open_remaining": None,
+            "failures": 0,
+            "slow": 0,
+            "requests": 0,
+        },
+    },
     "upstreams": [
         {
             "name": "app",
-            "endpoints": [{"name": "app/127.0.0.1:3000", "in_flight": 2, "weight": 1, "pool": {"idle": 5}}],
+            "endpoints": [
+                {
+                    "name": "app/127.0.0.1:3000",
+                    "in_flight": 2,
+                    "weight": 1,
+                    "pool": {"idle": 5},
+                    "down": False,
+                    "drained": False,
+                    "ejection": {"state": "available", "seconds_left": 0.0},
+                }
+            ],
         }
     ],
 }
@@ -97,7 +139,45 @@ def test_status_is_a_table(admin: str, capsys: pytest.CaptureFixture[str]) -> No
     assert "not ready: upstream app: no endpoint is available\n" in text
     rows = [line.split() for line in text.splitlines()]
     assert ["all", "app", "2", "7", "1", "5"] in rows
-    assert ["app/127.0.0.1:3000", "2", "5", "1"] in rows
+    assert ["app/127.0.0.1:3000", "ready", "2", "5", "1"] in rows
+    assert ["upstream.app", "open", "12s", "6", "1", "10"] in rows
+    assert ["route.all", "open", "by", "hand", "-", "0", "0", "0"] in rows
+    assert ["all/per-client", "4", "1"] in rows
+    assert ["all/concurrency", "0", "9"] in rows
+
+
+def test_each_limit_has_a_line_with_whatever_it_tells(admin: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["status", "--admin", admin])
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["all/rate_limits", "waiting 0"] in lines
+    assert ["all/rate_limits/limits/per-client", "rate 10/s, key client_ip,path:id, keys 3"] in lines
+    assert ["all/concurrency", "max 5, in_flight 2, in shadow"] in lines
+    assert not [line for line in lines if line[:1] in (["all/fault"], ["app/circuit_breaker"])]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({}, "ready"),
+        ({"ejection": None}, "ready"),
+        ({"ejection": {"state": "ejected", "seconds_left": 59.1}}, "ejected 1m"),
+        ({"down": True, "ejection": {"state": "ejected", "seconds_left": 59.1}}, "down"),
+        ({"down": True, "drained": True}, "drained"),
+    ],
+)
+def test_an_endpoint_s_state_is_told_in_a_word(change: dict[str, Any], word: str) -> None:
+    endpoint = STATUS["upstreams"][0]["endpoints"][0]
+    assert standing(endpoint | change) == word
+
+
+def test_tables_of_what_there_is_none_of_are_left_out() -> None:
+    (route,) = STATUS["routes"]
+    quiet = route | {"rejected_by": {}, "shadow_rejected_by": {}, "policies": {}}
+    text = table(STATUS | {"routes": [quiet], "breakers": {}})
+    assert [line.split()[0] for line in text.splitlines() if line.split() and line.split()[0].isupper()] == [
+        "ROUTE",
+        "ENDPOINT",
+    ]
 
 
 def test_status_as_json_is_what_was_told(admin: str, capsys: pytest.CaptureFixture[str]) -> None:

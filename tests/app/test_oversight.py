@@ -1,13 +1,22 @@
 """What the admin address is told of a running proxy."""
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from sidecar.admin.subject import Subject
 from sidecar.app.lifecycle import Phase
+from sidecar.model.outcome import Outcome
+from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
+from sidecar.policies.ejection import Ejection
+from sidecar.policies.health_gate import EjectionSpec
+from sidecar.policies.slow_start import NEWCOMER, STEADY
+from sidecar.runtime.generation import Runtime
 from tests.doubles.backend import Backend
 from tests.doubles.running import RunningProxy, rules_text, running
 
@@ -16,6 +25,25 @@ from tests.doubles.running import RunningProxy, rules_text, running
 async def serving() -> AsyncIterator[RunningProxy]:
     async with Backend() as backend, running(backend.url, sets=["drain.announce=0s"]) as proxy:
         yield proxy
+
+
+def with_breaker(serving: RunningProxy) -> CircuitBreaker:
+    """A breaker of the upstream, in the generation that is current."""
+    proxy = serving.proxy
+    observer = proxy.stats.breaker("upstream.app")
+    spec = CircuitBreakerSpec()
+    breaker = CircuitBreaker("app/circuit_breaker", "upstream.app", spec, 1.0, random.Random(0), observer)
+    runtime = proxy.current.runtime
+    seen = SimpleNamespace(
+        number=runtime.number,
+        digest=runtime.digest,
+        routes=runtime.routes,
+        upstreams=runtime.upstreams,
+        endpoints=runtime.endpoints,
+        breakers={"upstream.app": breaker},
+    )
+    proxy.current.runtime = cast("Runtime", seen)
+    return breaker
 
 
 async def test_it_is_what_admin_asks_for(serving: RunningProxy) -> None:
@@ -80,6 +108,59 @@ async def test_metrics_follow_the_drain_and_the_endpoints(serving: RunningProxy)
     assert "sidecar_endpoint_available{" in text
     oversight.start_drain("test")
     assert "sidecar_drain_phase 1.0" in oversight.exposition("")[0].decode()
+
+
+async def test_a_breaker_is_commanded_by_its_label_and_that_is_an_event(serving: RunningProxy) -> None:
+    oversight = serving.proxy.oversight
+    breaker = with_breaker(serving)
+    assert list(oversight.breaker_names()) == ["upstream.app"]
+    assert not oversight.command_breaker("upstream.other", "open")
+    assert oversight.events() == []
+    assert oversight.command_breaker("upstream.app", "open")
+    assert not breaker.available(time.monotonic())
+    told = [(event["kind"], event["subject"], event["fields"]) for event in oversight.events()]
+    assert told[0] == ("command", "upstream.app", {"verb": "open"})
+    assert [kind for kind, _, _ in told] == ["command", "breaker"]
+    status = cast("dict[str, Any]", oversight.status())
+    assert status["breakers"]["upstream.app"]["state"] == status["upstreams"][0]["breaker"]["state"] == "open"
+    assert 'sidecar_breaker_state{breaker="upstream.app",state="open"} 1.0' in oversight.exposition("")[0].decode()
+    assert oversight.command_breaker("upstream.app", "auto")
+    assert breaker.available(time.monotonic())
+
+
+async def test_an_endpoint_is_drained_and_made_ready_by_its_name_and_that_is_an_event(serving: RunningProxy) -> None:
+    oversight = serving.proxy.oversight
+    (endpoint,) = serving.proxy.current.runtime.endpoints()
+    assert list(oversight.endpoint_names()) == [endpoint.name]
+    assert not oversight.command_endpoint("app/elsewhere:1", "drain")
+    assert oversight.command_endpoint(endpoint.name, "drain")
+    assert [one.name for one in oversight.conditions() if not one.holds] == ["upstream app"]
+    available = f'sidecar_endpoint_available{{endpoint="{endpoint.name}",upstream="app"}}'
+    assert f"{available} 0.0" in oversight.exposition("")[0].decode()
+    told = cast("dict[str, Any]", oversight.status())["upstreams"][0]["endpoints"][0]
+    assert (told["takes_attempts"], told["drained"]) == (False, True)
+    assert oversight.command_endpoint(endpoint.name, "ready")
+    assert all(condition.holds for condition in oversight.conditions())
+    assert f"{available} 1.0" in oversight.exposition("")[0].decode()
+    events = [(event["kind"], event["subject"], event["fields"]) for event in oversight.events()]
+    assert events == [("command", endpoint.name, {"verb": "drain"}), ("command", endpoint.name, {"verb": "ready"})]
+
+
+async def test_ready_ends_an_ejection_and_leaves_one_that_has_its_share_alone() -> None:
+    async with running("http://127.0.0.1:1", "http://127.0.0.1:2") as proxy:
+        oversight = proxy.proxy.oversight
+        upstream = proxy.proxy.current.runtime.upstreams["app"]
+        upstream.ejection = Ejection(EjectionSpec(consecutive_failures=1), upstream.observer)
+        ejected, well = upstream.endpoints
+        now = time.monotonic()
+        upstream.settle(now, ejected, Outcome.FAILURE, now)
+        assert upstream.available(now) == 1
+        assert oversight.command_endpoint(ejected.name, "ready")
+        assert oversight.command_endpoint(well.name, "ready")
+        assert upstream.available(now) == 2
+        assert (ejected.ramp_since, well.ramp_since) == (NEWCOMER, STEADY)
+    kinds = [event["kind"] for event in oversight.events()]
+    assert kinds == ["ejected", "command", "readmitted", "command"]
 
 
 async def test_waiting_for_the_drain_ends_with_it_or_with_time(serving: RunningProxy) -> None:

@@ -6,8 +6,10 @@ import time
 
 from sidecar.app.status import connections, routes, upstreams
 from sidecar.model.address import Address
-from sidecar.model.outcome import Cause
+from sidecar.model.outcome import Cause, Outcome
 from sidecar.model.reason import Reason
+from sidecar.policies.ejection import Ejection
+from sidecar.policies.health_gate import EjectionSpec
 from sidecar.rules.load import load_rules
 from sidecar.runtime.build import prepare
 from sidecar.runtime.generation import Runtime
@@ -17,6 +19,8 @@ from sidecar.transport.settings import PoolSettings
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.upstream import UpstreamConnection
 from sidecar.transport.wheel import DeadlineWheel
+
+NOW = 1000.0
 
 
 async def a_pool(stats: Stats) -> EndpointPool:
@@ -51,26 +55,36 @@ def test_a_route_tells_its_requests_by_status_class_and_its_refusals_by_reason()
     route.started()
     route.rejected("a", Reason.RATE_LIMITED)
     route.rejected("b", Reason.RATE_LIMITED)
+    route.rejected("", Reason.NO_ENDPOINT)
+    route.shadow_rejected("c", Reason.CONCURRENCY_LIMITED)
     route.retried(Cause.RESET.value)
-    (told,) = routes(runtime, stats)
+    route.retry_skipped("budget")
+    route.fell_back("stale", "circuit_open")
+    route.fell_back("stale", "timeout")
+    (told,) = routes(runtime, stats, NOW)
     assert told == {
         "name": "everything",
         "upstream": "app",
         "in_flight": 1,
         "requests": 4,
         "statuses": {"2xx": 2, "5xx": 1, "other": 1},
-        "rejections": {"rate_limited": 2},
+        "rejections": {"rate_limited": 2, "no_endpoint": 1},
+        "rejected_by": {"a": 1, "b": 1},
+        "shadow_rejected_by": {"c": 1},
         "retries": {"reset": 1},
+        "retries_skipped": {"budget": 1},
+        "fallbacks": {"stale": 2},
+        "policies": told["policies"],
     }
 
 
 def test_what_matched_no_route_has_a_line_once_there_is_any() -> None:
     stats = Stats()
     runtime = built(stats)
-    assert [told["name"] for told in routes(runtime, stats)] == ["everything"]
+    assert [told["name"] for told in routes(runtime, stats, NOW)] == ["everything"]
     stats.unrouted.started()
     stats.unrouted.finished(b"GET", 404, 0.0)
-    assert [told["name"] for told in routes(runtime, stats)] == ["everything", "-"]
+    assert [told["name"] for told in routes(runtime, stats, NOW)] == ["everything", "-"]
 
 
 async def test_an_upstream_tells_its_endpoints_with_their_pools() -> None:
@@ -79,16 +93,37 @@ async def test_an_upstream_tells_its_endpoints_with_their_pools() -> None:
     stats.upstream("app").attempt_finished("success", 0.1)
     stats.upstream("app").connected("ok")
     runtime.endpoints()[0].in_flight = 2
-    (told,) = upstreams(runtime, stats, {"app/127.0.0.1:3000": await a_pool(stats)})
+    (told,) = upstreams(runtime, stats, {"app/127.0.0.1:3000": await a_pool(stats)}, NOW)
     assert (told["name"], told["attempts"], told["connects"]) == ("app", {"success": 1}, {"ok": 1})
+    assert told["ejections"] == {}
     first, second = told["endpoints"]
     assert first == {
         "name": "app/127.0.0.1:3000",
         "weight": 1,
         "in_flight": 2,
+        "takes_attempts": True,
+        "down": False,
+        "drained": False,
+        "ejection": first["ejection"],
         "pool": {"in_use": 0, "idle": 0, "waiting": 0, "connecting": 0},
     }
     assert second["pool"] == first["pool"]
+
+
+def test_an_endpoint_that_is_drained_or_ejected_says_so() -> None:
+    stats = Stats()
+    runtime = built(stats)
+    upstream = runtime.upstreams["app"]
+    upstream.ejection = Ejection(EjectionSpec(consecutive_failures=1, base=30.0), upstream.observer)
+    drained, ejected = upstream.endpoints
+    upstream.settle(NOW, ejected, Outcome.FAILURE, NOW)
+    drained.drained = True
+    (told,) = upstreams(runtime, stats, {}, NOW + 10.0)
+    one, two = told["endpoints"]
+    assert (one["takes_attempts"], one["drained"], one["ejection"]["state"]) == (False, True, "available")
+    assert (two["takes_attempts"], two["drained"], two["ejection"]["state"]) == (False, False, "ejected")
+    assert two["ejection"]["seconds_left"] == 20.0
+    assert told["ejections"] == {two["name"]: 1}
 
 
 def test_connections_are_told_by_side_and_state() -> None:

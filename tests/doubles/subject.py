@@ -11,6 +11,9 @@ class FakeSubject:
         self.told: list[Condition] = [Condition("rules", holds=True, detail="3 routes")]
         self.has_been_ready = True
         self.drains: list[str] = []
+        self.told_events: list[Mapping[str, object]] = []
+        self.breakers: dict[str, str] = {"upstream.app": "auto"}
+        self.endpoints: dict[str, str] = {"app/127.0.0.1:3000": "ready", "app/unix:/run/app.sock": "ready"}
         self.ended = asyncio.Event()
 
     def conditions(self) -> Sequence[Condition]:
@@ -26,8 +29,29 @@ class FakeSubject:
         kind = "application/openmetrics-text; version=1.0.0" if "openmetrics" in accept else "text/plain; version=0.0.4"
         return b"sidecar_up 1\n", kind
 
+    def events(self) -> Sequence[Mapping[str, object]]:
+        return self.told_events
+
+    def breaker_names(self) -> Sequence[str]:
+        return list(self.breakers)
+
+    def command_breaker(self, label: str, verb: str) -> bool:
+        return _set(self.breakers, label, verb)
+
+    def endpoint_names(self) -> Sequence[str]:
+        return list(self.endpoints)
+
+    def command_endpoint(self, name: str, verb: str) -> bool:
+        return _set(self.endpoints, name, verb)
+
     def start_drain(self, why: str) -> None:
         self.drains.append(why)
 
     async def drained(self, seconds: float) -> bool:
         return self.ended.is_set()
+
+
+def _set(known: dict[str, str], name: str, verb: str) -> bool:
+    if name in known:
+        known[name] = verb
+    return name in known

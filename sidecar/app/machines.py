@@ -1,0 +1,129 @@
+"""Where the policies' machines of one generation are, and what they tell of themselves.
+
+No policy is named here: whatever has a snapshot is shown under its name, and a figure becomes a metric because its
+snapshot has the key. So a policy that is added to the catalogue needs nothing in status, metrics and admin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from sidecar.policies.contract import Admission
+from sidecar.runtime.generation import Runtime
+from sidecar.runtime.upstream import Endpoint, Route, Upstream
+from sidecar.telemetry.stats import Reading, breaker_state_readings
+
+# Of a route's machine: the key of its snapshot, and the metric that it is.
+_ROUTE_FIGURES = (
+    ("in_flight", "concurrency_in_flight"),
+    ("queued", "concurrency_queued"),
+)
+
+
+class Shown(Protocol):
+    """Whatever operators may look at."""
+
+    def snapshot(self, now: float) -> Mapping[str, object]:
+        """Plain values by name."""
+
+
+class Commanded(Shown, Protocol):
+    """A machine that operators may take into their own hands."""
+
+    def force(self, now: float, word: str) -> None:
+        """`open`, `close`, or `auto` to give it back."""
+
+
+def breakers(runtime: Runtime) -> Mapping[str, Commanded]:
+    """Every circuit breaker by its label."""
+    found: Mapping[str, Commanded] = getattr(runtime, "breakers", {})
+    return found
+
+
+def admissions(route: Route) -> Iterable[Admission]:
+    """What a request of this route is asked of: once a request, then before each attempt."""
+    once: tuple[Admission, ...] = getattr(route, "admissions", ())
+    each: tuple[Admission, ...] = getattr(route, "attempt_admissions", ())
+    return (*once, *each)
+
+
+def budgets(upstream: Upstream) -> Iterable[Shown]:
+    """What limits the retries towards this upstream: one for each different rule of its routes."""
+    found: tuple[Shown, ...] = getattr(upstream, "budgets", ())
+    return found
+
+
+def policies(route: Route, now: float) -> dict[str, Any]:
+    """What the machines of a route tell, by their names."""
+    return {
+        admission.name: {"shadow": admission.shadow, **plain(admission.snapshot(now))}
+        for admission in admissions(route)
+    }
+
+
+def breaker_of(runtime: Runtime, upstream: Upstream, now: float) -> dict[str, Any] | None:
+    """What the upstream's own breaker tells, None where it has none."""
+    breaker = breakers(runtime).get(f"upstream.{upstream.name}")
+    return None if breaker is None else plain(breaker.snapshot(now))
+
+
+def ejection_of(upstream: Upstream, endpoint: Endpoint, now: float) -> dict[str, Any] | None:
+    """What ejection remembers of an endpoint, None where it is off."""
+    ejection = upstream.ejection
+    return None if ejection is None else plain(ejection.snapshot(now, endpoint.health))
+
+
+def takes_attempts(upstream: Upstream, endpoint: Endpoint, now: float) -> bool:
+    """Whether nothing that policies or people know bars the endpoint. A look: it ends no ejection that is over."""
+    if endpoint.down or endpoint.drained:
+        return False
+    ejection = upstream.ejection
+    return ejection is None or ejection.snapshot(now, endpoint.health)["state"] != "ejected"
+
+
+def readings(runtime: Runtime, now: float) -> Iterator[Reading]:
+    """The machines' figures that are metrics."""
+    for label, breaker in breakers(runtime).items():
+        yield from breaker_state_readings(label, str(breaker.snapshot(now)["state"]))
+    for route in runtime.routes:
+        for admission in admissions(route):
+            yield from _of_route(route.name, admission.snapshot(now))
+    for name, upstream in runtime.upstreams.items():
+        for budget in budgets(upstream):
+            yield "retry_budget_available", (name,), _number(budget.snapshot(now)["available"])
+
+
+def plain(snapshot: Mapping[str, object]) -> dict[str, Any]:
+    """A snapshot as JSON can say it: no infinities (RFC 8259 section 6), no more digits than anybody reads."""
+    return {name: _plain(value) for name, value in snapshot.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return plain(value)
+    if isinstance(value, float):
+        return round(value, 3) if math.isfinite(value) else None
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _of_route(route: str, snapshot: Mapping[str, object]) -> Iterator[Reading]:
+    for key, metric in _ROUTE_FIGURES:
+        if key in snapshot:
+            yield metric, (route,), _number(snapshot[key])
+    yield from _evictions(route, snapshot)
+
+
+def _evictions(route: str, snapshot: Mapping[str, object]) -> Iterator[Reading]:
+    for name, part in snapshot.items():
+        if not isinstance(part, Mapping):
+            continue
+        if "evictions" in part:
+            yield "rate_limit_evictions", (route, f"{route}/{name}"), _number(part["evictions"])
+        else:
+            yield from _evictions(route, part)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
