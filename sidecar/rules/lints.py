@@ -1,122 +1,119 @@
-"""What is allowed but hardly meant: warnings for rules that are valid. Runs only on rules without an error."""
+"""What is allowed but hardly meant: warnings for rules that are valid. Runs only on rules without an error.
+
+Owns those about one route's policies; who is reached at all is in reach.py, upstreams are in upstream_lints.py. A
+warning must be certain and worth a line: where rules leave it open (a host name may have many addresses, a policy may
+be on by default one day), nothing is said. No message names a route whose value may come from `defaults`, so that one
+slip there is told once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from sidecar.policies.bulkhead import BulkheadSpec
 from sidecar.policies.circuit_breaker import CircuitBreakerSpec
+from sidecar.policies.fallback import FallbackSpec
+from sidecar.policies.fault import FaultSpec
 from sidecar.policies.rate_limit import RateLimitSpec
 from sidecar.policies.retry import RetrySpec
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.policies.units import show_duration
+from sidecar.rules.breaker_lints import breaker_lints
+from sidecar.rules.places import Places
 from sidecar.rules.problems import Problem
-from sidecar.rules.schema import PLAINTEXT, MatchRule, RouteRule, RuleSet
-from sidecar.rules.tree import DEFAULT, Origin
+from sidecar.rules.reach import unreachable
+from sidecar.rules.schema import RouteRule, RuleSet
+from sidecar.rules.tree import Origin
+from sidecar.rules.upstream_lints import upstream_lints
 
-
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """Where things were written, and whether a route says them itself."""
-
-    places: Mapping[str, Origin]
-
-    def at(self, *path: str) -> Origin:
-        steps = list(path)
-        while steps and self.places.get(".".join(steps), DEFAULT) == DEFAULT:
-            steps.pop()
-        return self.places.get(".".join(steps), DEFAULT)
-
-    def same_hand(self, route: RouteRule, *keys: str) -> bool:
-        """Whether all were written in the route, or all in `defaults`: only then were they meant together."""
-        inherited = set()
-        for key in keys:
-            here = self.places.get(f"routes.{route.name}.{key}", DEFAULT)
-            inherited.add(here in (DEFAULT, self.places.get(f"defaults.{key}")))
-        return len(inherited) == 1
+# RFC 9110 9.2.2, and QUERY (draft-ietf-httpbis-safe-method-w-body).
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY"})
 
 
 def lints(rules: RuleSet, places: Mapping[str, Origin]) -> Iterator[Problem]:
     """Every warning, route by route, then upstream by upstream."""
-    known = _Places(places)
+    known = Places(places)
     for index, route in enumerate(rules.routes):
-        yield from _shadowed(route, rules.routes[:index], known)
+        yield from unreachable(route, rules.routes[:index], known)
         yield from _timeouts(route, known)
+        yield from _retry(route, known)
+        yield from _waits(route, known)
         yield from _limits(route, known)
         yield from _breaker(route, known)
+        yield from _fallback(route, rules, known)
+        yield from _shares(route, known)
     for upstream in rules.upstreams.values():
-        for index, endpoint in enumerate(upstream.endpoints):
-            if endpoint.url.scheme == "https":
-                place = known.at("upstreams", upstream.name, "endpoints", str(index), "url")
-                yield place.not_in_force(f"https, as in `{endpoint.url}`,", PLAINTEXT)
-        breaker = upstream.spec(CircuitBreakerSpec)
         users = [route for route in rules.routes if upstream.name in route.upstreams]
-        attempts = [spec.attempt for route in users if (spec := route.spec(TimeoutSpec)) and spec.attempt]
-        if breaker is not None and attempts and breaker.window < max(attempts):
-            yield known.at("upstreams", upstream.name, "circuit_breaker", "window").warning(
-                _window(breaker, max(attempts))
-            )
+        yield from upstream_lints(upstream, users, known)
 
 
-def _shadowed(route: RouteRule, earlier: tuple[RouteRule, ...], known: _Places) -> Iterator[Problem]:
-    for other in earlier:
-        if _covers(other.match, route.match):
-            message = f"the route `{route.name}` is never reached: `{other.name}` above takes all its requests"
-            yield known.at("routes", route.name, "name").warning(message)
-            return
-
-
-def _covers(one: MatchRule, other: MatchRule) -> bool:
-    """Whether every request the other matches is matched by this one."""
-    if one.methods and (not other.methods or not set(other.methods) <= set(one.methods)):
-        return False
-    if not one.headers.items() <= other.headers.items():
-        return False
-    return _covers_host(one.host, other.host) and _covers_path(one, other)
-
-
-def _covers_host(one: str | None, other: str | None) -> bool:
-    if one is None or one == other:
-        return True
-    return other is not None and one.startswith("*.") and other.removeprefix("*.").endswith(one[1:])
-
-
-def _covers_path(one: MatchRule, other: MatchRule) -> bool:
-    mine, theirs = one.path, other.path
-    if mine == theirs or (mine.kind == "prefix" and mine.text == "/"):
-        return True
-    if mine.kind == "prefix":
-        return theirs.text == mine.text or theirs.text.startswith(f"{mine.text}/")
-    if mine.kind == "template" and theirs.kind != "prefix":
-        wanted, found = mine.text.split("/"), theirs.text.split("/")
-        return len(wanted) == len(found) and all(
-            a == b or (a.startswith("{") and bool(b)) for a, b in zip(wanted, found, strict=True)
-        )
-    return False
-
-
-def _timeouts(route: RouteRule, known: _Places) -> Iterator[Problem]:
+def _timeouts(route: RouteRule, known: Places) -> Iterator[Problem]:
     timeout, retry = route.spec(TimeoutSpec), route.spec(RetrySpec)
-    if retry is not None and "all" in retry.methods:
-        yield known.at("routes", route.name, "retry", "methods").warning(
-            "`methods: all` repeats requests that may have been carried out, a POST among them"
-        )
-    if timeout is None or timeout.request is None or timeout.attempt is None:
+    if timeout is None or timeout.request is None:
         return
-    request, attempt = show_duration(timeout.request), show_duration(timeout.attempt)
-    if timeout.attempt > timeout.request and known.same_hand(route, "timeout.attempt", "timeout.request"):
-        yield known.at("routes", route.name, "timeout", "attempt").warning(
-            f"an attempt may take {attempt}, but the whole request only {request}"
+    here = ("routes", route.name, "timeout")
+    request = show_duration(timeout.request)
+    both = known.wrote(*here, "request") and known.to_blame(route, "timeout.total", "timeout.request")
+    if timeout.total is not None and timeout.total < timeout.request and both:
+        yield known.at(*here, "total").warning(
+            f"the whole exchange may take {show_duration(timeout.total)}, less than its first part ({request})"
         )
+    if timeout.attempt is None:
+        return
+    attempt = show_duration(timeout.attempt)
+    if timeout.attempt > timeout.request and known.same_hand(route, "timeout.attempt", "timeout.request"):
+        yield known.at(*here, "attempt").warning(f"an attempt may take {attempt}, but the whole request only {request}")
     elif retry is not None and retry.max_attempts * timeout.attempt > timeout.request:
         keys = ("timeout.attempt", "timeout.request", "retry.max_attempts")
-        if known.same_hand(route, *keys[:2]) and known.same_hand(route, *keys[1:]):
+        if known.same_hand(route, *keys) and known.wrote("routes", route.name, "retry", "max_attempts"):
             yield known.at("routes", route.name, "retry", "max_attempts").warning(
                 f"{retry.max_attempts} attempts of {attempt} do not fit into the request's {request}"
             )
 
 
-def _limits(route: RouteRule, known: _Places) -> Iterator[Problem]:
+def _retry(route: RouteRule, known: Places) -> Iterator[Problem]:
+    retry = route.spec(RetrySpec)
+    if retry is None or retry.max_attempts < 2:
+        return
+    here = ("routes", route.name, "retry")
+    # Where no connection was made nothing was sent, and any method may be repeated.
+    harmful = () if set(retry.on) == {"connect_failure"} else _harmful(route, retry, known)
+    if "all" in harmful:
+        yield known.at(*here, "methods").warning(
+            "`methods: all` repeats requests that may have been carried out, a POST among them"
+        )
+    elif harmful:
+        yield known.at(*here, "methods").warning(
+            f"repeats {' and '.join(harmful)} requests that may have been carried out; "
+            "an Idempotency-Key qualifies a request without this"
+        )
+
+
+def _harmful(route: RouteRule, retry: RetrySpec, known: Places) -> tuple[str, ...]:
+    """The methods that should not be repeated, without those that a route names as its own: its POST may only read."""
+    own = () if known.inherits(route, "retry.methods") else route.match.methods
+    return tuple([method for method in retry.methods if method not in {"idempotent", *_IDEMPOTENT, *own}])
+
+
+def _waits(route: RouteRule, known: Places) -> Iterator[Problem]:
+    timeout, bulkhead = route.spec(TimeoutSpec), route.spec(BulkheadSpec)
+    waits = [(f"rate_limits.{limit.name}.max_wait", limit.max_wait) for limit in route.specs(RateLimitSpec)]
+    if bulkhead is not None and bulkhead.max_wait is not None:
+        waits.append(("concurrency.max_wait", bulkhead.max_wait))
+        if bulkhead.max_queue == 0 and bulkhead.max_wait > 0:
+            yield known.at("routes", route.name, "concurrency", "max_wait").warning(
+                "nothing ever waits: the queue has no place (`max_queue`)"
+            )
+    if timeout is None or timeout.request is None:
+        return
+    for key, wait in waits:
+        if wait > timeout.request and known.to_blame(route, key, "timeout.request"):
+            yield known.at("routes", route.name, *key.split(".")).warning(
+                f"a request may wait {show_duration(wait)} here, but has only {show_duration(timeout.request)} in all"
+            )
+
+
+def _limits(route: RouteRule, known: Places) -> Iterator[Problem]:
     for limit in route.specs(RateLimitSpec):
         if limit.capacity < 1:
             yield known.at("routes", route.name, "rate_limits", limit.name, "burst").warning(
@@ -124,21 +121,66 @@ def _limits(route: RouteRule, known: _Places) -> Iterator[Problem]:
             )
 
 
-def _breaker(route: RouteRule, known: _Places) -> Iterator[Problem]:
+def _breaker(route: RouteRule, known: Places) -> Iterator[Problem]:
     breaker = route.spec(CircuitBreakerSpec)
     if breaker is None:
         return
-    timeout = route.spec(TimeoutSpec)
-    if timeout is not None and timeout.attempt is not None and breaker.window < timeout.attempt:
-        yield known.at("routes", route.name, "circuit_breaker", "window").warning(_window(breaker, timeout.attempt))
-    shared = [limit.rate * breaker.window + limit.capacity for limit in route.specs(RateLimitSpec) if not limit.key]
-    if shared and min(shared) < breaker.min_requests and breaker.consecutive_failures is None:
-        yield known.at("routes", route.name, "circuit_breaker", "min_requests").warning(
-            f"the breaker can never open: the rate limits admit at most {min(shared):g} requests in its window, "
-            f"and it wants {breaker.min_requests}"
+    # A breaker of `defaults` was meant for routes in general: not for one that lowers what it is compared with.
+    if all(known.to_blame(route, "circuit_breaker", key) for key in ("rate_limits", "concurrency", "timeout")):
+        yield from breaker_lints(breaker, ("routes", route.name, "circuit_breaker"), (route,), known)
+
+
+def _fallback(route: RouteRule, rules: RuleSet, known: Places) -> Iterator[Problem]:
+    fallback = route.spec(FallbackSpec)
+    if fallback is None:
+        return
+    methods = route.match.methods
+    stale = fallback.stale is not None and not known.inherits(route, "fallback.stale")
+    if stale and methods and "GET" not in methods:
+        yield known.at("routes", route.name, "fallback", "stale").warning(
+            f"there is never an old answer to serve: only those to GET are kept, not to {' or '.join(methods)}"
         )
+    if known.inherits(route, "fallback.on"):
+        return
+    for index, cause in enumerate(fallback.on):
+        why = _never(cause, route, rules, known)
+        if why:
+            yield known.at("routes", route.name, "fallback", "on", str(index)).warning(
+                f"`{cause}` never happens here: {why}"
+            )
 
 
-def _window(breaker: CircuitBreakerSpec, attempt: float) -> str:
-    window = show_duration(breaker.window)
-    return f"the breaker looks back {window}, less than one attempt may take ({show_duration(attempt)})"
+def _never(cause: str | int, route: RouteRule, rules: RuleSet, known: Places) -> str:
+    """Why the route never sees the cause; empty when it may."""
+    if cause == "rate_limited" and not route.specs(RateLimitSpec):
+        return "the route has no `rate_limits`"
+    if cause == "concurrency_limited" and route.spec(BulkheadSpec) is None:
+        return "the route has no `concurrency`"
+    if cause == "retries_exhausted":
+        retry = route.spec(RetrySpec)
+        if retry is None:
+            # What nobody switched off may be on by default.
+            return "`retry` is off" if known.wrote("routes", route.name, "retry") else ""
+        return "`retry` makes one attempt only" if retry.max_attempts == 1 else ""
+    if cause == "circuit_open" and route.spec(CircuitBreakerSpec) is None:
+        off = [_without_breaker(name, rules, known) for name in route.upstreams]
+        return "neither the route nor its upstream has a `circuit_breaker`" if all(off) else ""
+    return ""
+
+
+def _without_breaker(upstream: str, rules: RuleSet, known: Places) -> bool:
+    off = rules.upstreams[upstream].spec(CircuitBreakerSpec) is None
+    return off and known.wrote("upstreams", upstream, "circuit_breaker")
+
+
+def _shares(route: RouteRule, known: Places) -> Iterator[Problem]:
+    for index, share in enumerate(route.split):
+        if share.weight == 0:
+            yield known.at("routes", route.name, "split", str(index), "weight").warning(
+                f"`{share.upstream}` gets no request: its weight is 0"
+            )
+    fault = route.spec(FaultSpec)
+    if fault is not None and fault.delay is not None and fault.delay.ratio == 0:
+        yield known.at("routes", route.name, "fault", "delay", "ratio").warning("nothing is delayed: the ratio is 0")
+    if fault is not None and fault.abort is not None and fault.abort.ratio == 0:
+        yield known.at("routes", route.name, "fault", "abort", "ratio").warning("nothing is aborted: the ratio is 0")

@@ -1,0 +1,98 @@
+"""Routes that no request ever takes: an earlier one takes all of theirs, or what they ask for is never there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from sidecar.rules.places import Places
+from sidecar.rules.problems import Problem
+from sidecar.rules.schema import MatchRule, RouteRule
+
+# Cut from a request before any rule sees it: they are of one connection only (RFC 9110 7.6.1, 11.7), or the sidecar's
+# own. Upgrade is one of them, and can be matched all the same.
+_NEVER_SEEN = frozenset(
+    {
+        "connection",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "x-sidecar-attempt",
+    }
+)
+
+
+def unreachable(route: RouteRule, earlier: Sequence[RouteRule], known: Places) -> Iterator[Problem]:
+    """At most one warning: what matches nothing is not also shadowed."""
+    here = ("routes", route.name)
+    for name, value in route.match.headers.items():
+        if name in _NEVER_SEEN:
+            message = (
+                f"the route `{route.name}` is never reached: rules do not see `{name}`, which speaks of one hop only"
+            )
+            yield known.at(*here, "match", "headers", name).warning(message)
+            return
+        if name == "host" and not _covers_host(route.match.host, value.lower().partition(":")[0]):
+            message = f"the route `{route.name}` is never reached: no `host` is both {value} and {route.match.host}"
+            yield known.at(*here, "match", "headers", name).warning(message)
+            return
+    if route.match.methods and set(route.match.methods) == {"CONNECT"}:
+        # RFC 9110 9.3.6: CONNECT asks a proxy that the client chose for a tunnel; a reverse proxy opens none.
+        message = f"the route `{route.name}` is never reached: CONNECT is refused before any rule is asked"
+        yield known.at(*here, "match", "methods").warning(message)
+        return
+    takers = _takers(route.match, earlier)
+    if takers:
+        what = "takes" if len(takers) == 1 else "take"
+        names = " and ".join([f"`{name}`" for name in takers])
+        message = f"the route `{route.name}` is never reached: {names} above {what} all its requests"
+        yield known.at(*here, "name").warning(message)
+
+
+def _takers(match: MatchRule, earlier: Sequence[RouteRule]) -> tuple[str, ...]:
+    """The earlier routes that leave this one nothing, each taking some of its methods; empty when something is left."""
+    for other in earlier:
+        if _covers(other.match, match):
+            return (other.name,)
+    takers: list[str] = []
+    for method in match.methods:
+        one = replace(match, methods=(method,))
+        taker = next((other.name for other in earlier if _covers(other.match, one)), None)
+        if taker is None:
+            return ()
+        takers.append(taker)
+    return tuple(dict.fromkeys(takers))
+
+
+def _covers(one: MatchRule, other: MatchRule) -> bool:
+    """Whether every request the other matches is matched by this one."""
+    if one.methods and (not other.methods or not set(other.methods) <= set(one.methods)):
+        return False
+    if not one.headers.items() <= other.headers.items():
+        return False
+    return _covers_host(one.host, other.host) and _covers_path(one, other)
+
+
+def _covers_host(one: str | None, other: str | None) -> bool:
+    if one is None or one == other:
+        return True
+    return other is not None and one.startswith("*.") and other.removeprefix("*.").endswith(one[1:])
+
+
+def _covers_path(one: MatchRule, other: MatchRule) -> bool:
+    mine, theirs = one.path, other.path
+    if mine == theirs or (mine.kind == "prefix" and mine.text == "/"):
+        return True
+    if mine.kind == "prefix":
+        return theirs.text == mine.text or theirs.text.startswith(f"{mine.text}/")
+    if mine.kind == "template" and theirs.kind != "prefix":
+        wanted, found = mine.text.split("/"), theirs.text.split("/")
+        return len(wanted) == len(found) and all(
+            a == b or (a.startswith("{") and bool(b)) for a, b in zip(wanted, found, strict=True)
+        )
+    return False

@@ -1,0 +1,77 @@
+"""Warnings about one upstream: policies that need more endpoints than there are, waits that pass every deadline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from sidecar.model.address import ip_literal
+from sidecar.policies.circuit_breaker import CircuitBreakerSpec
+from sidecar.policies.health_gate import EjectionSpec, HoldSpec, SlowStart
+from sidecar.policies.timeout import TimeoutSpec
+from sidecar.policies.units import show_duration
+from sidecar.rules.breaker_lints import attempt_time, breaker_lints
+from sidecar.rules.places import Places
+from sidecar.rules.problems import Problem
+from sidecar.rules.schema import PLAINTEXT, RouteRule, UpstreamRule
+
+_ROUNDING = 1e-9  # 0.29 x 100 is 28.999… in binary
+
+
+def upstream_lints(upstream: UpstreamRule, users: Sequence[RouteRule], known: Places) -> Iterator[Problem]:
+    """Every warning about the upstream; `users` are the routes that may choose it."""
+    here = ("upstreams", upstream.name)
+    for index, endpoint in enumerate(upstream.endpoints):
+        if endpoint.url.scheme == "https":
+            place = known.at(*here, "endpoints", str(index), "url")
+            yield place.not_in_force(f"https, as in `{endpoint.url}`,", PLAINTEXT)
+    breaker = upstream.spec(CircuitBreakerSpec)
+    if breaker is not None and known.wrote(*here, "circuit_breaker"):
+        yield from breaker_lints(breaker, (*here, "circuit_breaker"), users, known)
+    yield from _endpoints(upstream, known)
+    yield from _waits(upstream, users, known)
+
+
+def _endpoints(upstream: UpstreamRule, known: Places) -> Iterator[Problem]:
+    if any(ip_literal(endpoint.url.address.host) is None for endpoint in upstream.endpoints):
+        return  # a host name may have any number of addresses, and each is an endpoint
+    here = ("upstreams", upstream.name)
+    count = len(upstream.endpoints)
+    ejection, slow_start = upstream.spec(EjectionSpec), upstream.spec(SlowStart)
+    if ejection is not None and known.wrote(*here, "ejection"):
+        if count == 1:
+            yield known.at(*here, "ejection").warning(
+                "nothing is ever ejected: there is one endpoint, and the last is never taken out; "
+                "with one the circuit breaker decides"
+            )
+        elif math.floor(ejection.max_ejected_ratio * count + _ROUNDING) < 1:
+            yield known.at(*here, "ejection", "max_ejected_ratio").warning(
+                f"nothing is ever ejected: {ejection.max_ejected_ratio:g} of {count} endpoints is less than one"
+            )
+    if slow_start is not None and slow_start.duration is not None and count == 1:
+        yield known.at(*here, "slow_start").warning(
+            "a share that grows does nothing: there is one endpoint, and it takes everything"
+        )
+
+
+def _waits(upstream: UpstreamRule, users: Sequence[RouteRule], known: Places) -> Iterator[Problem]:
+    if not users:
+        return
+    here = ("upstreams", upstream.name)
+    hold = upstream.spec(HoldSpec)
+    deadline = max([_deadline(route) for route in users])
+    if hold is not None and hold.timeout > deadline:
+        yield known.at(*here, "hold", "timeout").warning(
+            f"a request may be held {show_duration(hold.timeout)}, but has at most {show_duration(deadline)} in all"
+        )
+    longest = max([attempt_time(route) for route in users])
+    if upstream.connect_timeout > longest:
+        yield known.at(*here, "connect_timeout").warning(
+            f"a connection may take {show_duration(upstream.connect_timeout)}, but an attempt ends after "
+            f"{show_duration(longest)}"
+        )
+
+
+def _deadline(route: RouteRule) -> float:
+    timeout = route.spec(TimeoutSpec)
+    return math.inf if timeout is None or timeout.request is None else timeout.request

@@ -1,0 +1,79 @@
+"""A route that no request can ever take is warned about."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.rules.load import load_text
+from sidecar.rules.overlay import Given
+
+UPSTREAM = "upstreams: {app: {endpoints: 'http://a:1'}}\n"
+
+
+def warnings(*matches: str) -> list[str]:
+    routes = [f"- {{name: r{index}, match: {match}, upstream: app}}\n" for index, match in enumerate(matches, 1)]
+    return [str(problem) for problem in load_text(UPSTREAM + "routes:\n" + "".join(routes), "f", Given()).warnings]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "covered"),
+    [
+        ("{}", "{path: /a}", True),
+        ("{path: /a}", "{path: /a/b}", True),
+        ("{path: /a}", "{path: =/a/b}", True),
+        ("{path: /a}", "{path: '/a/{x}'}", True),
+        ("{path: /a}", "{path: /ab}", False),
+        ("{path: =/a}", "{path: /a}", False),
+        ("{path: '/u/{a}'}", "{path: '/u/{b}'}", True),
+        ("{path: '/u/{a}'}", "{path: =/u/1}", True),
+        ("{path: '/u/{a}'}", "{path: /u/1}", False),
+        ("{path: '/u/{a}'}", "{path: =/u/}", False),
+        ("{methods: GET}", "{}", False),
+        ("{methods: [GET, POST]}", "{methods: GET}", True),
+        ("{headers: {x-a: '1'}}", "{headers: {x-a: '1', x-b: '2'}}", True),
+        ("{headers: {x-a: '1'}}", "{headers: {x-a: '2'}}", False),
+        ("{host: '*.a.com'}", "{host: b.a.com}", True),
+        ("{host: '*.a.com'}", "{host: '*.b.a.com'}", True),
+        ("{host: '*.a.com'}", "{host: a.com}", False),
+        ("{host: a.com}", "{}", False),
+    ],
+)
+def test_a_route_that_an_earlier_one_covers_is_never_reached(earlier: str, later: str, covered: bool) -> None:
+    expected = ["f:4:10: warning: the route `r2` is never reached: `r1` above takes all its requests"]
+    assert warnings(earlier, later) == (expected if covered else [])
+
+
+def test_several_routes_above_may_share_all_its_methods() -> None:
+    said = warnings("{methods: GET}", "{methods: [POST, PUT]}", "{path: /a, methods: [GET, PUT]}")
+    assert said == ["f:5:10: warning: the route `r3` is never reached: `r1` and `r2` above take all its requests"]
+    assert warnings("{methods: GET}", "{methods: PUT}", "{methods: [GET, POST]}") == []
+    assert warnings("{methods: GET}", "{methods: POST}", "{}") == []
+
+
+@pytest.mark.parametrize(
+    ("match", "why"),
+    [
+        ("{headers: {@Connection: close}}", "rules do not see `connection`, which speaks of one hop only"),
+        ("{headers: {@te: trailers}}", "rules do not see `te`, which speaks of one hop only"),
+        ("{host: a.com, headers: {@host: b.com}}", "no `host` is both b.com and a.com"),
+        ("{host: '*.a.com', headers: {@host: a.com}}", "no `host` is both a.com and *.a.com"),
+        ("{methods: @CONNECT}", "CONNECT is refused before any rule is asked"),
+    ],
+)
+def test_a_route_that_asks_for_what_is_never_there_is_never_reached(match: str, why: str) -> None:
+    column = len("- {name: r1, match: ") + match.index("@") + 1
+    assert warnings(match.replace("@", "")) == [f"f:3:{column}: warning: the route `r1` is never reached: {why}"]
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "{headers: {upgrade: websocket, x-request-id: a}}",
+        "{host: a.com, headers: {host: 'A.com:8080'}}",
+        "{host: '*.a.com', headers: {host: b.a.com}}",
+        "{headers: {host: a.com}}",
+        "{methods: [CONNECT, GET]}",
+    ],
+)
+def test_a_route_that_can_be_reached_is_left_alone(match: str) -> None:
+    assert warnings(match) == []

@@ -1,0 +1,77 @@
+"""Policies that an upstream has no use for, and waits that pass every deadline, are warned about."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.rules.load import load_text
+from sidecar.rules.overlay import Given
+
+ONE = "endpoints: 'http://127.0.0.1:1'"
+TWO = "endpoints: ['http://127.0.0.1:1', 'http://[::1]:1']"
+NAME = "endpoints: 'http://app.internal:1'"
+EJECTS = "nothing is ever ejected"
+
+
+def warnings(upstream: str, *timeouts: str) -> list[str]:
+    routes = [
+        f"- {{name: r{index}, match: {{path: /{index}}}, upstream: app, timeout: {timeout}}}\n"
+        for index, timeout in enumerate(timeouts or ("{}",))
+    ]
+    text = f"upstreams: {{app: {{{upstream}}}}}\nroutes:\n" + "".join(routes)
+    found = [str(problem) for problem in load_text(text, "f", Given()).warnings]
+    return [said for said in found if "not in force" not in said]
+
+
+@pytest.mark.parametrize(
+    ("upstream", "sentence"),
+    [
+        (
+            f"{ONE}, ejection: @{{}}",
+            f"{EJECTS}: there is one endpoint, and the last is never taken out; with one the circuit breaker decides",
+        ),
+        (f"{TWO}, ejection: {{max_ejected_ratio: @0.4}}", f"{EJECTS}: 0.4 of 2 endpoints is less than one"),
+        (f"{ONE}, slow_start: @10s", "a share that grows does nothing: there is one endpoint, and it takes everything"),
+        (f"{ONE}, hold: {{timeout: @16s}}", "a request may be held 16s, but has at most 15s in all"),
+        (f"{ONE}, connect_timeout: @16s", "a connection may take 16s, but an attempt ends after 15s"),
+    ],
+)
+def test_what_an_upstream_has_no_use_for_is_warned_about(upstream: str, sentence: str) -> None:
+    column = len("upstreams: {app: {") + upstream.index("@") + 1
+    assert warnings(upstream.replace("@", "")) == [f"f:1:{column}: warning: {sentence}"]
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        f"{TWO}, ejection: {{}}, slow_start: 10s",
+        f"{NAME}, ejection: {{max_ejected_ratio: 0.1}}, slow_start: 10s",
+        f"{ONE}, slow_start: 0s",
+        f"{ONE}, hold: {{timeout: 15s}}, connect_timeout: 15s",
+    ],
+)
+def test_what_makes_sense_is_left_alone(upstream: str) -> None:
+    assert warnings(upstream) == []
+
+
+def test_a_ratio_counts_as_it_is_written_and_not_as_binary_has_it() -> None:
+    many = ", ".join([f"'http://127.0.0.1:{port}'" for port in range(1, 101)])
+    assert warnings(f"endpoints: [{many}], ejection: {{max_ejected_ratio: 0.01}}") == []
+
+
+def test_the_most_patient_route_decides_what_is_too_long() -> None:
+    held = f"{ONE}, hold: {{timeout: 20s}}, connect_timeout: 20s"
+    assert len(warnings(held, "{request: 1s}", "{request: 19s}")) == 2
+    assert warnings(held, "{request: 1s}", "{request: 20s}") == []
+    assert warnings(held, "{request: 1s}", "null") == []
+
+
+def test_an_upstream_without_routes_is_compared_with_nothing() -> None:
+    assert warnings(f"{ONE}}}, b: {{endpoints: 'http://b:1', hold: {{timeout: 1h}}, connect_timeout: 1h") == []
+
+
+def test_https_is_not_spoken_and_said_to_be_so() -> None:
+    text = "upstreams: {app: {endpoints: 'https://a:1'}}\nroutes: [{name: all, upstream: app}]\n"
+    said = [str(problem) for problem in load_text(text, "f", Given()).warnings]
+    assert len(said) == 1
+    assert "https, as in `https://a:1`, is not in force" in said[0]
