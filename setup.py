@@ -13,6 +13,7 @@ from setuptools.command.build_ext import build_ext
 # Each has a `.pxd` beside it that types its attributes and methods.
 COMPILED: tuple[str, ...] = (
     "sidecar.model.connections",
+    "sidecar.model.observer",
     "sidecar.exchange.decision",
     "sidecar.proxy.body_buffer",
     "sidecar.proxy.corridor",
@@ -31,6 +32,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.transport.registry",
     "sidecar.transport.sending",
     "sidecar.transport.service",
+    "sidecar.transport.stream",
     "sidecar.transport.upstream",
     "sidecar.transport.wheel",
     "sidecar.wire.authority",

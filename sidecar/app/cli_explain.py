@@ -15,7 +15,7 @@ from sidecar.app.cli_admin import columns
 from sidecar.app.cli_check import plain_environment
 from sidecar.app.cli_run import usable
 from sidecar.app.errors import CommandError, Exit
-from sidecar.model.observer import NullRouteObserver, NullUpstreamObserver
+from sidecar.model.observer import RouteObserver, UpstreamObserver
 from sidecar.rules.effective import effective, flattened
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded
@@ -31,11 +31,11 @@ from sidecar.wire.message import HeadLimits, RequestHead
 class _NoObservers:
     """Nobody watches an explanation."""
 
-    def route(self, name: str) -> NullRouteObserver:
-        return NullRouteObserver()
+    def route(self, name: str) -> RouteObserver:
+        return RouteObserver()
 
-    def upstream(self, name: str) -> NullUpstreamObserver:
-        return NullUpstreamObserver()
+    def upstream(self, name: str) -> UpstreamObserver:
+        return UpstreamObserver()
 
 
 def explain(arguments: argparse.Namespace) -> int:

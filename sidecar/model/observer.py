@@ -1,18 +1,19 @@
-"""Who is told what happened. Structural: telemetry implements these, the observed never import it.
+"""Who is told what happened: telemetry implements these, the observed never import it.
 
 The methods are on the path of every request, so they take plain values and return nothing; an implementation adds to
-slots and formats at scrape time.
+slots and formats at scrape time. By themselves they keep nothing. Base classes for the reason that the streams are
+(docs/adr/0004).
 """
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from sidecar.model.reason import Reason
 
 
-class RouteObserver(Protocol):
+class RouteObserver:
     """Told of the exchanges of one route (or of the requests that matched none)."""
+
+    __slots__ = ()
 
     def started(self) -> None:
         """An exchange began."""
@@ -37,8 +38,10 @@ class RouteObserver(Protocol):
         """The route's fallback answered (`static`, `stale`, or `shadow` when it only would have) instead of `cause`."""
 
 
-class UpstreamObserver(Protocol):
+class UpstreamObserver:
     """Told of the attempts and connections of one upstream."""
+
+    __slots__ = ()
 
     def attempt_finished(self, outcome: str, seconds: float) -> None:
         """An attempt ended: `success`, a status class such as `5xx`, or a cause's word."""
@@ -53,62 +56,10 @@ class UpstreamObserver(Protocol):
         """An ejected endpoint takes attempts again."""
 
 
-class BreakerObserver(Protocol):
+class BreakerObserver:
     """Told of one circuit breaker's transitions, after each is complete."""
+
+    __slots__ = ()
 
     def transition(self, before: str, after: str, why: str) -> None:
         """From one state to another (`closed`, `open`, `half_open`), with a sentence that says why."""
-
-
-class NullRouteObserver:
-    """Told of everything, keeps nothing."""
-
-    __slots__ = ()
-
-    def started(self) -> None:
-        """See RouteObserver."""
-
-    def finished(self, method: bytes, status: int, seconds: float) -> None:
-        """See RouteObserver."""
-
-    def rejected(self, rule: str, reason: Reason) -> None:
-        """See RouteObserver."""
-
-    def shadow_rejected(self, rule: str, reason: Reason) -> None:
-        """See RouteObserver."""
-
-    def retried(self, reason: str) -> None:
-        """See RouteObserver."""
-
-    def retry_skipped(self, why: str) -> None:
-        """See RouteObserver."""
-
-    def fell_back(self, kind: str, cause: str) -> None:
-        """See RouteObserver."""
-
-
-class NullUpstreamObserver:
-    """Told of everything, keeps nothing."""
-
-    __slots__ = ()
-
-    def attempt_finished(self, outcome: str, seconds: float) -> None:
-        """See UpstreamObserver."""
-
-    def connected(self, result: str) -> None:
-        """See UpstreamObserver."""
-
-    def ejected(self, endpoint: str, seconds: float) -> None:
-        """See UpstreamObserver."""
-
-    def readmitted(self, endpoint: str) -> None:
-        """See UpstreamObserver."""
-
-
-class NullBreakerObserver:
-    """Told of everything, keeps nothing."""
-
-    __slots__ = ()
-
-    def transition(self, before: str, after: str, why: str) -> None:
-        """See BreakerObserver."""

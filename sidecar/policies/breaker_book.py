@@ -17,13 +17,15 @@ from typing import Any
 
 import pybreaker
 
+from sidecar.model.observer import BreakerObserver
+
 Complain = Callable[[str, Exception], None]
 
 _WORDS = {pybreaker.STATE_CLOSED: "closed", pybreaker.STATE_OPEN: "open", pybreaker.STATE_HALF_OPEN: "half_open"}
 _NEVER_BY_ITSELF = 10 * 365 * 86400.0  # seconds; pybreaker's own timeout may not be infinite
 
 
-class Book:
+class Book(BreakerObserver):
     """One breaker's book: an observer of its transitions, and the place where listeners register."""
 
     __slots__ = ("_complain", "_contained", "breaker", "label")

@@ -5,18 +5,29 @@ from sidecar.proxy.body_buffer cimport BodyBuffer
 from sidecar.proxy.environment cimport Environment
 from sidecar.runtime.upstream cimport Endpoint, Route
 from sidecar.proxy.heads cimport answer_framing, answer_head, attempt_head, informational_head
-from sidecar.transport.wheel cimport Timer
+from sidecar.transport.stream cimport Channel, DownstreamStream, Receiver, UpstreamStream
+from sidecar.transport.wheel cimport DeadlineWheel, Timer
 from sidecar.wire.forwarding cimport RequestIds, request_ids, stable_fields
 from sidecar.wire.message cimport RequestHead, ResponseHead
 
-cdef class Corridor:
+cdef int ATTEMPT
+cdef int DONE
+cdef int NO_BODY
+cdef int RELAYING
+cdef int SENDING
+cdef int SWITCHING_PROTOCOLS
+cdef int TUNNEL
+cdef int UNTIL_CLOSE
+cdef int WAITING
+
+cdef class Corridor(Receiver):
     cdef public BodyBuffer buffer
     cdef public long long bytes_in
     cdef public long long bytes_out
     cdef public bint complete
     cdef public Decision decision
     cdef public str detail
-    cdef public object downstream
+    cdef public DownstreamStream downstream
     cdef public Environment environment
     cdef public bint half_closed
     cdef public RequestHead head
@@ -26,10 +37,10 @@ cdef class Corridor:
     cdef public int state
     cdef public Timer timer
     cdef public bytes trailers
-    cdef public object upstream
+    cdef public UpstreamStream upstream
     cpdef begin(self, double now, str key)
     cpdef request_data(self, bytes data)
-    @cython.locals(buffer=BodyBuffer)
+    @cython.locals(buffer=BodyBuffer, upstream=UpstreamStream)
     cdef _request_data(self, bytes data)
     cdef _let_go(self, BodyBuffer buffer)
     cpdef request_end(self, bytes trailers)
@@ -42,10 +53,11 @@ cdef class Corridor:
     cpdef response_data(self, bytes data)
     @cython.locals(now=double)
     cpdef response_end(self, bytes trailers)
-    @cython.locals(decision=Decision, endpoint=Endpoint)
+    @cython.locals(decision=Decision, endpoint=Endpoint, channel=Channel, stream=UpstreamStream)
     cdef _perform(self, int step, double now)
     @cython.locals(decision=Decision, head=RequestHead, block=bytes, buffer=BodyBuffer, pending=bytes, more=bint)
-    cdef _start(self, object stream, double now)
+    cdef _start(self, UpstreamStream stream, double now)
+    @cython.locals(wheel=DeadlineWheel)
     cdef _progress(self)
     cdef _half_close(self)
     cdef _cut(self, double now, object cause)

@@ -19,7 +19,7 @@ from sidecar.proxy.heads import answer_framing, answer_head, attempt_head, infor
 from sidecar.proxy.local_reply import local_reply, rule_name, send_reply
 from sidecar.proxy.record import exchange_record
 from sidecar.runtime.upstream import Route
-from sidecar.transport.stream import DownstreamStream, UpstreamStream
+from sidecar.transport.stream import Channel, DownstreamStream, Receiver, UpstreamStream
 from sidecar.wire.forwarding import request_ids, stable_fields
 from sidecar.wire.message import NO_BODY, UNTIL_CLOSE, RequestHead, ResponseHead
 
@@ -35,8 +35,8 @@ DONE = 4
 SWITCHING_PROTOCOLS = 101
 
 
-class Corridor:
-    """RequestReceiver and ResponseReceiver of one exchange."""
+class Corridor(Receiver):
+    """Both ears of one exchange."""
 
     # fmt: off
     __slots__ = (
@@ -77,7 +77,7 @@ class Corridor:
         except Exception as error:  # noqa: BLE001 - guarded, as the file's head says
             self._crash(error)
 
-    # The downstream side, see RequestReceiver for what each means.
+    # The downstream side, see Receiver for what each means.
 
     def request_data(self, data: bytes) -> None:
         try:
@@ -177,7 +177,7 @@ class Corridor:
             if self.state >= RELAYING:
                 self._progress()
 
-    # The upstream side, see ResponseReceiver.
+    # The upstream side, see Receiver.
 
     def leased(self, stream: UpstreamStream) -> None:
         try:
@@ -208,7 +208,7 @@ class Corridor:
             self.downstream.send_informational(informational_head(head))
 
     def _final(self, head: ResponseHead, more: bool) -> None:
-        now = self.environment.wheel.now()
+        now = self.environment.wheel.turn
         self.decision.answered(now, head.status)
         self.state = RELAYING
         framing = answer_framing(head, self.head)
@@ -221,7 +221,7 @@ class Corridor:
     def response_data(self, data: bytes) -> None:
         try:
             self.bytes_out += len(data)
-            self.environment.wheel.set(self.timer, self.environment.wheel.now() + self.route.idle_timeout)
+            self._progress()
             self.downstream.send_data(data)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
@@ -233,7 +233,7 @@ class Corridor:
                 self._half_close()
                 return
             self.upstream = None
-            now = self.environment.wheel.now()
+            now = self.environment.wheel.turn
             self.decision.completed(now)
             self._finish(now, self.decision.status)
             # Last: the next pipelined request may begin inside this call.
@@ -294,7 +294,8 @@ class Corridor:
         endpoint = decision.endpoint
         if endpoint is None or endpoint.channel is None:
             raise RuntimeError("an attempt without a way to its endpoint")
-        stream = endpoint.channel.lease(self, decision.attempt_deadline, decision.fresh)
+        channel: Channel = endpoint.channel
+        stream = channel.lease(self, decision.attempt_deadline, decision.fresh)
         if stream is not None:
             self._start(stream, now)
 
@@ -306,7 +307,9 @@ class Corridor:
         self.environment.wheel.set(self.timer, decision.attempt_deadline)
         if not self.stable:
             self.stable = stable_fields(head, self.downstream.origin, self.ids)
-        block = attempt_head(head, self.stable, decision.attempt, decision.deadline - now)
+        block = attempt_head(
+            head, self.stable, decision.attempt, self.environment.deadline_line.of(decision.deadline - now)
+        )
         buffer = self.buffer
         if buffer is None:
             stream.start(self, head.method, block, head.framing, False)
@@ -324,7 +327,8 @@ class Corridor:
             self.downstream.resume()
 
     def _progress(self) -> None:
-        self.environment.wheel.set(self.timer, self.environment.wheel.now() + self.route.idle_timeout)
+        wheel = self.environment.wheel
+        wheel.set(self.timer, wheel.turn + self.route.idle_timeout)
 
     def _half_close(self) -> None:
         if not self.half_closed:

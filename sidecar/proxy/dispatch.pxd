@@ -1,15 +1,21 @@
 cimport cython
 
+from sidecar.model.observer cimport RouteObserver
 from sidecar.proxy.corridor cimport Corridor
 from sidecar.proxy.environment cimport Environment
 from sidecar.runtime.upstream cimport Route
+from sidecar.transport.stream cimport Acceptor, DownstreamStream, Receiver
 from sidecar.wire.message cimport RequestHead
 
-cdef class Dispatcher:
+cdef Receiver DEAF
+cdef int NO_BODY
+
+cdef class Dispatcher(Acceptor):
     cdef public object current
     cdef public Environment environment
-    cdef public object unrouted
+    cdef public RouteObserver unrouted
     @cython.locals(route=Route, corridor=Corridor)
-    cpdef request(self, object stream, RequestHead head)
+    cpdef Receiver request(self, DownstreamStream stream, RequestHead head)
+    cpdef refuse(self, DownstreamStream stream, object reason, str detail)
 
 cdef double _limit(RequestHead head) except -1.0

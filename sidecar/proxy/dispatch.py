@@ -17,7 +17,7 @@ from sidecar.proxy.local_reply import NO_RULE, local_reply, send_reply
 from sidecar.proxy.record import refusal_record
 from sidecar.runtime.generation import Current
 from sidecar.runtime.request_key import RequestKey
-from sidecar.transport.stream import DownstreamStream, RequestReceiver
+from sidecar.transport.stream import DEAF, Acceptor, DownstreamStream, Receiver
 from sidecar.wire.forwarding import client_ip, request_ids
 from sidecar.wire.message import NO_BODY, RequestHead
 
@@ -27,37 +27,7 @@ _log = logging.getLogger("sidecar.proxy")
 _LIMIT_DIGITS = 9
 
 
-class _Silent:
-    """The receiver of a request that has its answer already."""
-
-    __slots__ = ()
-
-    def request_data(self, data: bytes) -> None:
-        """Nobody listens."""
-
-    def request_end(self, trailers: bytes) -> None:
-        """Nobody listens."""
-
-    def request_broken(self, reason: Reason, detail: str) -> None:
-        """Nobody listens."""
-
-    def downstream_gone(self) -> None:
-        """Nobody listens."""
-
-    def downstream_paused(self) -> None:
-        """Nobody listens."""
-
-    def downstream_resumed(self) -> None:
-        """Nobody listens."""
-
-    def expired(self) -> None:
-        """Nobody listens."""
-
-
-_SILENT = _Silent()
-
-
-class Dispatcher:
+class Dispatcher(Acceptor):
     """The bridge's two entrances: `request` for a valid head, `refuse` for what is none."""
 
     __slots__ = ("current", "environment", "unrouted")
@@ -67,20 +37,20 @@ class Dispatcher:
         self.environment = environment
         self.unrouted = unrouted
 
-    def request(self, stream: DownstreamStream, head: RequestHead) -> RequestReceiver:
+    def request(self, stream: DownstreamStream, head: RequestHead) -> Receiver:
         """One request; the answer may already be given when this returns."""
         try:
             route = self.current.runtime.router.match(head)
             if route is None:
                 self._no_route(stream, head)
-                return _SILENT
+                return DEAF
             corridor = Corridor(self.environment, stream, head, route, _limit(head))
             key = None if route.key is None else self._key(stream, head, route.key)
-            corridor.begin(self.environment.wheel.now(), key)
+            corridor.begin(self.environment.wheel.turn, key)
         except Exception as error:  # noqa: BLE001 - one request's bug ends that request
             _log.error("a request failed inside the proxy", exc_info=error)
             self._answer(stream, head, Reason.INTERNAL_ERROR, "an unexpected error; the log has its traceback")
-            return _SILENT
+            return DEAF
         return corridor
 
     def refuse(self, stream: DownstreamStream, reason: Reason, detail: str) -> None:

@@ -1,7 +1,8 @@
 from sidecar.transport.wheel cimport DeadlineWheel
-from sidecar.wire.forwarding cimport IdSource
+from sidecar.wire.forwarding cimport DeadlineLine, IdSource
 
 cdef class Environment:
+    cdef public DeadlineLine deadline_line
     cdef public bint draining
     cdef public IdSource ids
     cdef public object log

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from sidecar.model.record import ExchangeRecord
 from sidecar.transport.wheel import DeadlineWheel
-from sidecar.wire.forwarding import IdSource, TrustedNetworks
+from sidecar.wire.forwarding import DeadlineLine, IdSource, TrustedNetworks
 
 
 class ExchangeLog(Protocol):
@@ -23,7 +23,7 @@ class Environment:
     """One per process. `draining`: every answer closes its connection. `replay_bytes`: how much of a request's body
     is kept for a connection that is not there yet or has to be replaced."""
 
-    __slots__ = ("draining", "ids", "log", "replay_bytes", "trusted", "wheel")
+    __slots__ = ("deadline_line", "draining", "ids", "log", "replay_bytes", "trusted", "wheel")
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Environment:
         replay_bytes: int = 65536,
     ) -> None:
         self.wheel = wheel
+        self.deadline_line = DeadlineLine()
         self.ids = ids
         self.log = log
         self.trusted = trusted

@@ -5,16 +5,16 @@ Owns which facts of the exchange go into a head. How heads look is wire's.
 
 from __future__ import annotations
 
-from sidecar.wire.forwarding import attempt_fields
+from sidecar.wire.forwarding import attempt_line
 from sidecar.wire.framing import downstream_framing
 from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
 from sidecar.wire.writer import request_head, response_head
 
 
-def attempt_head(head: RequestHead, stable: bytes, attempt: int, remaining: float) -> bytes:
-    """The request as one attempt carries it. `stable` is what all its attempts carry; `remaining` the seconds left of
-    the deadline, infinity when there is none."""
-    return request_head(head, stable + attempt_fields(attempt, remaining))
+def attempt_head(head: RequestHead, stable: bytes, attempt: int, deadline: bytes) -> bytes:
+    """The request as one attempt carries it. `stable` is what all its attempts carry; `deadline` the line that says
+    what is left, perhaps empty."""
+    return request_head(head, stable, deadline if attempt == 1 else attempt_line(attempt) + deadline)
 
 
 def answer_framing(answer: ResponseHead, request: RequestHead) -> int:

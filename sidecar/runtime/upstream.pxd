@@ -1,5 +1,7 @@
 cimport cython
 
+from sidecar.model.observer cimport RouteObserver, UpstreamObserver
+
 cdef class Endpoint:
     cdef public object address
     cdef public bytes authority
@@ -23,7 +25,7 @@ cdef class Upstream:
     cdef public object ejection
     cdef public tuple endpoints
     cdef public str name
-    cdef public object observer
+    cdef public UpstreamObserver observer
     cdef public object pool
     cdef public object resolve
     cdef public object slow_start
@@ -46,7 +48,7 @@ cdef class Route:
     cdef public object key
     cdef public object matcher
     cdef public str name
-    cdef public object observer
+    cdef public RouteObserver observer
     cdef public double request_timeout
     cdef public int rule_index
     cdef public Upstream upstream

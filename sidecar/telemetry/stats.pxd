@@ -1,6 +1,8 @@
 cimport cython
 
-cdef class RouteStats:
+from sidecar.model.observer cimport BreakerObserver, RouteObserver, UpstreamObserver
+
+cdef class RouteStats(RouteObserver):
     cdef dict _counts
     cdef public list buckets
     cdef public dict fallbacks
@@ -14,7 +16,7 @@ cdef class RouteStats:
     @cython.locals(counts=list, place=int)
     cpdef finished(self, bytes method, int status, double seconds)
 
-cdef class UpstreamStats:
+cdef class UpstreamStats(UpstreamObserver):
     cdef object _events
     cdef public dict attempts
     cdef public list buckets
@@ -24,7 +26,7 @@ cdef class UpstreamStats:
     cdef public double seconds
     cpdef attempt_finished(self, str outcome, double seconds)
 
-cdef class BreakerStats:
+cdef class BreakerStats(BreakerObserver):
     cdef object _events
     cdef public str label
     cdef public str state

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from sidecar.model.connections import Connections
+from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.model.reason import Reason
 from sidecar.telemetry.events import Events
 
@@ -38,8 +39,8 @@ BREAKER_STATES = (CLOSED, OPEN, HALF_OPEN)
 Reading = tuple[str, tuple[str, ...], float]
 
 
-class RouteStats:
-    """What happened on one route; implements RouteObserver."""
+class RouteStats(RouteObserver):
+    """What happened on one route."""
 
     __slots__ = (
         "_counts",
@@ -114,8 +115,8 @@ class RouteStats:
         self.fallbacks[key] = self.fallbacks.get(key, 0) + 1
 
 
-class UpstreamStats:
-    """What happened towards one upstream; implements UpstreamObserver."""
+class UpstreamStats(UpstreamObserver):
+    """What happened towards one upstream."""
 
     __slots__ = ("_events", "attempts", "buckets", "connects", "ejections", "name", "seconds")
 
@@ -153,8 +154,8 @@ class UpstreamStats:
         self._events.tell("readmitted", endpoint, "takes attempts again", {"upstream": self.name})
 
 
-class BreakerStats:
-    """The transitions of one circuit breaker; implements BreakerObserver. `state` is the one of the last of them."""
+class BreakerStats(BreakerObserver):
+    """The transitions of one circuit breaker. `state` is the one of the last of them."""
 
     __slots__ = ("_events", "label", "state", "transitions")
 

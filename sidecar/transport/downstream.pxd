@@ -5,10 +5,31 @@ from sidecar.transport.flow cimport ReadGate, WriteWatch
 from sidecar.transport.intake cimport RequestIntake
 from sidecar.transport.sending cimport MessageWriter
 from sidecar.transport.service cimport Service
+from sidecar.transport.stream cimport DownstreamStream, Receiver
 from sidecar.transport.wheel cimport DeadlineWheel, Timer
 from sidecar.wire.message cimport RequestHead
 
-cdef class DownstreamConnection:
+cdef Receiver DEAF
+cdef int ANSWER
+cdef int BODY
+cdef int BROKEN
+cdef int BY_ANY
+cdef int BY_BACKLOG
+cdef int BY_RECEIVER
+cdef int CLOSED
+cdef int CLOSING
+cdef int FLOWING
+cdef int FULL
+cdef int HEAD
+cdef int IDLE
+cdef int LINGER
+cdef int TOLD
+cdef int TUNNEL
+cdef int UNSENT
+cdef int UNTIL_CLOSE
+cdef Py_ssize_t _MAX_BACKLOG
+
+cdef class DownstreamConnection(DownstreamStream):
     cdef bint _close_after
     cdef Departure _departure
     cdef bint _draining
@@ -17,7 +38,7 @@ cdef class DownstreamConnection:
     cdef double _idle_timeout
     cdef RequestIntake _intake
     cdef MessageWriter _out
-    cdef object _receiver
+    cdef Receiver _receiver
     cdef bint _served
     cdef Service _service
     cdef object _settings
@@ -26,24 +47,27 @@ cdef class DownstreamConnection:
     cdef object _tunnel
     cdef WriteWatch _watch
     cdef DeadlineWheel _wheel
-    cdef public bint more
-    cdef public object origin
-    cdef public double started
     cdef public int state
-    cdef public Timer timer
     @cython.locals(state=int)
     cpdef data_received(self, data)
     cpdef send_head(self, bytes head, int framing, bint close, bint hold=*, long long length=*)
     cpdef send_data(self, bytes data)
     @cython.locals(state=int)
     cpdef send_end(self, bytes trailers=*)
+    cpdef send_informational(self, bytes head)
+    cpdef reset(self)
+    # An object: the bound methods of a typed receiver would lose their `self`.
+    @cython.locals(receiver=object)
+    cpdef open_tunnel(self)
+    cpdef pause(self)
+    cpdef resume(self)
     @cython.locals(intake=RequestIntake, head=RequestHead)
     cdef _read_heads(self, bytes data)
-    @cython.locals(intake=RequestIntake, body=bytes, service=Service)
+    @cython.locals(intake=RequestIntake, body=bytes, service=Service, receiver=Receiver)
     cdef _begin(self, RequestHead head)
     @cython.locals(intake=RequestIntake)
     cdef _classify(self)
-    @cython.locals(intake=RequestIntake)
+    @cython.locals(intake=RequestIntake, receiver=Receiver)
     cdef _tell_request(self, bytes body)
     cdef _await_head(self)
     cdef _await_body(self)

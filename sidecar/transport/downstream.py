@@ -10,25 +10,24 @@ from __future__ import annotations
 import asyncio
 
 from sidecar.model.reason import BY_CODE, Reason
-from sidecar.transport.deaf import DEAF
 from sidecar.transport.departure import LINGER_SECONDS, Departure
 from sidecar.transport.downstream_state import ANSWER, BODY, BROKEN, CLOSED, CLOSING, HEAD, IDLE, LINGER, TUNNEL
 from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FLOWING, FULL, TOLD, ReadGate, WriteWatch
 from sidecar.transport.intake import RequestIntake
-from sidecar.transport.sending import UNSENT, MessageWriter
+from sidecar.transport.phases import UNSENT
+from sidecar.transport.sending import MessageWriter
 from sidecar.transport.service import Service
-from sidecar.transport.stream import RequestReceiver
+from sidecar.transport.stream import DEAF, DownstreamStream, Receiver
 from sidecar.transport.tunnel import Tunnel
 from sidecar.transport.wheel import Timer
 from sidecar.wire.errors import BadMessage
 from sidecar.wire.message import UNTIL_CLOSE, RequestHead
-from sidecar.wire.origin import Origin
 
 _HIGH_WATER = 262144
 _MAX_BACKLOG = 65536
 
 
-class DownstreamConnection:
+class DownstreamConnection(DownstreamStream):
     """One accepted connection; also the DownstreamStream of its current exchange.
 
     `full` makes it one too many: it is answered 503 and closed.
@@ -38,12 +37,11 @@ class DownstreamConnection:
     __slots__ = (
         "_close_after", "_departure", "_draining", "_full", "_gate", "_idle_timeout", "_intake", "_out",
         "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
-        "more", "origin", "started", "state", "timer",
+        "state",
     )
     # fmt: on
 
     _transport: asyncio.Transport
-    origin: Origin
 
     def __init__(self, service: Service, full: bool = False) -> None:
         settings = service.settings
@@ -65,7 +63,7 @@ class DownstreamConnection:
         self._tunnel: Tunnel | None = None
         self.started = 0.0
         self.more = False
-        self._receiver: RequestReceiver = DEAF
+        self._receiver: Receiver = DEAF
         self._close_after = False
 
     # The transport's calls, see asyncio.Protocol.
@@ -86,6 +84,7 @@ class DownstreamConnection:
             self._wheel.set(self._timer, self.started + self._settings.header_timeout)
 
     def data_received(self, data: bytes) -> None:
+        self._wheel.now()
         state = self.state
         if state <= HEAD:
             self._read_heads(data)
@@ -140,6 +139,7 @@ class DownstreamConnection:
         elif self.state == IDLE and self._intake.backlog:
             self._wheel.loop.call_soon(self._advance)
         if told:
+            self._wheel.now()
             self._receiver.downstream_resumed()
 
     # The bridge's calls, see DownstreamStream for what each promises.
@@ -237,7 +237,7 @@ class DownstreamConnection:
                 return
             self._gate.start(BY_BACKLOG)
             # A pipelined request begins when its turn comes: to wait before that was the client's own choice.
-            self.started = self._wheel.now()
+            self.started = self._wheel.turn
         try:
             head = intake.head(data)
         except BadMessage as fault:
@@ -299,6 +299,7 @@ class DownstreamConnection:
     def _advance(self) -> None:
         if not self._intake.backlog:
             return
+        self._wheel.now()
         try:
             if self.state == IDLE:
                 self._read_heads(b"")
@@ -320,7 +321,7 @@ class DownstreamConnection:
 
     def _await_body(self) -> None:
         if self.state == BODY and not self._gate.stops:
-            self._wheel.set(self._timer, self._wheel.now() + self._settings.body_timeout)
+            self._wheel.set(self._timer, self._wheel.turn + self._settings.body_timeout)
 
     def _touched(self) -> None:
         self._wheel.set(self._timer, self._wheel.now() + self._idle_timeout)
@@ -352,7 +353,7 @@ class DownstreamConnection:
         self._service.connections.idle += 1
         self._gate.start(BY_ANY if len(self._intake.backlog) <= _MAX_BACKLOG else BY_RECEIVER)
         self._wheel.clear(self.timer)
-        self._touched()
+        self._wheel.set(self._timer, self._wheel.turn + self._idle_timeout)
         if self._intake.backlog:
             # In a turn of its own, like every other: thousands in one read would hold up everybody else.
             self._wheel.loop.call_soon(self._advance)

@@ -1,16 +1,21 @@
 cimport cython
 
 from sidecar.model.connections cimport Connections
-from sidecar.transport.upstream cimport UpstreamConnection
+from sidecar.transport.stream cimport Receiver
+from sidecar.transport.upstream cimport Home, UpstreamConnection
 from sidecar.transport.wheel cimport DeadlineWheel, Timer
+
+cdef int CLOSED
+cdef int IDLE
+cdef int LEASED
 
 cdef class Waiter:
     cdef public object _pool
     cdef public bint fresh
-    cdef public object receiver
+    cdef public Receiver receiver
     cdef public Timer timer
 
-cdef class EndpointPool:
+cdef class EndpointPool(Home):
     cdef bint _closed
     cdef object _connect_timeout
     cdef int _connecting
@@ -34,7 +39,10 @@ cdef class EndpointPool:
     cdef DeadlineWheel _wheel
     cdef public object address
     @cython.locals(waiter=Waiter)
-    cpdef lease(self, object receiver, double deadline, bint fresh=*)
+    cpdef UpstreamConnection lease(self, Receiver receiver, double deadline, bint fresh=*)
+    cpdef forget(self, Receiver receiver)
     @cython.locals(now=double, end=double)
     cpdef give_back(self, UpstreamConnection connection)
+    cpdef lost(self, UpstreamConnection connection, bint leased)
+    cpdef aged(self, UpstreamConnection connection)
     cdef UpstreamConnection _lend(self, UpstreamConnection connection)

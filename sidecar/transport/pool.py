@@ -21,9 +21,10 @@ from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Cause
 from sidecar.transport.dialling import Connector, sentence
 from sidecar.transport.settings import PoolSettings
-from sidecar.transport.stream import ResponseReceiver
+from sidecar.transport.stream import Receiver
 from sidecar.transport.tasks import Tasks
-from sidecar.transport.upstream import CLOSED, IDLE, LEASED, UpstreamConnection
+from sidecar.transport.upstream import Home, UpstreamConnection
+from sidecar.transport.upstream_state import CLOSED, IDLE, LEASED
 from sidecar.transport.wheel import DeadlineWheel, Timer
 from sidecar.wire.message import HeadLimits
 
@@ -45,7 +46,7 @@ class Waiter:
 
     __slots__ = ("_pool", "fresh", "receiver", "timer")
 
-    def __init__(self, pool: EndpointPool, receiver: ResponseReceiver, fresh: bool) -> None:
+    def __init__(self, pool: EndpointPool, receiver: Receiver, fresh: bool) -> None:
         self._pool = pool
         self.receiver = receiver
         self.fresh = fresh
@@ -55,7 +56,7 @@ class Waiter:
         self._pool.expired(self)
 
 
-class EndpointPool:
+class EndpointPool(Home):
     """The pool of one endpoint; a Channel. `connect_timeout` in seconds; `connections` counts the upstream side."""
 
     # fmt: off
@@ -91,7 +92,7 @@ class EndpointPool:
         self._pace = _pace(settings)
         self._open: set[UpstreamConnection] = set()
         self._idle: list[UpstreamConnection] = []
-        self._waiting: dict[ResponseReceiver, Waiter] = {}
+        self._waiting: dict[Receiver, Waiter] = {}
         self._in_use = 0
         self._dialling = 0
         self._connecting = 0
@@ -100,7 +101,7 @@ class EndpointPool:
 
     # The bridge's calls, see Channel.
 
-    def lease(self, receiver: ResponseReceiver, deadline: float, fresh: bool = False) -> UpstreamConnection | None:
+    def lease(self, receiver: Receiver, deadline: float, fresh: bool = False) -> UpstreamConnection | None:
         if self._idle and not fresh and not self._waiting:
             return self._lend(self._idle.pop())
         waiter = self._waiting.get(receiver)
@@ -114,7 +115,7 @@ class EndpointPool:
             self._dial_missing()
         return None
 
-    def forget(self, receiver: ResponseReceiver) -> None:
+    def forget(self, receiver: Receiver) -> None:
         waiter = self._waiting.pop(receiver, None)
         if waiter is not None:
             self._wheel.drop(waiter.timer)
@@ -152,7 +153,7 @@ class EndpointPool:
         self._in_use -= 1
         self._connections.active -= 1
         self._connections.idle += 1
-        now = self._wheel.now()
+        now = self._wheel.turn
         end = now + self._idle_timeout
         last = connection.born + self._max_lifetime
         if last < end:
@@ -317,12 +318,13 @@ class EndpointPool:
             self._refuse(waiter, cause, detail)
 
     def _make(self) -> UpstreamConnection:
-        return UpstreamConnection(self, self._loop, self._limits, self._wheel.now())
+        return UpstreamConnection(self, self._wheel, self._limits, self._wheel.now())
 
     def _welcome(self, connection: UpstreamConnection) -> None:
         self._open.add(connection)
         self._in_use += 1
         self._connections.active += 1
+        self._wheel.now()
         self.give_back(connection)
 
 

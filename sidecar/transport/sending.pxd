@@ -1,5 +1,14 @@
 cimport cython
 
+cdef int CHUNKED
+cdef int DONE
+cdef int LENGTH
+cdef int NO_BODY
+cdef int OPEN
+cdef int UNSENT
+cdef int UNTIL_CLOSE
+cdef Py_ssize_t _JOIN_BYTES
+
 cdef class MessageWriter:
     cdef public int framing
     cdef public bytes held

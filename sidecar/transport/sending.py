@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import asyncio
 
+from sidecar.transport.phases import DONE, OPEN, UNSENT
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 from sidecar.wire.writer import CHUNK_END, chunk_start, last_chunk
-
-# The phases of a message.
-UNSENT = 0
-OPEN = 1
-DONE = 2
 
 # Up to here one copy is cheaper than a second buffer in writev; above, the bytes go out as they came.
 _JOIN_BYTES = 16384

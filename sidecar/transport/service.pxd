@@ -1,8 +1,9 @@
 from sidecar.model.connections cimport Connections
+from sidecar.transport.stream cimport Acceptor
 from sidecar.transport.wheel cimport DeadlineWheel
 
 cdef class Service:
-    cdef public object acceptor
+    cdef public Acceptor acceptor
     cdef public Connections connections
     cdef public object origin_factory
     cdef public object registry

@@ -3,22 +3,31 @@
 A stream carries one message each way: head, data, trailers, end; it can be paused, resumed and reset. HTTP/1 gives one
 stream at a time per connection (the connection object is its own stream); HTTP/2 will give many. Everything is a
 plain call on the loop's thread: no task, no future. A receiver may call back into the stream from inside any of its
-methods; a stream never calls a receiver from inside a method that the receiver called, except where it says so.
+methods; a stream never calls a receiver from inside a method that the receiver called, except where it says so. Every
+call chain begins with a reading of the wheel's clock, by whoever the loop called; all within it happens at that turn.
+
+These are base classes and not protocols: a compiled call of a known class costs a tenth of a look-up by name, and an
+exchange makes fifteen of them (docs/adr/0004). They hold no code but the receiver's, which does nothing.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from sidecar.transport.wheel import Timer
-from sidecar.wire.forwarding import Origin
 from sidecar.wire.message import RequestHead, ResponseHead
+from sidecar.wire.origin import Origin
 
 
-class RequestReceiver(Protocol):
-    """The bridge's ear on the downstream side: one for each request, from its head to the end of its answer."""
+class Receiver:
+    """The bridge's two ears: one object for each exchange, from its request's head to the end of its answer.
+
+    By itself it hears nothing: what a connection holds while no exchange does, so that it need not ask.
+    """
+
+    __slots__ = ()
+
+    # From the downstream side.
 
     def request_data(self, data: bytes) -> None:
         """A piece of the request's body, framing taken off (in a tunnel: raw bytes)."""
@@ -42,59 +51,7 @@ class RequestReceiver(Protocol):
     def expired(self) -> None:
         """The stream's timer, which the bridge had set, has come."""
 
-
-class DownstreamStream(Protocol):
-    """One request and its answer, as the bridge sees them."""
-
-    origin: Origin
-    started: float  # the instant of the request's first byte, monotonic seconds
-    more: bool  # a piece of the request's body follows in this very call chain
-    timer: Timer  # for the bridge to set; its callback tells the receiver `expired`
-
-    def send_informational(self, head: bytes) -> None:
-        """A serialised 1xx head, sent at once."""
-
-    def send_head(self, head: bytes, framing: int, close: bool, hold: bool = False, length: int = -1) -> None:
-        """The serialised final head. `framing` (wire.message constants) is how the data that follows is put on the
-        wire: the stream adds chunk framing itself. `close`: the connection ends after this answer. `hold`: data
-        follows in this very call chain, so the head may wait for it and go out in one write. `length`: the
-        Content-Length when the framing is LENGTH; without it the stream reads it out of the head again."""
-
-    def send_data(self, data: bytes) -> None:
-        """A piece of the answer's body (in a tunnel: raw bytes)."""
-
-    def send_end(self, trailers: bytes = b"") -> None:
-        """The answer is complete; the receiver is let go and hears nothing more. The rest of an unfinished request
-        body is read away within bounds and the connection then closed. In a tunnel: half-close towards the client."""
-
-    def reset(self) -> None:
-        """Cuts the connection: an answer that cannot be completed must not look complete. The receiver hears nothing
-        more."""
-
-    def open_tunnel(self) -> None:
-        """After a 101 head: from now on raw bytes both ways, with the idle timeout as the only one."""
-
-    def pause(self) -> None:
-        """Stops the flow of request data; idempotent."""
-
-    def resume(self) -> None:
-        """Lets it flow again; idempotent."""
-
-
-class Acceptor(Protocol):
-    """The bridge, as a connection sees it: where the requests of a listener go."""
-
-    def request(self, stream: DownstreamStream, head: RequestHead) -> RequestReceiver:
-        """A request has begun. The bridge may answer, even completely, inside this call; the receiver it returns then
-        hears nothing."""
-
-    def refuse(self, stream: DownstreamStream, reason: Reason, detail: str) -> None:
-        """What came is no acceptable request. The bridge answers inside this call, through send_head, send_data and
-        send_end with `close`; without an answer the connection is cut. There is no receiver."""
-
-
-class ResponseReceiver(Protocol):
-    """The bridge's ear on the upstream side: one for each attempt."""
+    # From the upstream side, for each attempt.
 
     def leased(self, stream: UpstreamStream) -> None:
         """The connection that was asked for and not at hand."""
@@ -123,40 +80,121 @@ class ResponseReceiver(Protocol):
         """The endpoint reads again."""
 
 
-class UpstreamStream(Protocol):
-    """One attempt on one connection."""
+DEAF = Receiver()
 
-    reused: bool  # it carried an earlier exchange: it may be stale
 
-    def start(
-        self, receiver: ResponseReceiver, method: bytes, head: bytes, framing: int, more: bool, length: int = -1
-    ) -> None:
-        """Sends a serialised head; `framing` is how the data that follows is put on the wire. `more`: data follows in
-        this very call chain, so the head may wait for it. With NO_BODY no `send_end` is needed. `length` as above."""
+class DownstreamStream:
+    """One request and its answer, as the bridge sees them.
+
+    `started` is the instant of the request's first byte, monotonic seconds. `more`: a piece of the request's body
+    follows in this very call chain. `timer` is the bridge's to set; its callback tells the receiver `expired`.
+    """
+
+    __slots__ = ("more", "origin", "started", "timer")
+
+    origin: Origin
+    started: float
+    more: bool
+    timer: Timer
+
+    def send_informational(self, head: bytes) -> None:
+        """A serialised 1xx head, sent at once."""
+        raise NotImplementedError
+
+    def send_head(self, head: bytes, framing: int, close: bool, hold: bool = False, length: int = -1) -> None:
+        """The serialised final head. `framing` (wire.message constants) is how the data that follows is put on the
+        wire: the stream adds chunk framing itself. `close`: the connection ends after this answer. `hold`: data
+        follows in this very call chain, so the head may wait for it and go out in one write. `length`: the
+        Content-Length when the framing is LENGTH; without it the stream reads it out of the head again."""
+        raise NotImplementedError
 
     def send_data(self, data: bytes) -> None:
-        """A piece of the request's body (in a tunnel: raw bytes)."""
+        """A piece of the answer's body (in a tunnel: raw bytes)."""
+        raise NotImplementedError
 
     def send_end(self, trailers: bytes = b"") -> None:
-        """The request is complete. In a tunnel: half-close towards the endpoint."""
+        """The answer is complete; the receiver is let go and hears nothing more. The rest of an unfinished request
+        body is read away within bounds and the connection then closed. In a tunnel: half-close towards the client."""
+        raise NotImplementedError
 
-    def cancel(self) -> None:
-        """Gives the attempt up: closes the connection, frees its place; the receiver hears nothing more."""
+    def reset(self) -> None:
+        """Cuts the connection: an answer that cannot be completed must not look complete. The receiver hears nothing
+        more."""
+        raise NotImplementedError
+
+    def open_tunnel(self) -> None:
+        """After a 101 head: from now on raw bytes both ways, with the idle timeout as the only one."""
+        raise NotImplementedError
 
     def pause(self) -> None:
-        """Stops the flow of answer data; idempotent."""
+        """Stops the flow of request data; idempotent."""
+        raise NotImplementedError
 
     def resume(self) -> None:
         """Lets it flow again; idempotent."""
+        raise NotImplementedError
 
 
-class Channel(Protocol):
+class Acceptor:
+    """The bridge, as a connection sees it: where the requests of a listener go."""
+
+    __slots__ = ()
+
+    def request(self, stream: DownstreamStream, head: RequestHead) -> Receiver:
+        """A request has begun. The bridge may answer, even completely, inside this call; the receiver it returns then
+        hears nothing."""
+        raise NotImplementedError
+
+    def refuse(self, stream: DownstreamStream, reason: Reason, detail: str) -> None:
+        """What came is no acceptable request. The bridge answers inside this call, through send_head, send_data and
+        send_end with `close`; without an answer the connection is cut. There is no receiver."""
+        raise NotImplementedError
+
+
+class UpstreamStream:
+    """One attempt on one connection. `reused`: it carried an earlier exchange, so it may be stale."""
+
+    __slots__ = ("reused",)
+
+    reused: bool
+
+    def start(self, receiver: Receiver, method: bytes, head: bytes, framing: int, more: bool, length: int = -1) -> None:
+        """Sends a serialised head; `framing` is how the data that follows is put on the wire. `more`: data follows in
+        this very call chain, so the head may wait for it. With NO_BODY no `send_end` is needed. `length` as above."""
+        raise NotImplementedError
+
+    def send_data(self, data: bytes) -> None:
+        """A piece of the request's body (in a tunnel: raw bytes)."""
+        raise NotImplementedError
+
+    def send_end(self, trailers: bytes = b"") -> None:
+        """The request is complete. In a tunnel: half-close towards the endpoint."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Gives the attempt up: closes the connection, frees its place; the receiver hears nothing more."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Stops the flow of answer data; idempotent."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Lets it flow again; idempotent."""
+        raise NotImplementedError
+
+
+class Channel:
     """How one endpoint is reached: its pool."""
 
-    def lease(self, receiver: ResponseReceiver, deadline: float, fresh: bool = False) -> UpstreamStream | None:
+    __slots__ = ()
+
+    def lease(self, receiver: Receiver, deadline: float, fresh: bool = False) -> UpstreamStream | None:
         """An idle connection at once, or None: then the receiver is told `leased` or `lease_failed` later, never
         inside this call. `deadline`: monotonic instant past which waiting and connecting end. `fresh`: not an idle
         one (after a stale one). Asked again by one who waits already, only its deadline moves, not its place."""
+        raise NotImplementedError
 
-    def forget(self, receiver: ResponseReceiver) -> None:
+    def forget(self, receiver: Receiver) -> None:
         """The receiver no longer waits; a connection being made for it serves the next or becomes idle."""
+        raise NotImplementedError

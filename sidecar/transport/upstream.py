@@ -1,59 +1,51 @@
 """A connection to an endpoint: one request out, its answer in, strictly; then back to its pool, or closed.
 
 Owns the reading of answers and the verdict whether the connection may be used again. Knows neither why a request is
-made nor who gets the connection next. Called back by the transport only; no task, no future.
-
-    IDLE    --leased-->           LEASED   --start-->        WAITING
-    WAITING --first byte-->       HEAD     --final head-->   BODY      --101-->  TUNNEL
-    BODY    --answer complete-->  IDLE, when both messages are complete and nothing is left over; else CLOSED
-    IDLE, LEASED --any byte or end-->      CLOSED  (nobody asked: it cannot belong to the next request)
-    any     --failure, cancel-->           CLOSED
+made nor who gets the connection next. Called back by the transport only; no task, no
+future. The states and what leads from one to the next: upstream_state.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 from sidecar.model.outcome import Cause
-from sidecar.transport.deaf import DEAF
 from sidecar.transport.flow import BY_ANY, BY_RECEIVER, FLOWING, FULL, TOLD, ReadGate
-from sidecar.transport.sending import DONE, MessageWriter
-from sidecar.transport.stream import ResponseReceiver
+from sidecar.transport.phases import DONE
+from sidecar.transport.sending import MessageWriter
+from sidecar.transport.stream import DEAF, Channel, Receiver, UpstreamStream
 from sidecar.transport.tunnel import Tunnel
-from sidecar.transport.wheel import Timer
+from sidecar.transport.upstream_state import BODY, CLOSED, HEAD, IDLE, LEASED, TUNNEL, WAITING
+from sidecar.transport.wheel import DeadlineWheel, Timer
 from sidecar.wire.body import ChunkedBody, LengthBody, NoBody, UntilCloseBody, reader_for
 from sidecar.wire.errors import UPSTREAM_PROTOCOL_ERROR, BadMessage
 from sidecar.wire.head import parse_response
 from sidecar.wire.message import LENGTH, NO_BODY, HeadLimits, ResponseHead
-
-IDLE = 0
-LEASED = 1
-WAITING = 2
-HEAD = 3
-BODY = 4
-TUNNEL = 5
-CLOSED = 6
 
 _HIGH_WATER = 262144
 # An endpoint that only ever says "wait" holds its place for nothing.
 _MAX_INFORMATIONAL = 32
 
 
-class Home(Protocol):
-    """Where a connection belongs: its pool."""
+class Home(Channel):
+    """Where a connection belongs: its pool. A base class for the reason that the streams are (stream.py)."""
+
+    __slots__ = ()
 
     def give_back(self, connection: UpstreamConnection) -> None:
-        """A leased connection is idle again."""
+        """A leased connection is idle again; called in a turn whose instant the wheel holds."""
+        raise NotImplementedError
 
     def lost(self, connection: UpstreamConnection, leased: bool) -> None:
         """A connection, idle or `leased`, is closed."""
+        raise NotImplementedError
 
     def aged(self, connection: UpstreamConnection) -> None:
         """The timer of an idle connection has come."""
+        raise NotImplementedError
 
 
-class UpstreamConnection:
+class UpstreamConnection(UpstreamStream):
     """One connection; also the UpstreamStream of the attempt that has leased it.
 
     `born` is when it was opened, `timer` its pool's to set while it is idle, `reused` whether an answer came over it.
@@ -61,17 +53,17 @@ class UpstreamConnection:
 
     # fmt: off
     __slots__ = (
-        "_backlog", "_decoder", "_gate", "_home", "_informational", "_limits", "_loop", "_method", "_out", "_pressure",
-        "_receiver", "_request_head", "_reusable", "_searched", "_transport", "_tunnel", "born", "reused", "state",
+        "_backlog", "_decoder", "_gate", "_home", "_informational", "_limits", "_method", "_out", "_pressure",
+        "_receiver", "_request_head", "_reusable", "_searched", "_transport", "_tunnel", "_wheel", "born", "state",
         "timer",
     )
     # fmt: on
 
     _transport: asyncio.Transport
 
-    def __init__(self, home: Home, loop: asyncio.AbstractEventLoop, limits: HeadLimits, born: float) -> None:
+    def __init__(self, home: Home, wheel: DeadlineWheel, limits: HeadLimits, born: float) -> None:
         self._home = home
-        self._loop = loop
+        self._wheel = wheel
         self._limits = limits
         self.born = born
         self.timer = Timer(self._aged)
@@ -82,7 +74,7 @@ class UpstreamConnection:
         self.state = IDLE
         self._tunnel: Tunnel | None = None
         # of the current attempt
-        self._receiver: ResponseReceiver = DEAF
+        self._receiver: Receiver = DEAF
         self._method = b""
         self._request_head = b""
         self._backlog = b""
@@ -100,6 +92,7 @@ class UpstreamConnection:
         transport.set_write_buffer_limits(high=_HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
+        self._wheel.now()
         state = self.state
         if state == WAITING or state == HEAD:  # noqa: SIM109 - compiled, two comparisons of numbers
             self._read_heads(data)
@@ -111,6 +104,7 @@ class UpstreamConnection:
             self._shut(state == LEASED)
 
     def eof_received(self) -> bool:
+        self._wheel.now()
         state = self.state
         if state == TUNNEL and self._tunnel is not None:
             return self._tunnel.eof()
@@ -127,23 +121,22 @@ class UpstreamConnection:
     def pause_writing(self) -> None:
         """Called inside our own write, so the receiver is told in the next turn."""
         self._pressure = FULL
-        self._loop.call_soon(self._tell_paused)
+        self._wheel.loop.call_soon(self._tell_paused)
 
     def resume_writing(self) -> None:
         told = self._pressure == TOLD
         self._pressure = FLOWING
         if told:
+            self._wheel.now()
             self._receiver.upstream_resumed()
 
     # The bridge's calls, see UpstreamStream for what each promises.
 
-    def start(
-        self, receiver: ResponseReceiver, method: bytes, head: bytes, framing: int, more: bool, length: int = -1
-    ) -> None:
+    def start(self, receiver: Receiver, method: bytes, head: bytes, framing: int, more: bool, length: int = -1) -> None:
         self._receiver = receiver
         if self.state != LEASED:
             # It died between the lease and now; the receiver is never told inside its own call.
-            self._loop.call_soon(self._tell_dead)
+            self._wheel.loop.call_soon(self._tell_dead)
             return
         self.state = WAITING
         self._method = method

@@ -1,5 +1,8 @@
 cimport cython
 
+cdef double inf
+cdef int _NOWHERE
+
 cdef class Timer:
     cdef public object callback
     cdef public double deadline
@@ -13,6 +16,7 @@ cdef class DeadlineWheel:
     cdef double _tick
     cdef long long _wake_slot
     cdef public object loop
+    cdef public double turn
     cpdef double now(self) except -1.0
     @cython.locals(slot=cython.longlong)
     cpdef set(self, Timer timer, double deadline)

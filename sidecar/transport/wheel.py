@@ -36,9 +36,13 @@ class Timer:
 
 
 class DeadlineWheel:
-    """The timers of one loop. `clock` gives monotonic seconds and need not be the loop's; `tick` is a slot's width."""
+    """The timers of one loop. `clock` gives monotonic seconds and need not be the loop's; `tick` is a slot's width.
 
-    __slots__ = ("_clock", "_due", "_handle", "_slots", "_tick", "_wake_slot", "loop")
+    `turn` is what the clock said last. Whoever is called within a call chain that began with `now` reads it instead:
+    all that one event leads to then happens at one instant, and the clock is asked once instead of eight times.
+    """
+
+    __slots__ = ("_clock", "_due", "_handle", "_slots", "_tick", "_wake_slot", "loop", "turn")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float], tick: float = 0.02) -> None:
         self.loop = loop
@@ -48,10 +52,12 @@ class DeadlineWheel:
         self._due: list[int] = []
         self._handle: asyncio.TimerHandle | None = None
         self._wake_slot = 0
+        self.turn = clock()
 
     def now(self) -> float:
-        """The clock's time, monotonic seconds."""
-        return self._clock()
+        """The clock's time, monotonic seconds; begins a turn."""
+        self.turn = self._clock()
+        return self.turn
 
     def set(self, timer: Timer, deadline: float) -> None:
         """Calls the timer's callback once, at `deadline` or up to a tick (plus the loop's lag) after it."""

@@ -33,5 +33,11 @@ cpdef bint valid_traceparent(bytes value) except -1
 @cython.locals(chain=bytes, peer=bytes, proto=bytes, host=bytes, via=bytes)
 cpdef bytes stable_fields(RequestHead head, _Origin origin, RequestIds ids)
 
-@cython.locals(fields=bytes, milliseconds=long)
-cpdef bytes attempt_fields(int attempt, double remaining)
+@cython.final
+cdef class DeadlineLine:
+    cdef bytes _line
+    cdef long long _milliseconds
+    @cython.locals(milliseconds=cython.longlong)
+    cpdef bytes of(self, double remaining)
+
+cpdef bytes attempt_line(int attempt)

@@ -11,11 +11,12 @@ from sidecar.wire.message import RequestHead
 from sidecar.wire.origin import Origin
 
 __all__ = [
+    "DeadlineLine",
     "IdSource",
     "Origin",
     "RequestIds",
     "TrustedNetworks",
-    "attempt_fields",
+    "attempt_line",
     "client_ip",
     "client_key",
     "request_ids",
@@ -134,15 +135,27 @@ def stable_fields(head: RequestHead, origin: Origin, ids: RequestIds) -> bytes:
     )
 
 
-def attempt_fields(attempt: int, remaining: float) -> bytes:
-    """The lines of one attempt (1-based): its number from the second on, and the seconds left (infinity: no deadline).
+class DeadlineLine:
+    """`X-Request-Timeout-Ms` with what is left of a deadline. Remembers the line it made last: most requests ask for
+    the same one, and to make it takes as long as to write a whole short head."""
 
-    Digits by `str`, which the compiler turns into plain C; formatting bytes with `%d` costs three times as much.
-    """
-    fields = b""
-    if attempt > 1:
-        fields = b"X-Sidecar-Attempt: " + str(attempt).encode("ascii") + b"\r\n"
-    if remaining < _NEVER:
+    __slots__ = ("_line", "_milliseconds")
+
+    def __init__(self) -> None:
+        self._line = b""
+        self._milliseconds = -1
+
+    def of(self, remaining: float) -> bytes:
+        """The line for `remaining` seconds; empty for infinity, which is no deadline."""
+        if remaining >= _NEVER:
+            return b""
         milliseconds = int(remaining * 1000) if remaining > 0 else 0
-        fields = fields + b"X-Request-Timeout-Ms: " + str(milliseconds).encode("ascii") + b"\r\n"
-    return fields
+        if milliseconds != self._milliseconds:
+            self._milliseconds = milliseconds
+            self._line = b"X-Request-Timeout-Ms: %d\r\n" % milliseconds
+        return self._line
+
+
+def attempt_line(attempt: int) -> bytes:
+    """The number of an attempt (1-based), told from the second on."""
+    return b"X-Sidecar-Attempt: %d\r\n" % attempt if attempt > 1 else b""

@@ -17,7 +17,7 @@ cdef dict _LINES
 cpdef bytes status_line(int status, bytes reason=*)
 
 @cython.locals(fields=bytes, tail=bytes)
-cpdef bytes request_head(RequestHead head, bytes extra)
+cpdef bytes request_head(RequestHead head, bytes extra, bytes more=*)
 
 cdef bytes _request_connection(RequestHead head)
 

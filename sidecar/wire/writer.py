@@ -36,10 +36,10 @@ def status_line(status: int, reason: bytes | None = None) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, reason or b"")
 
 
-def request_head(head: RequestHead, extra: bytes) -> bytes:
+def request_head(head: RequestHead, extra: bytes, more: bytes = b"") -> bytes:
     """The head to send upstream: always HTTP/1.1, the block as it came, then `extra` and what this hop adds.
 
-    `extra` is the block from `forwarding.py`.
+    `extra` is the block from `forwarding.py`, `more` the lines of this attempt.
     """
     fields = head.fields
     if head.minor_version == 0 and not head.authority:
@@ -50,7 +50,7 @@ def request_head(head: RequestHead, extra: bytes) -> bytes:
         tail = _CODING + tail
     if head.upgrade or head.te_trailers:
         tail = _request_connection(head) + tail
-    return b"".join((head.method, b" ", head.origin_target, _REQUEST_END, fields, extra, tail))
+    return b"".join((head.method, b" ", head.origin_target, _REQUEST_END, fields, extra, more, tail))
 
 
 def _request_connection(head: RequestHead) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 
 from sidecar.app import machines
 from sidecar.model.address import Address
-from sidecar.model.observer import NullBreakerObserver, NullRouteObserver, NullUpstreamObserver
+from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.bulkhead import Bulkhead, BulkheadSpec
@@ -49,12 +49,12 @@ def a_route(*once: Admission, each: tuple[Admission, ...] = ()) -> Route:
 
 def an_upstream() -> Upstream:
     endpoints = [Endpoint("app", Address("127.0.0.1", port)) for port in (1, 2, 3)]
-    return Upstream("app", endpoints, strategy_for(SelectionSpec()), random.Random(0), NullUpstreamObserver())
+    return Upstream("app", endpoints, strategy_for(SelectionSpec()), random.Random(0), UpstreamObserver())
 
 
 def a_breaker() -> CircuitBreaker:
     spec = CircuitBreakerSpec(open_for=30.0)
-    observer = NullBreakerObserver()
+    observer = BreakerObserver()
     return CircuitBreaker("app/circuit_breaker", "upstream.app", spec, 5.0, random.Random(0), observer)
 
 
@@ -132,7 +132,7 @@ class Everyone:
 def test_evictions_of_each_keyed_limit_are_read_under_the_limit_s_rule() -> None:
     keyed = RateLimitSpec(name="per-client", rate=0.1, burst=2, key=("client_ip",))
     whole = RateLimitSpec(name="all", rate=0.1, burst=2)
-    limits = RateLimits("login", [(keyed, Everyone()), (whole, None)], NullRouteObserver())
+    limits = RateLimits("login", [(keyed, Everyone()), (whole, None)], RouteObserver())
     assert list(machines.readings(a_runtime(a_route(limits)), NOW)) == [
         ("rate_limit_evictions", ("login", "login/per-client"), 0.0)
     ]

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from sidecar.exchange.decision import Decision
 from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP
 from sidecar.model.address import Address
-from sidecar.model.observer import NullRouteObserver
+from sidecar.model.observer import RouteObserver, UpstreamObserver
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from sidecar.policies.selection import RoundRobin
 from sidecar.runtime.upstream import Endpoint, Route, Upstream
 
 
-class Attempts:
+class Attempts(UpstreamObserver):
     """An UpstreamObserver that remembers."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ def route(*ports: int, request: float = 15.0, attempt: float = 5.0) -> tuple[Rou
     attempts = Attempts()
     endpoints = [Endpoint("app", Address.parse(f"127.0.0.1:{port}")) for port in ports]
     upstream = Upstream("app", endpoints, RoundRobin(), random.Random(1), attempts)
-    made = Route("r", upstream, matcher=_no_matcher(), observer=NullRouteObserver())
+    made = Route("r", upstream, matcher=_no_matcher(), observer=RouteObserver())
     made.request_timeout = request
     made.attempt_timeout = attempt
     return made, attempts

@@ -1,28 +1,37 @@
-"""The null observers satisfy the protocols and keep nothing."""
+"""An observer by itself hears everything and keeps nothing."""
 
 from __future__ import annotations
 
-from sidecar.model.observer import (
-    NullRouteObserver,
-    NullUpstreamObserver,
-    RouteObserver,
-    UpstreamObserver,
-)
-from sidecar.model.outcome import Cause
+import inspect
+from typing import Any
+
+import pytest
+
+from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.model.reason import Reason
 
+TOLD: dict[str, tuple[Any, ...]] = {
+    "started": (),
+    "finished": (b"GET", 200, 0.1),
+    "rejected": ("rule", Reason.NO_ROUTE),
+    "shadow_rejected": ("rule", Reason.RATE_LIMITED),
+    "retried": ("reset",),
+    "retry_skipped": ("budget",),
+    "fell_back": ("static", "circuit_open"),
+    "attempt_finished": ("success", 0.1),
+    "connected": ("ok",),
+    "ejected": ("app/127.0.0.1:80", 30.0),
+    "readmitted": ("app/127.0.0.1:80",),
+    "transition": ("closed", "open", "6 of 10 attempts failed"),
+}
 
-def test_the_null_route_observer_hears_everything_and_keeps_nothing() -> None:
-    observer: RouteObserver = NullRouteObserver()
-    observer.started()
-    observer.finished(b"GET", 200, 0.1)
-    observer.rejected("rule", Reason.NO_ROUTE)
-    observer.retried(Cause.STALE.value)
+
+@pytest.mark.parametrize("kind", [RouteObserver, UpstreamObserver, BreakerObserver])
+def test_it_takes_every_call_and_answers_nothing(kind: type) -> None:
+    observer = kind()
+    names = [name for name, value in vars(kind).items() if callable(value) and not name.startswith("_")]
+    assert names
+    for name in names:
+        assert getattr(observer, name)(*TOLD[name]) is None
     assert not hasattr(observer, "__dict__")
-
-
-def test_the_null_upstream_observer_hears_everything_and_keeps_nothing() -> None:
-    observer: UpstreamObserver = NullUpstreamObserver()
-    observer.attempt_finished("success", 0.1)
-    observer.connected("ok")
-    assert not hasattr(observer, "__dict__")
+    assert inspect.getdoc(kind)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.model.observer import BreakerObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
@@ -28,7 +29,7 @@ class _Anyone:
         raise AssertionError("nobody waits for a breaker")
 
 
-class _Log:
+class _Log(BreakerObserver):
     def __init__(self) -> None:
         self.told: list[tuple[str, str, str]] = []
 
@@ -337,7 +338,7 @@ def test_a_snapshot_is_plain_and_complete() -> None:
 def test_an_observer_that_looks_sees_the_new_state() -> None:
     seen: list[object] = []
 
-    class _Looking:
+    class _Looking(BreakerObserver):
         def transition(self, before: str, after: str, why: str) -> None:
             seen.append((after, breaker.snapshot(1.0)["state"]))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.model.observer import BreakerObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
@@ -26,7 +27,7 @@ class _Anyone:
         raise AssertionError("nobody waits for a breaker")
 
 
-class _Log:
+class _Log(BreakerObserver):
     def __init__(self) -> None:
         self.told: list[tuple[str, str, str]] = []
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sidecar.model.observer import BreakerObserver
 from sidecar.model.outcome import Outcome
 from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
 from sidecar.policies.contract import NO_TIME, REFUSED
@@ -39,7 +40,7 @@ class _Anyone:
         raise AssertionError("nobody waits for a breaker")
 
 
-class _Log:
+class _Log(BreakerObserver):
     def __init__(self) -> None:
         self.told: list[tuple[str, str, str]] = []
 

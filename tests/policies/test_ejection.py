@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Outcome
 from sidecar.policies.ejection import Ejection, EndpointHealth
 from sidecar.policies.health_gate import EjectionSpec
 
 
-class Told:
+class Told(UpstreamObserver):
     """An observer that remembers."""
 
     def __init__(self) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sidecar.model.address import Address
+from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Outcome
 from sidecar.policies.ejection import Ejection, EndpointHealth
 from sidecar.policies.health_gate import EjectionSpec
@@ -26,7 +27,7 @@ SPECS = st.builds(
 OUTCOMES = st.sampled_from([Outcome.SUCCESS, Outcome.FAILURE, Outcome.FAILURE, Outcome.IGNORED])
 
 
-class Told:
+class Told(UpstreamObserver):
     """Remembers ejections, and that a readmission follows each before the next."""
 
     def __init__(self) -> None:

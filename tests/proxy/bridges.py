@@ -8,14 +8,14 @@ import random
 from typing import Any
 
 from sidecar.model.address import Address
-from sidecar.model.observer import NullUpstreamObserver
-from sidecar.model.outcome import Cause
+from sidecar.model.observer import RouteObserver, UpstreamObserver
 from sidecar.model.reason import Reason
 from sidecar.model.record import ExchangeRecord
 from sidecar.policies.selection import RoundRobin
 from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
 from sidecar.runtime.upstream import Endpoint, Route, Upstream
+from sidecar.transport.stream import Channel, DownstreamStream, UpstreamStream
 from sidecar.transport.wheel import DeadlineWheel, Timer
 from sidecar.wire.forwarding import IdSource, Origin, TrustedNetworks
 from sidecar.wire.head import parse_request, parse_response
@@ -52,6 +52,7 @@ class Loop:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.handles: list[Handle] = []
+        self.turn: Any = None  # told that a turn of the loop begins
 
     def call_later(self, delay: float, callback: Any) -> Handle:
         handle = Handle(self.clock.now + delay, callback)
@@ -70,9 +71,10 @@ class Loop:
             self.clock.now = max(self.clock.now, first.when)
             first.callback()
         self.clock.now = end
+        self.turn()
 
 
-class Downstream:
+class Downstream(DownstreamStream):
     """A DownstreamStream that writes a script of what it was told."""
 
     def __init__(self, clock: Clock, origin: Origin) -> None:
@@ -129,7 +131,7 @@ class Downstream:
         return b"".join(entry[1] for entry in self.told if entry[0] == "data")
 
 
-class UpstreamDouble:
+class UpstreamDouble(UpstreamStream):
     """An UpstreamStream that writes a script of what it was told."""
 
     def __init__(self, reused: bool = False) -> None:
@@ -171,7 +173,7 @@ class UpstreamDouble:
         return b"".join(entry[1] for entry in self.told if entry[0] == "data")
 
 
-class Channel:
+class Leases(Channel):
     """Lends the streams it holds; with none left, those who ask wait."""
 
     def __init__(self, *streams: UpstreamDouble) -> None:
@@ -191,14 +193,14 @@ class Channel:
         self.waiting.remove(receiver)
 
 
-class RouteLog:
+class RouteLog(RouteObserver):
     """A RouteObserver that remembers."""
 
     def __init__(self) -> None:
         self.in_flight = 0
         self.finishes: list[tuple[bytes, int, float]] = []
         self.rejections: list[tuple[str, Reason]] = []
-        self.retries: list[Cause] = []
+        self.retries: list[str] = []
 
     def started(self) -> None:
         self.in_flight += 1
@@ -210,8 +212,8 @@ class RouteLog:
     def rejected(self, rule: str, reason: Reason) -> None:
         self.rejections.append((rule, reason))
 
-    def retried(self, cause: Cause) -> None:
-        self.retries.append(cause)
+    def retried(self, reason: str) -> None:
+        self.retries.append(reason)
 
 
 class RecordLog:
@@ -264,10 +266,11 @@ class Bridge:
         self.loop = Loop(self.clock)
         loop: Any = self.loop
         self.wheel = DeadlineWheel(loop, self.clock)
-        self.channel = Channel(*streams)
+        self.loop.turn = self.wheel.now
+        self.channel = Leases(*streams)
         self.endpoint = Endpoint("app", Address.parse("127.0.0.1:3000"))
         self.endpoint.channel = self.channel
-        upstream = Upstream("app", [self.endpoint], RoundRobin(), random.Random(1), NullUpstreamObserver())
+        upstream = Upstream("app", [self.endpoint], RoundRobin(), random.Random(1), UpstreamObserver())
         self.route_log = RouteLog()
         self.more = False
         matcher: Any = None

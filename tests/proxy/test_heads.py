@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from sidecar.proxy.heads import answer_framing, answer_head, attempt_head, informational_head
@@ -19,9 +17,9 @@ def request(version: bytes = b"1.1") -> RequestHead:
 
 
 def test_an_attempt_carries_its_number_from_the_second_on_and_what_is_left_of_the_deadline() -> None:
-    first = attempt_head(request(), b"X-Stable: 1\r\n", 1, 1.2345)
+    first = attempt_head(request(), b"X-Stable: 1\r\n", 1, b"X-Request-Timeout-Ms: 1234\r\n")
     assert first == b"GET /a HTTP/1.1\r\nHost: b\r\nX-Stable: 1\r\nX-Request-Timeout-Ms: 1234\r\n\r\n"
-    second = attempt_head(request(), b"", 2, math.inf)
+    second = attempt_head(request(), b"", 2, b"")
     assert second == b"GET /a HTTP/1.1\r\nHost: b\r\nX-Sidecar-Attempt: 2\r\n\r\n"
 
 

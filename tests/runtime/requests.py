@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 
 from sidecar.model.address import Address, Url
-from sidecar.model.observer import NullRouteObserver, NullUpstreamObserver
+from sidecar.model.observer import RouteObserver, UpstreamObserver
 from sidecar.policies.selection import RoundRobin
 from sidecar.rules.forms import PathPattern, parse_host
 from sidecar.rules.schema import (
@@ -58,8 +58,8 @@ def match_rule(
 
 def route(name: str, rule: MatchRule) -> Route:
     """A route that leads nowhere in particular."""
-    upstream = Upstream("app", (), RoundRobin(), random.Random(1), NullUpstreamObserver())
-    return Route(name, upstream, Matcher(rule), NullRouteObserver())
+    upstream = Upstream("app", (), RoundRobin(), random.Random(1), UpstreamObserver())
+    return Route(name, upstream, Matcher(rule), RouteObserver())
 
 
 def endpoint(port: int, weight: int = 1) -> Endpoint:
@@ -92,11 +92,11 @@ class Observers:
     """Gives one observer for a name, and remembers which."""
 
     def __init__(self) -> None:
-        self.routes: dict[str, NullRouteObserver] = {}
-        self.upstreams: dict[str, NullUpstreamObserver] = {}
+        self.routes: dict[str, RouteObserver] = {}
+        self.upstreams: dict[str, UpstreamObserver] = {}
 
-    def route(self, name: str) -> NullRouteObserver:
-        return self.routes.setdefault(name, NullRouteObserver())
+    def route(self, name: str) -> RouteObserver:
+        return self.routes.setdefault(name, RouteObserver())
 
-    def upstream(self, name: str) -> NullUpstreamObserver:
-        return self.upstreams.setdefault(name, NullUpstreamObserver())
+    def upstream(self, name: str) -> UpstreamObserver:
+        return self.upstreams.setdefault(name, UpstreamObserver())

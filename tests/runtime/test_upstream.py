@@ -8,14 +8,14 @@ import random
 import pytest
 
 from sidecar.model.address import Address
-from sidecar.model.observer import NullUpstreamObserver
+from sidecar.model.observer import UpstreamObserver
 from sidecar.policies.selection import Hash, RoundRobin, Strategy
 from sidecar.runtime.upstream import Endpoint, Upstream
 from tests.runtime.requests import endpoint, match_rule, route
 
 
 def upstream(*endpoints: Endpoint, strategy: Strategy | None = None) -> Upstream:
-    return Upstream("app", endpoints, strategy or RoundRobin(), random.Random(1), NullUpstreamObserver())
+    return Upstream("app", endpoints, strategy or RoundRobin(), random.Random(1), UpstreamObserver())
 
 
 def test_an_endpoint_is_named_after_its_upstream_and_address() -> None:

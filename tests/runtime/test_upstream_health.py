@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from sidecar.model.address import Address
-from sidecar.model.observer import NullUpstreamObserver
+from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Outcome
 from sidecar.policies.ejection import Ejection
 from sidecar.policies.health_gate import EjectionSpec
@@ -24,7 +24,7 @@ def upstream(
     slow_start: float | None = None,
     strategy: Strategy | None = None,
 ) -> Upstream:
-    observer = NullUpstreamObserver()
+    observer = UpstreamObserver()
     made = Upstream("app", endpoints, strategy or RoundRobin(), random.Random(1), observer)
     made.ejection = None if ejection is None else Ejection(ejection, observer)
     made.slow_start = None if slow_start is None else SlowStartRamp(slow_start)

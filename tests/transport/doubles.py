@@ -13,7 +13,7 @@ from typing import Any
 
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
-from sidecar.transport.stream import DownstreamStream, UpstreamStream
+from sidecar.transport.stream import Acceptor, DownstreamStream, Receiver, UpstreamStream
 from sidecar.wire.message import LENGTH, NO_BODY, RequestHead, ResponseHead
 
 Calls = list[tuple[Any, ...]]
@@ -146,8 +146,8 @@ class FakeTransport:
         return default
 
 
-class RequestEar:
-    """A RequestReceiver that writes down; `on` maps a method's name to what it does besides."""
+class RequestEar(Receiver):
+    """A Receiver that writes down; `on` maps a method's name to what it does besides."""
 
     def __init__(self, calls: Calls, **on: Callable[..., object]) -> None:
         self.calls = calls
@@ -181,8 +181,8 @@ class RequestEar:
         self._heard("expired")
 
 
-class ResponseEar:
-    """A ResponseReceiver that writes down; `on` as above."""
+class ResponseEar(Receiver):
+    """A Receiver that writes down; `on` as above."""
 
     def __init__(self, calls: Calls, name: str = "", **on: Callable[..., object]) -> None:
         self.calls = calls
@@ -224,7 +224,7 @@ class ResponseEar:
         self._heard("upstream_resumed")
 
 
-class FakeAcceptor:
+class FakeAcceptor(Acceptor):
     """An Acceptor that writes down. `on_request(stream)` runs inside `request`; `on` is handed to each receiver."""
 
     def __init__(self, calls: Calls, on_request: Callable[[DownstreamStream], object] | None = None) -> None:

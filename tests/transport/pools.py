@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from sidecar.model.address import Address
 from sidecar.model.connections import Connections
+from sidecar.model.observer import UpstreamObserver
 from sidecar.transport.pool import EndpointPool
 from sidecar.transport.settings import PoolSettings
 from sidecar.transport.tasks import Tasks
@@ -19,7 +20,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-class Endpoint:
+class Endpoint(UpstreamObserver):
     """A pool whose connections are opened by the test: at once, or when `gate` is set."""
 
     def __init__(self, loop: VirtualLoop, settings: PoolSettings | None = None, connect_timeout: float = 1.0) -> None:

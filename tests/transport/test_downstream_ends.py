@@ -99,6 +99,7 @@ def test_a_slow_later_head_is_refused_from_its_first_byte_on(client: Client, vir
 def test_an_idle_connection_is_closed_after_the_idle_timeout(client: Client, virtual: VirtualLoop) -> None:
     client.sends(GET % 1)
     virtual.advance(500)
+    client.wheel.now()  # a turn begins
     answer(client.stream)
     client.take()
     virtual.advance(74.9)
@@ -128,6 +129,7 @@ def test_no_body_timeout_runs_while_we_do_not_read(client: Client, virtual: Virt
     client.take()
     virtual.advance(100)
     assert client.take() == []
+    client.wheel.now()  # a turn begins
     client.stream.resume()
     client.stream.resume()
     assert client.transport.reading

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.transport.sending import DONE, MessageWriter, declared_length
+from sidecar.transport.phases import DONE
+from sidecar.transport.sending import MessageWriter, declared_length
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 from tests.transport.doubles import FakeTransport
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sidecar.model.outcome import Cause
-from sidecar.transport import upstream as states
-from sidecar.transport.upstream import UpstreamConnection
+from sidecar.transport import upstream_state as states
+from sidecar.transport.upstream import Home, UpstreamConnection
+from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, HeadLimits
 from tests.transport.doubles import Calls, FakeTransport, ResponseEar, VirtualLoop
 
@@ -23,14 +24,14 @@ SWITCH = b"HTTP/1.1 101 Y\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 WHOLE = [("response_head", 200, True), ("response_data", b"ok"), ("give_back",), ("response_end", b"")]
 
 
-class Attempt:
+class Attempt(Home):
     """One connection, leased, with a home and an ear that write into one list."""
 
     def __init__(self, loop: VirtualLoop, reused: bool = False, **on: Any) -> None:
         self.loop = loop
         self.calls: Calls = []
         self.transport = FakeTransport()
-        self.connection = UpstreamConnection(self, loop, HeadLimits(4096, 50, 512), 0.0)
+        self.connection = UpstreamConnection(self, DeadlineWheel(loop, loop.time), HeadLimits(4096, 50, 512), 0.0)
         self.connection.connection_made(self.transport)  # type: ignore[arg-type]
         self.connection.reused = reused
         self.connection.state = states.LEASED

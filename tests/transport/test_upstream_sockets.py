@@ -14,13 +14,14 @@ import pytest
 
 from sidecar.model.address import Address
 from sidecar.model.connections import Connections
-from sidecar.model.observer import NullUpstreamObserver
+from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Cause
 from sidecar.transport.dialling import connector_to
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
 from sidecar.transport.settings import PoolSettings
 from sidecar.transport.stream import UpstreamStream
 from sidecar.transport.tasks import Tasks
+from sidecar.transport.upstream import Home
 from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.message import CHUNKED, NO_BODY
 from tests.transport.doubles import HeardCalls, ResponseEar
@@ -49,7 +50,7 @@ class Endpoint:
             5.0,
             connector_to(loop, address),
             self.wheel,
-            NullUpstreamObserver(),
+            UpstreamObserver(),
             Connections(),
             self.tasks,
         )
@@ -174,15 +175,12 @@ async def test_an_idle_connection_that_the_endpoint_closes_leaves_the_pool() -> 
         discard = made.pool.lost
         connection = made.pool._idle[0]
 
-        class Home:
-            give_back = made.pool.give_back
-            aged = made.pool.aged
-
+        class Watched(Home):
             def lost(self, one: object, leased: bool) -> None:
                 discard(connection, leased)
                 lost.set()
 
-        connection._home = Home()
+        connection._home = Watched()
         go.set()
         async with asyncio.timeout(10):
             await lost.wait()

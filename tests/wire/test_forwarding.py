@@ -6,9 +6,10 @@ import random
 import pytest
 
 from sidecar.wire.forwarding import (
+    DeadlineLine,
     IdSource,
     RequestIds,
-    attempt_fields,
+    attempt_line,
     request_ids,
     stable_fields,
     valid_traceparent,
@@ -74,10 +75,19 @@ def test_a_unix_socket_adds_no_address_and_a_missing_host_no_line() -> None:
     assert stable_fields(request(b"X-Forwarded-For: 1.1.1.1"), local, IDS).startswith(b"X-Forwarded-For: 1.1.1.1\r\n")
 
 
-def test_attempts_are_numbered_from_the_second_and_carry_the_time_left() -> None:
-    assert attempt_fields(1, math.inf) == b""
-    assert attempt_fields(1, 0.2509) == b"X-Request-Timeout-Ms: 250\r\n"
-    assert attempt_fields(2, -0.003) == b"X-Sidecar-Attempt: 2\r\nX-Request-Timeout-Ms: 0\r\n"
+def test_attempts_are_numbered_from_the_second() -> None:
+    assert attempt_line(1) == b""
+    assert attempt_line(2) == b"X-Sidecar-Attempt: 2\r\n"
+
+
+def test_the_line_of_a_deadline_says_what_is_left_of_this_one() -> None:
+    line = DeadlineLine()
+    assert line.of(math.inf) == b""
+    assert line.of(0.0) == b"X-Request-Timeout-Ms: 0\r\n"
+    assert line.of(0.2509) == line.of(0.2501) == b"X-Request-Timeout-Ms: 250\r\n"
+    assert line.of(math.inf) == b""
+    assert line.of(14.9999) == b"X-Request-Timeout-Ms: 14999\r\n"
+    assert line.of(-0.003) == b"X-Request-Timeout-Ms: 0\r\n"
 
 
 @pytest.mark.parametrize("value", [b"a", b"x" * 128, b"!~"])

@@ -1,0 +1,17 @@
+cdef class RouteObserver:
+    cpdef started(self)
+    cpdef finished(self, bytes method, int status, double seconds)
+    cpdef rejected(self, str rule, object reason)
+    cpdef shadow_rejected(self, str rule, object reason)
+    cpdef retried(self, str reason)
+    cpdef retry_skipped(self, str why)
+    cpdef fell_back(self, str kind, str cause)
+
+cdef class UpstreamObserver:
+    cpdef attempt_finished(self, str outcome, double seconds)
+    cpdef connected(self, str result)
+    cpdef ejected(self, str endpoint, double seconds)
+    cpdef readmitted(self, str endpoint)
+
+cdef class BreakerObserver:
+    cpdef transition(self, str before, str after, str why)
