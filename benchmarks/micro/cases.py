@@ -1,0 +1,34 @@
+"""What is timed: one line of CASES for each call, with a function that sets it up.
+
+`prepare` returns a function that makes the call so many times; the loop belongs to it, so that only one plain `for`
+stands around what is measured. To add a case, write its `prepare` in a file of its own policy and add one line here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.micro import rate_limit
+
+Calls = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call: what it is called in the table, the module that says whether it is compiled, how it is set up."""
+
+    name: str
+    module: str
+    prepare: Callable[[], Calls]
+
+
+_RATE_LIMIT = "sidecar.policies.rate_limit"
+
+CASES: tuple[Case, ...] = (
+    Case("rate_limits, one bucket", _RATE_LIMIT, rate_limit.one_bucket),
+    Case("rate_limits, known key", _RATE_LIMIT, rate_limit.known_key),
+    Case("rate_limits, new key", _RATE_LIMIT, rate_limit.new_key),
+    Case("rate_limits, refused", _RATE_LIMIT, rate_limit.refused),
+    Case("rate_limits, three limits", _RATE_LIMIT, rate_limit.three_limits),
+    Case("rate_limits, fields of one bucket", _RATE_LIMIT, rate_limit.fields_of_one_bucket),
+    Case("rate_limits, fields of a known key", _RATE_LIMIT, rate_limit.fields_of_a_known_key),
+)
