@@ -50,7 +50,7 @@ class Answer:
 
     `fields` are the lines to replay: without Age and Content-Length, with a Date. `vary` is None where it fits nobody
     else. `age` in seconds, 0 without one; `date` and `expires` in seconds since 1970 or `NO_DATE`. `length` is that of
-    the body or `NO_LENGTH`. `ends_itself`: not ended by the close of the connection, which a crash looks like too.
+    the body or `NO_LENGTH`. `ends_itself`: its end is not the close of the connection, which a crash looks like too.
     """
 
     __slots__ = (

@@ -10,6 +10,7 @@ import re
 
 from sidecar.wire.fieldnames import TOKEN_BYTES
 from sidecar.wire.hop import list_items, without_fields
+from sidecar.wire.message import UNTIL_CLOSE
 
 NO_SECONDS = -1  # of a directive: it has no argument, or one that is no number of seconds
 NO_DATE = -1.0  # of a date: absent, unreadable, or before 1970
@@ -76,6 +77,14 @@ def vary_names(value: bytes | None) -> tuple[bytes, ...] | None:
         if name == b"*" or name.translate(None, TOKEN_BYTES):
             return None
     return tuple(sorted(set(names)))
+
+
+def ends_itself(framing: int, content_type: bytes | None) -> bool:
+    """Whether an answer's body has an end of its own: not the close of the connection, which a crash looks like too
+    (RFC 9112 section 8), and no event stream, which is over when somebody hangs up."""
+    if framing == UNTIL_CLOSE:
+        return False
+    return content_type is None or content_type[:17].lower() != b"text/event-stream"
 
 
 def replayable(fields: bytes, wall: float) -> bytes:

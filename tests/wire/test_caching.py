@@ -16,11 +16,13 @@ from sidecar.wire.caching import (
     age_seconds,
     cache_directives,
     delta_seconds,
+    ends_itself,
     http_date,
     parse_http_date,
     replayable,
     vary_names,
 )
+from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 
 NOW = 1_790_000_000.0  # September 2026
 
@@ -151,6 +153,17 @@ def test_dates_are_written_as_the_standard_library_writes_them_and_read_back(sec
     written = http_date(seconds + 0.9)
     assert written.decode() == format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
     assert parse_http_date(written, NOW) == seconds
+
+
+@pytest.mark.parametrize("framing", [NO_BODY, LENGTH, CHUNKED])
+def test_a_body_has_an_end_of_its_own_unless_it_is_a_stream_of_events(framing: int) -> None:
+    assert ends_itself(framing, None)
+    assert ends_itself(framing, b"text/html")
+    assert not ends_itself(framing, b"Text/Event-Stream; charset=utf-8")
+
+
+def test_the_close_of_a_connection_is_no_end_of_its_own() -> None:
+    assert not ends_itself(UNTIL_CLOSE, b"text/html")
 
 
 def test_what_belongs_to_one_exchange_is_not_replayed() -> None:
