@@ -15,14 +15,14 @@ from sidecar.app.cli_admin import columns
 from sidecar.app.cli_check import plain_environment
 from sidecar.app.cli_run import usable
 from sidecar.app.errors import CommandError, Exit
-from sidecar.model.observer import RouteObserver, UpstreamObserver
+from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.rules.effective import effective, flattened
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded
 from sidecar.rules.schema import RouteRule, UpstreamRule
 from sidecar.runtime.build import prepare
+from sidecar.runtime.route import Route
 from sidecar.runtime.routing import Router
-from sidecar.runtime.upstream import Route
 from sidecar.wire.errors import BadMessage
 from sidecar.wire.head import parse_request
 from sidecar.wire.message import HeadLimits, RequestHead
@@ -36,6 +36,9 @@ class _NoObservers:
 
     def upstream(self, name: str) -> UpstreamObserver:
         return UpstreamObserver()
+
+    def breaker(self, label: str) -> BreakerObserver:
+        return BreakerObserver()
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -95,10 +98,12 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead) -> Iterator[s
         return
     yield ""
     values = flattened(effective(loaded.rules, loaded.secrets))
-    name, upstream = matched.name, matched.upstream.name
+    name = matched.name
     yield from _policies(f"route {name}", f"routes.{name}.", loaded, values, keys_of(RouteRule))
-    yield ""
-    yield from _policies(f"upstream {upstream}", f"upstreams.{upstream}.", loaded, values, keys_of(UpstreamRule))
+    for branch in matched.branches:
+        upstream = branch.upstream.name
+        yield ""
+        yield from _policies(f"upstream {upstream}", f"upstreams.{upstream}.", loaded, values, keys_of(UpstreamRule))
 
 
 def _written(loaded: Loaded, route: Route) -> str:

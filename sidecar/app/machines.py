@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from sidecar.policies.contract import Admission
 from sidecar.runtime.generation import Runtime
-from sidecar.runtime.upstream import Endpoint, Route, Upstream
+from sidecar.runtime.route import Route
+from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.stats import Reading, breaker_state_readings
 
 # Of a route's machine: the key of its snapshot, and the metric that it is.
@@ -38,21 +39,17 @@ class Commanded(Shown, Protocol):
 
 def breakers(runtime: Runtime) -> Mapping[str, Commanded]:
     """Every circuit breaker by its label."""
-    found: Mapping[str, Commanded] = getattr(runtime, "breakers", {})
-    return found
+    return runtime.breakers
 
 
 def admissions(route: Route) -> Iterable[Admission]:
     """What a request of this route is asked of: once a request, then before each attempt."""
-    once: tuple[Admission, ...] = getattr(route, "admissions", ())
-    each: tuple[Admission, ...] = getattr(route, "attempt_admissions", ())
-    return (*once, *each)
+    return (*route.admissions, *route.attempt_admissions)
 
 
 def budgets(upstream: Upstream) -> Iterable[Shown]:
     """What limits the retries towards this upstream: one for each different rule of its routes."""
-    found: tuple[Shown, ...] = getattr(upstream, "budgets", ())
-    return found
+    return upstream.budgets
 
 
 def policies(route: Route, now: float) -> dict[str, Any]:

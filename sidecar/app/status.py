@@ -9,7 +9,8 @@ from typing import Any
 from sidecar.app import machines
 from sidecar.model.connections import Connections
 from sidecar.runtime.generation import Runtime
-from sidecar.runtime.upstream import Endpoint, Route, Upstream
+from sidecar.runtime.route import Route
+from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.stats import UNROUTED, RouteStats, Stats, UpstreamStats
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
 
@@ -54,7 +55,7 @@ def connections(stats: Stats) -> dict[str, dict[str, int]]:
 def _route(route: Route, stats: RouteStats, now: float) -> dict[str, Any]:
     return {
         "name": route.name,
-        "upstream": route.upstream.name,
+        "upstream": ", ".join(branch.upstream.name for branch in route.branches),
         **_route_counts(stats),
         "policies": machines.policies(route, now),
     }

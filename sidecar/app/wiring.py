@@ -26,6 +26,7 @@ from sidecar.app.settings import downstream_settings, origin_factory, trusted_ne
 from sidecar.model.address import Address
 from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
+from sidecar.proxy.head_edits import attach_edits
 from sidecar.rules.load import Loaded
 from sidecar.rules.schema import ListenerRule
 from sidecar.runtime.build import prepare
@@ -75,7 +76,10 @@ class Proxy:
             self._wheel, IdSource(os.urandom), self.access_log, trusted_networks(rules.listeners)
         )
         dice = rng or random.Random()  # noqa: S311 - spreads load, hides nothing
-        self.current = Current(prepare(rules, loaded.digest, None, self.stats, dice))
+        runtime = prepare(rules, loaded.digest, None, self.stats, dice)
+        attach_edits(runtime)
+        self.current = Current(runtime)
+        self.environment.stores = runtime.stores()
         self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self._tasks))
         self.dispatcher = Dispatcher(self.current, self.environment, self.stats.unrouted)
         self.front = Front(self.environment, self.stats)

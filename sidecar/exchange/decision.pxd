@@ -1,32 +1,100 @@
 cimport cython
 
-from sidecar.runtime.upstream cimport Endpoint, Route
+from sidecar.policies.contract cimport Admission
+from sidecar.policies.fallback cimport Fallback
+from sidecar.policies.retry cimport Retry
+from sidecar.runtime.route cimport Branch, Route
+from sidecar.runtime.upstream cimport Endpoint, Upstream
+
+cdef int ADMITTED
+cdef int ASKED_TO_WAIT
+cdef int ATTEMPT
+cdef int DELIVER
+cdef double NO_HINT
+cdef double NO_TIME
+cdef int REFUSED
+cdef int REJECT
+cdef int STOP
+cdef int SUBSTITUTE
+cdef int WAIT
+cdef double _LEAST_SECONDS
+cdef double _NO_RETRY
+cdef int _SUCCESS_BELOW
+cdef object _FAILURE
+cdef object _IGNORED
+cdef object _SUCCESS
 
 cdef class Decision:
     cdef public int attempt
     cdef public double attempt_deadline
     cdef public double attempt_started
+    cdef public Branch branch
     cdef public double deadline
+    cdef public object driver
     cdef public Endpoint endpoint
     cdef public bint fresh
-    cdef public str key
+    cdef public double head_at
+    cdef public list held
+    cdef public list held_by_attempt
+    cdef public bint kept
+    cdef public bytes method
     cdef public bint pending
+    cdef public int place
     cdef public object reason
-    cdef public bint replayable
-    cdef public bint retried
+    cdef public bint retried_stale
+    cdef public double retry_after
     cdef public Route route
+    cdef public str rule
+    cdef public bint sent
+    cdef public bint shortened
+    cdef public double started
     cdef public int status
-    cpdef int begin(self, double now, str key) except -1
+    cdef public double total_deadline
+    cdef public bint vouched
+    cdef public double wait_until
+    cdef public Admission waiting
+    @cython.locals(route=Route, retry=Retry)
+    cpdef int begin(self, double now) except -1
+    @cython.locals(machine=Admission, step=int)
+    cpdef int resumed(self, double now) except -1
     @cython.locals(limit=double)
     cpdef request_sent(self, double now)
+    @cython.locals(retry=Retry, wait=double)
     cpdef int failed(self, double now, object cause) except -1
     cpdef int expired(self, double now) except -1
-    cpdef int answered(self, double now, int status) except -1
-    @cython.locals(status=int)
+    @cython.locals(retry=Retry, wait=double, exhausted=bint, fallback=Fallback)
+    cpdef int answered(self, double now, int status, double hint) except -1
+    cpdef replaced(self, double now)
     cpdef completed(self, double now)
     cpdef int broken_off(self, double now, object cause) except -1
+    cpdef int overdue(self, double now) except -1
+    @cython.locals(waiting=Admission)
     cpdef abandoned(self, double now)
-    @cython.locals(endpoint=Endpoint)
+    @cython.locals(held=list)
+    cpdef ended(self, double now)
+    @cython.locals(retry=Retry)
+    cpdef bint repeatable(self) except -1
+    @cython.locals(announcer=Admission)
+    cpdef bytes answer_fields(self, double now)
+    @cython.locals(machine=Admission, admissions=tuple, step=int)
+    cdef int _admit(self, double now) except -1
+    @cython.locals(held=list)
+    cdef int _hear(self, double now, Admission machine, long long verdict) except -1
+    cdef int _refused(self, Admission machine) except -1
+    cdef int _reject(self, object reason) except -1
+    @cython.locals(branch=Branch, machine=Admission, endpoint=Endpoint)
     cdef int _attempt(self, double now, Endpoint same) except -1
-    @cython.locals(endpoint=Endpoint)
-    cdef _settle(self, double now, str outcome)
+    @cython.locals(held=list, verdict=cython.longlong)
+    cdef bint _asked(self, double now, Admission machine) except -1
+    @cython.locals(retry=Retry, machine=Admission, wait=double)
+    cdef double _wait_for_retry(self, double now, str word, double hint) except -9.0
+    cdef int _again(self, double now, double wait) except -1
+    @cython.locals(status=int)
+    cdef _settle_answer(self, double now)
+    @cython.locals(endpoint=Endpoint, upstream=Upstream, seconds=double, held=list)
+    cdef _settle(self, double now, object outcome, str word)
+    @cython.locals(held=list)
+    cdef _unhold(self, double now)
+
+@cython.locals(permit=cython.longlong, machine=Admission)
+cdef _give_back(list held, double now, object outcome, double seconds)

@@ -1,71 +1,133 @@
 """One exchange as a pure machine: told what happened and when, it says what to do next.
 
-Owns the deadlines of the exchange and of its attempt, the choice of the endpoint, and whether there is another
-attempt. Knows no socket, no byte and no clock: every method takes `now`. After an answer has begun there is no other
+Owns the deadlines of the exchange and of its attempt, who is asked before it and before each attempt and in which
+order, the permits they gave, the choice of the endpoint, and whether there is another attempt. Knows no socket, no byte
+and no clock: every method takes `now`. Names no policy that admits. After an answer has begun there is no other
 attempt, ever.
 
-    begin ──► ATTEMPT ──► answered ──► DELIVER ──► completed | broken_off
-       │         │  └───► failed ──► ATTEMPT (stale connection, once) | REJECT
-       └──► REJECT        (abandoned: at any point, by the client)
+    begin ─► asked once ─► asked before each attempt ─► ATTEMPT ─► answered ─► DELIVER ─► completed | broken_off
+               │    └─► WAIT ─► resumed │  ▲                 │         └─► SUBSTITUTE
+               │                        │  └── WAIT, retry ──┤
+               └────────► REJECT ◄──────┴───────── failed ───┘       (abandoned: at any point, by the client)
+
+Each permit is settled exactly once: an attempt's with its one outcome, the request's when the exchange has ended.
 """
 
 from __future__ import annotations
 
-from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP
-from sidecar.model.outcome import REASON_OF, Cause
+from typing import Protocol
+
+from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP, SUBSTITUTE, WAIT
+from sidecar.model.outcome import REASON_OF, Cause, Outcome
 from sidecar.model.reason import Reason
-from sidecar.runtime.upstream import Endpoint, Route
+from sidecar.policies.backoff import NO_HINT
+from sidecar.policies.contract import ADMITTED, NO_TIME, REFUSED, Admission, Key
+from sidecar.policies.contract import WAIT as ASKED_TO_WAIT
+from sidecar.policies.retry import (
+    IDEMPOTENT,
+    SKIPPED_BODY,
+    SKIPPED_CIRCUIT,
+    SKIPPED_METHOD,
+    SKIPPED_OF,
+    SKIPPED_SHADOW,
+)
+from sidecar.runtime.route import Route
+from sidecar.runtime.upstream import Endpoint
 
-# RFC 9110 section 9.2.2, and QUERY by its own specification: repeating them has the effect of sending them once.
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE", b"QUERY"})
-
-# What can go wrong once an answer is on its way is told by the attempt's outcome alone.
 _SUCCESS_BELOW = 500
 # 501 and 505 speak of the request, not of the endpoint's health.
 _NOT_A_FAILURE = frozenset({501, 505})
+# A request that cannot be answered in less would only be load.
+_LEAST_SECONDS = 0.001
+_NO_RETRY = -1.0
+
+_SUCCESS = Outcome.SUCCESS
+_FAILURE = Outcome.FAILURE
+_IGNORED = Outcome.IGNORED
+# What says nothing about the endpoint: our own line was full; it closed an idle connection just as we used it.
+_BLAMELESS = frozenset({Cause.POOL_FULL, Cause.STALE, Cause.DOWNSTREAM_GONE})
+
+
+class Driver(Protocol):
+    """Whoever carries out the steps."""
+
+    def key(self, key: Key) -> str:
+        """The value that a key of the rules has for this request."""
+
+    def woken(self) -> None:
+        """What the exchange waited for is there: call `resumed` soon, in a turn of its own."""
 
 
 class Decision:
-    """The state of one exchange. `deadline` and `attempt_deadline` are monotonic instants (infinity when off)."""
+    """The state of one exchange; an Applicant. Deadlines are monotonic instants, infinity when off.
 
+    The driver sets `method` and `vouched` (an Idempotency-Key) at the start, `sent` when bytes of the request may have
+    reached an endpoint, and clears `kept` when the body is no longer there to be sent again.
+    """
+
+    # fmt: off
     __slots__ = (
-        "attempt",
-        "attempt_deadline",
-        "attempt_started",
-        "deadline",
-        "endpoint",
-        "fresh",
-        "key",
-        "pending",
-        "reason",
-        "replayable",
-        "retried",
-        "route",
-        "status",
+        "attempt", "attempt_deadline", "attempt_started", "branch", "deadline", "driver", "endpoint", "fresh",
+        "head_at", "held", "held_by_attempt", "kept", "method", "pending", "place", "reason", "retried_stale", 
+        "retry_after", "route", "rule", "sent", "shortened", "started", "status", "total_deadline", "vouched",
+        "wait_until", "waiting",
     )
+    # fmt: on
 
-    def __init__(self, route: Route, started: float, limit: float) -> None:
+    def __init__(self, route: Route, driver: Driver, started: float, limit: float) -> None:
         """`started` is the instant of the request's first byte; `limit` what the caller allows in seconds (infinity
         when it does not say), which can only shorten the route's own timeout."""
-        timeout = route.request_timeout
         self.route = route
-        self.deadline = started + (min(timeout, limit))
+        self.driver = driver
+        self.branch = route.branch
+        self.started = started
+        self.shortened = limit < route.request_timeout
+        self.deadline = started + (limit if self.shortened else route.request_timeout)
+        self.total_deadline = started + route.total_timeout
+        if self.total_deadline < self.deadline:
+            self.deadline = self.total_deadline
         self.attempt = 0
         self.attempt_started = started
         self.attempt_deadline = self.deadline
+        self.head_at = 0.0  # when the answer's head came; 0.0 before
         self.endpoint: Endpoint | None = None
         self.fresh = False
-        self.key: str | None = None
-        self.reason: Reason | None = None
+        self.method = b""
+        self.vouched = False
+        self.sent = False
+        self.kept = True
         self.pending = False  # an attempt is under way and not yet settled
-        self.replayable = False
-        self.retried = False
+        self.retried_stale = False
+        self.place = 0  # of the next admission to ask
+        self.waiting: Admission | None = None
+        self.wait_until = 0.0
+        self.held: list[object] | None = None  # machine, permit, machine, permit …
+        self.held_by_attempt: list[object] | None = None
         self.status = 0
+        # Of a rejection: why, by which rule (empty: none of the file's), with which status (0: the reason's own).
+        self.reason: Reason | None = None
+        self.rule = ""
+        self.retry_after = NO_TIME
 
-    def begin(self, now: float, key: str | None) -> int:
-        """The request's head is complete: where to send it. `key` is what the upstream's hash asks of it."""
-        self.key = key
-        return self._attempt(now, None)
+    def begin(self, now: float) -> int:
+        """The request's head is complete: where to send it."""
+        route = self.route
+        if route.split is not None:
+            key = None if route.split_key is None else self.driver.key(route.split_key)
+            self.branch = route.branches[route.split.pick(key)]
+        retry = self.branch.retry
+        if retry is not None:
+            retry.deposit(now)
+        return self._admit(now)
+
+    def resumed(self, now: float) -> int:
+        """`wait_until` has come, or the exchange was woken before it."""
+        machine = self.waiting
+        if machine is None:
+            return WAIT if now < self.wait_until else self._attempt(now, None)
+        self.waiting = None
+        step = self._hear(now, machine, machine.resume(now, self))
+        return step or self._admit(now)
 
     def request_sent(self, now: float) -> None:
         """The request has been read whole. The attempt's timeout runs from here: an upload takes what the caller's
@@ -75,64 +137,266 @@ class Decision:
 
     def failed(self, now: float, cause: Cause) -> int:
         """The attempt ended without the head of an answer."""
-        self._settle(now, cause.value)
-        # The endpoint closed an idle connection just as we used it: not its failure, and no byte of an answer was
-        # seen, so an eligible request goes out once more on a fresh connection (RFC 9112 section 9.3.1).
-        if cause is Cause.STALE and self.replayable and not self.retried and now < self.deadline:
-            self.retried = True
+        self._settle(now, _IGNORED if cause in _BLAMELESS else _FAILURE, cause.value)
+        # The endpoint closed an idle connection just as we used it, and no byte of an answer was seen: an eligible
+        # request goes out once more on a fresh connection (RFC 9112 section 9.3.1), whatever the rules say of retries.
+        if cause is Cause.STALE and not self.retried_stale and now < self.deadline and self.kept and self.repeatable():
+            self.retried_stale = True
             self.fresh = True
             self.route.observer.retried(cause.value)
             return self._attempt(now, self.endpoint)
-        self.reason = REASON_OF[cause]
-        return REJECT
+        retry = self.branch.retry
+        if retry is not None and retry.repeats(cause.value):
+            wait = self._wait_for_retry(now, cause.value, NO_HINT)
+            if wait >= 0.0:
+                return self._again(now, wait)
+        return self._reject(REASON_OF[cause])
 
     def expired(self, now: float) -> int:
         """The attempt's deadline passed before the head of an answer."""
-        if now >= self.deadline:
-            self._settle(now, Cause.ATTEMPT_TIMEOUT.value)
-            self.reason = Reason.REQUEST_TIMEOUT
-            return REJECT
-        return self.failed(now, Cause.ATTEMPT_TIMEOUT)
+        if now < self.deadline:
+            return self.failed(now, Cause.ATTEMPT_TIMEOUT)
+        # A caller in a hurry says nothing about the endpoint; else it could open a breaker by asking for a millisecond.
+        hurried = self.shortened and now < self.attempt_started + self.route.attempt_timeout
+        self._settle(now, _IGNORED if hurried else _FAILURE, Cause.ATTEMPT_TIMEOUT.value)
+        return self._reject(Reason.REQUEST_TIMEOUT)
 
-    def answered(self, now: float, status: int) -> int:
-        """The head of the final answer is here."""
+    def answered(self, now: float, status: int, hint: float) -> int:
+        """The head of the final answer is here; `hint` is its Retry-After in seconds, NO_HINT without one."""
         self.status = status
+        self.head_at = now
+        retry = self.branch.retry
+        exhausted = False
+        if retry is not None and retry.repeats_status(status):
+            exhausted = self.attempt > 1
+            wait = self._wait_for_retry(now, str(status), hint)
+            if wait >= 0.0:
+                self.replaced(now)
+                return self._again(now, wait)
+        fallback = self.route.fallback
+        if fallback is not None and fallback.replaces_status(status, exhausted):
+            if not fallback.shadow:
+                return SUBSTITUTE
+            self.route.observer.fell_back("shadow", str(status))
         return DELIVER
+
+    def replaced(self, now: float) -> None:
+        """The answer that has begun is not passed on: another attempt, or the fallback, takes its place."""
+        self._settle_answer(now)
+        self.head_at = 0.0
 
     def completed(self, now: float) -> None:
         """The last byte of the answer is here: the attempt's one outcome."""
-        status = self.status
-        if status < _SUCCESS_BELOW or status in _NOT_A_FAILURE:
-            self._settle(now, "success")
-        else:
-            self._settle(now, "5xx")
+        self._settle_answer(now)
 
     def broken_off(self, now: float, cause: Cause) -> int:
         """The answer broke off after its head."""
-        self._settle(now, cause.value)
+        self._settle(now, _FAILURE, cause.value)
         self.reason = REASON_OF[cause]
+        return STOP
+
+    def overdue(self, now: float) -> int:
+        """`timeout.total` has passed after the head of the answer: no verdict on the endpoint."""
+        self._settle(now, _IGNORED, Cause.IDLE_TIMEOUT.value)
+        self.reason = Reason.REQUEST_TIMEOUT
+        self.rule = f"{self.route.name}/timeout.total"
         return STOP
 
     def abandoned(self, now: float) -> None:
         """The client left, or our own side gave up: no verdict on the endpoint."""
-        self._settle(now, Cause.DOWNSTREAM_GONE.value)
+        waiting = self.waiting
+        if waiting is not None:
+            self.waiting = None
+            waiting.withdraw(now, self)
+        self._settle(now, _IGNORED, Cause.DOWNSTREAM_GONE.value)
+
+    def ended(self, now: float) -> None:
+        """The exchange is over, whatever became of it: what it held is given back. Any number of times."""
+        held = self.held
+        if held is not None:
+            self.held = None
+            _give_back(held, now, _SUCCESS if self.reason is None else _IGNORED, now - self.started)
+
+    def repeatable(self) -> bool:
+        """Whether the request may be sent again although an endpoint may have got it."""
+        retry = self.branch.retry
+        if retry is None:
+            return self.vouched or self.method in IDEMPOTENT
+        return retry.eligible_method(self.method, self.vouched)
+
+    def answer_fields(self, now: float) -> bytes:
+        """Header lines that every answer of this route carries; perhaps none."""
+        announcer = self.route.announcer
+        return b"" if announcer is None else announcer.answer_fields(now, self)
+
+    # An Applicant's methods, see policies/contract.py.
+
+    def key(self, key: Key) -> str:
+        """See Applicant."""
+        return self.driver.key(key)
+
+    def granted(self, now: float) -> None:
+        """See Applicant."""
+        self.driver.woken()
+
+    # Asking.
+
+    def _admit(self, now: float) -> int:
+        admissions = self.route.admissions
+        while self.place < len(admissions):
+            machine: Admission = admissions[self.place]
+            self.place += 1
+            step = self._hear(now, machine, machine.try_acquire(now, self))
+            if step:
+                return step
+        return self._attempt(now, None)
+
+    def _hear(self, now: float, machine: Admission, verdict: int) -> int:
+        """The step that a verdict leads to, 0 to go on."""
+        if verdict == ADMITTED:
+            return 0
+        if verdict > ADMITTED:
+            held = self.held
+            if held is None:
+                held = self.held = []
+            held.append(machine)
+            held.append(verdict)
+            return 0
+        if machine.shadow:
+            if verdict == ASKED_TO_WAIT:
+                machine.withdraw(now, self)
+            self.route.observer.shadow_rejected(machine.rule, machine.reason)
+            return 0
+        if verdict == REFUSED:
+            return self._refused(machine)
+        self.waiting = machine
+        self.wait_until = machine.wait_until
+        return WAIT
+
+    def _refused(self, machine: Admission) -> int:
+        self.reason = machine.reason
+        self.rule = machine.rule
+        self.status = machine.status
+        self.retry_after = machine.retry_after
+        return REJECT
+
+    def _reject(self, reason: Reason) -> int:
+        self.reason = reason
+        self.rule = ""
+        self.status = 0
+        self.retry_after = NO_TIME
+        return REJECT
 
     def _attempt(self, now: float, same: Endpoint | None) -> int:
-        endpoint = same if same is not None else self.route.upstream.pick(now, self.key, self.endpoint)
+        branch = self.branch
+        for machine in branch.admissions:
+            if not self._asked(now, machine):
+                self._unhold(now)
+                return self._refused(machine)
+        endpoint = same
         if endpoint is None:
-            self.reason = Reason.NO_ENDPOINT
-            return REJECT
+            key = None if branch.key is None else self.driver.key(branch.key)
+            endpoint = branch.upstream.pick(now, key, self.endpoint)
+            if endpoint is None:
+                self._unhold(now)
+                return self._reject(Reason.NO_ENDPOINT)
         self.endpoint = endpoint
         self.attempt += 1
         self.attempt_started = now
         self.attempt_deadline = self.deadline
+        self.sent = False
         self.pending = True
         endpoint.in_flight += 1
         return ATTEMPT
 
-    def _settle(self, now: float, outcome: str) -> None:
+    def _asked(self, now: float, machine: Admission) -> bool:
+        """Whether one of those asked before each attempt lets it go on. Nobody waits for one of these."""
+        verdict = machine.try_acquire(now, self)
+        if verdict > ADMITTED:
+            held = self.held_by_attempt
+            if held is None:
+                held = self.held_by_attempt = []
+            held.append(machine)
+            held.append(verdict)
+        elif verdict != ADMITTED:
+            if not machine.shadow:
+                return False
+            self.route.observer.shadow_rejected(machine.rule, machine.reason)
+        return True
+
+    # Trying again.
+
+    def _wait_for_retry(self, now: float, word: str, hint: float) -> float:
+        """Seconds until the next attempt, paid for and counted; negative when there is none."""
+        retry = self.branch.retry
+        if retry is None or self.attempt >= retry.max_attempts:
+            return _NO_RETRY
+        observer = self.route.observer
+        if self.sent and not self.repeatable():
+            observer.retry_skipped(SKIPPED_METHOD)
+            return _NO_RETRY
+        if not self.kept:
+            observer.retry_skipped(SKIPPED_BODY)
+            return _NO_RETRY
+        for machine in self.branch.admissions:
+            if not machine.shadow and not machine.available(now):
+                observer.retry_skipped(SKIPPED_CIRCUIT)
+                return _NO_RETRY
+        wait = retry.delay(now, self.attempt, hint, self.deadline, _LEAST_SECONDS)
+        if wait < 0.0:
+            why = SKIPPED_OF.get(wait)
+            if why is not None:
+                observer.retry_skipped(why)
+            return _NO_RETRY
+        if retry.shadow:
+            observer.retry_skipped(SKIPPED_SHADOW)
+            return _NO_RETRY
+        observer.retried(word)
+        return wait
+
+    def _again(self, now: float, wait: float) -> int:
+        if wait <= 0.0:
+            return self._attempt(now, None)
+        self.wait_until = now + wait
+        return WAIT
+
+    # Settling.
+
+    def _settle_answer(self, now: float) -> None:
+        status = self.status
+        if status < _SUCCESS_BELOW or status in _NOT_A_FAILURE:
+            self._settle(now, _SUCCESS, "success")
+        else:
+            self._settle(now, _FAILURE, "5xx")
+
+    def _settle(self, now: float, outcome: Outcome, word: str) -> None:
         endpoint = self.endpoint
-        if self.pending and endpoint is not None:
-            self.pending = False
-            endpoint.in_flight -= 1
-            self.route.upstream.observer.attempt_finished(outcome, now - self.attempt_started)
+        if not self.pending or endpoint is None:
+            return
+        self.pending = False
+        endpoint.in_flight -= 1
+        upstream = self.branch.upstream
+        # To the head of the answer: a long download, or events for an hour, are not slow.
+        seconds = (self.head_at if self.head_at > 0.0 else now) - self.attempt_started
+        held = self.held_by_attempt
+        if held is not None:
+            self.held_by_attempt = None
+            _give_back(held, now, outcome, seconds)
+        if upstream.ejection is not None:
+            upstream.settle(now, endpoint, outcome, self.attempt_started)
+        upstream.observer.attempt_finished(word, now - self.attempt_started)
+
+    def _unhold(self, now: float) -> None:
+        """The attempt does not happen: who has let it go on is given back what it gave."""
+        held = self.held_by_attempt
+        if held is not None:
+            self.held_by_attempt = None
+            _give_back(held, now, _IGNORED, 0.0)
+
+
+def _give_back(held: list[object], now: float, outcome: Outcome, seconds: float) -> None:
+    """Each permit to its machine, the last given first."""
+    while held:
+        permit: int = held.pop()  # type: ignore[assignment]
+        machine: Admission = held.pop()  # type: ignore[assignment]
+        machine.settle(now, permit, outcome, seconds)

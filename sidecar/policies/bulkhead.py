@@ -13,7 +13,7 @@ from typing import Annotated
 
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
-from sidecar.policies.contract import REFUSED, WAIT, Admission, Applicant
+from sidecar.policies.contract import REFUSED, WAIT, Admission, Applicant, Binding
 from sidecar.policies.units import Count, Mode, Seconds, demand
 
 # All places are alike, so one number is every permit: a permit is counted, never looked up.
@@ -123,6 +123,11 @@ class Bulkhead(Admission):
         queue = 0 if self.shadow else spec.max_queue
         self._places = Places(spec.max + spec.max_queue - queue, queue)
         self._max_wait = -1.0 if spec.max_wait is None else spec.max_wait  # negative: as long as the deadline allows
+
+    @classmethod
+    def bound(cls, binding: Binding) -> Bulkhead:
+        """See Admission."""
+        return cls(binding.name, binding.specs[0])
 
     def try_acquire(self, now: float, applicant: Applicant) -> int:
         """A place, a place in the queue, or neither."""

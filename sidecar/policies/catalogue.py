@@ -9,24 +9,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sidecar.policies.bulkhead import BulkheadSpec
-from sidecar.policies.circuit_breaker import CircuitBreakerSpec
+from sidecar.policies.bulkhead import Bulkhead, BulkheadSpec
+from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
+from sidecar.policies.contract import Admission
 from sidecar.policies.fallback import FallbackSpec
-from sidecar.policies.fault import FaultSpec
+from sidecar.policies.fault import Fault, FaultSpec
 from sidecar.policies.header_edits import HeaderEditsSpec, RewriteSpec
 from sidecar.policies.health_gate import EjectionSpec, HealthCheckSpec, HoldSpec, SlowStart
 from sidecar.policies.pool import PoolSpec
-from sidecar.policies.rate_limit import RateLimitSpec
+from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 from sidecar.policies.retry import RetrySpec
 from sidecar.policies.selection import SelectionSpec
 from sidecar.policies.timeout import TimeoutSpec
 
 Scope = Literal["route", "upstream"]
+# When an admission is asked: once a request, or before each attempt.
+Stage = Literal["request", "attempt"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One policy of one scope. `by_default`: on with its Spec's defaults where the rules say nothing, once enforced."""
+    """One policy of one scope.
+
+    `by_default`: on with its Spec's defaults where the rules say nothing, once enforced. `machine`: what admits by this
+    rule, asked at `stage`; None for a policy of another kind, which the runtime binds by name.
+    """
 
     key: str
     scope: Scope
@@ -34,6 +41,8 @@ class Entry:
     many: bool = False
     enforced: bool = False
     by_default: bool = False
+    machine: type[Admission] | None = None
+    stage: Stage = "request"
 
     @property
     def given(self) -> bool:
@@ -43,22 +52,30 @@ class Entry:
 
 CATALOGUE: tuple[Entry, ...] = (
     Entry("timeout", "route", TimeoutSpec, enforced=True, by_default=True),
-    Entry("rate_limits", "route", RateLimitSpec, many=True),
-    Entry("concurrency", "route", BulkheadSpec),
-    Entry("circuit_breaker", "route", CircuitBreakerSpec),
-    Entry("fault", "route", FaultSpec),
-    Entry("rewrite", "route", RewriteSpec),
-    Entry("request_headers", "route", HeaderEditsSpec),
-    Entry("retry", "route", RetrySpec, by_default=True),
+    Entry("rate_limits", "route", RateLimitSpec, many=True, enforced=True, machine=RateLimits),
+    Entry("concurrency", "route", BulkheadSpec, enforced=True, machine=Bulkhead),
+    Entry("fault", "route", FaultSpec, enforced=True, machine=Fault),
+    Entry("circuit_breaker", "route", CircuitBreakerSpec, enforced=True, machine=CircuitBreaker, stage="attempt"),
+    Entry("rewrite", "route", RewriteSpec, enforced=True),
+    Entry("request_headers", "route", HeaderEditsSpec, enforced=True),
+    Entry("retry", "route", RetrySpec, enforced=True, by_default=True),
     Entry("hold", "upstream", HoldSpec),
     Entry("health_check", "upstream", HealthCheckSpec),
-    Entry("ejection", "upstream", EjectionSpec),
-    Entry("slow_start", "upstream", SlowStart),
+    Entry("ejection", "upstream", EjectionSpec, enforced=True),
+    Entry("slow_start", "upstream", SlowStart, enforced=True),
     Entry("balance", "upstream", SelectionSpec, enforced=True, by_default=True),
-    Entry("circuit_breaker", "upstream", CircuitBreakerSpec, by_default=True),
+    Entry(
+        "circuit_breaker",
+        "upstream",
+        CircuitBreakerSpec,
+        enforced=True,
+        by_default=True,
+        machine=CircuitBreaker,
+        stage="attempt",
+    ),
     Entry("pool", "upstream", PoolSpec, enforced=True, by_default=True),
-    Entry("response_headers", "route", HeaderEditsSpec),
-    Entry("fallback", "route", FallbackSpec),
+    Entry("response_headers", "route", HeaderEditsSpec, enforced=True),
+    Entry("fallback", "route", FallbackSpec, enforced=True),
 )
 
 

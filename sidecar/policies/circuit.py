@@ -33,6 +33,11 @@ FORCED_OPEN = 1
 FORCED_CLOSED = 2
 FORCES = ("auto", "open", "close")
 
+_CLOSED = CLOSED
+_OPEN = OPEN
+_HALF_OPEN = HALF_OPEN
+_AUTO = AUTO
+
 _SUCCESS = Outcome.SUCCESS
 _FAILURE = Outcome.FAILURE
 _IGNORED = Outcome.IGNORED
@@ -101,8 +106,8 @@ class Circuit:
     def __init__(self, thresholds: Thresholds, rng: random.Random, observer: BreakerObserver) -> None:
         """Closed, with an empty window."""
         self.thresholds = thresholds
-        self.state = CLOSED
-        self.forced = AUTO
+        self.state = _CLOSED
+        self.forced = _AUTO
         self.generation = 1  # the permit that all share while closed
         self.window = Window(thresholds.slices)
         self.consecutive_failures = 0
@@ -122,9 +127,9 @@ class Circuit:
     def acquire(self, now: float) -> int:
         """A permit, or REFUSED; see `retry_after` then."""
         self.wake(now)
-        if self.state == CLOSED:
+        if self.state == _CLOSED:
             return self.generation
-        if self.state == OPEN:
+        if self.state == _OPEN:
             return REFUSED
         if len(self.leases) >= self.thresholds.half_open_requests:
             self.expire(now)
@@ -137,8 +142,8 @@ class Circuit:
     def admits(self, now: float) -> bool:
         """Whether `acquire` would give a permit. Only time moves the state here."""
         self.wake(now)
-        if self.state != HALF_OPEN:
-            return self.state == CLOSED
+        if self.state != _HALF_OPEN:
+            return self.state == _CLOSED
         if len(self.leases) < self.thresholds.half_open_requests:
             return True
         ended = 0
@@ -149,16 +154,16 @@ class Circuit:
 
     def retry_after(self, now: float) -> float:
         """Seconds until asking again makes sense, for one that has just been refused."""
-        if self.state == HALF_OPEN:
+        if self.state == _HALF_OPEN:
             return _PROBES_ARE_OUT
         return NO_TIME if self.forced == FORCED_OPEN else self.open_until - now
 
     def settle(self, now: float, permit: int, outcome: Outcome, seconds: float) -> None:
         """One permit's result. That of an earlier state changes nothing."""
-        if self.state == CLOSED:
+        if self.state == _CLOSED:
             if permit == self.generation and outcome is not _IGNORED:
                 self._record(now, outcome is _FAILURE, seconds > self.thresholds.slow_after)
-        elif self.state == HALF_OPEN:
+        elif self.state == _HALF_OPEN:
             if permit in self.leases:
                 del self.leases[permit]
             elif permit in self.overdue:
@@ -172,8 +177,8 @@ class Circuit:
 
     def wake(self, now: float) -> None:
         """An open circuit whose time is over becomes half open."""
-        if self.state == OPEN and now >= self.open_until:
-            self._move(HALF_OPEN, f"it was open for {self.open_seconds:.1f}s")
+        if self.state == _OPEN and now >= self.open_until:
+            self._move(_HALF_OPEN, f"it was open for {self.open_seconds:.1f}s")
 
     def expire(self, now: float) -> None:
         """Leases whose time is over give their places back."""
@@ -205,10 +210,10 @@ class Circuit:
         self.forced = forced
         if forced == FORCED_OPEN:
             self.open_until, self.open_seconds = math.inf, math.inf
-            if self.state != OPEN:
+            if self.state != _OPEN:
                 self.opened += 1
-                self._move(OPEN, "by hand")
-        elif forced == FORCED_CLOSED and self.state == CLOSED:
+                self._move(_OPEN, "by hand")
+        elif forced == FORCED_CLOSED and self.state == _CLOSED:
             return  # nothing has changed for anybody; what was counted stays to be seen
         else:
             self._close("by hand")
@@ -227,7 +232,7 @@ class Circuit:
             self.consecutive_failures += 1
         else:
             self.consecutive_failures = 0
-        if self.forced != AUTO:
+        if self.forced != _AUTO:
             return
         if 0 < limits.consecutive_failures <= self.consecutive_failures:
             self._open(now, f"{self.consecutive_failures} failure{_plural(self.consecutive_failures)} in a row")
@@ -251,14 +256,14 @@ class Circuit:
         self.open_seconds = min(limits.max_open_for, doubled) * (0.9 + 0.2 * self._rng.random())
         self.open_until = now + self.open_seconds
         self.opened += 1
-        self._move(OPEN, why)
+        self._move(_OPEN, why)
 
     def _close(self, why: str) -> None:
         self.window.clear()
         self.consecutive_failures = 0
         self.reopenings = 0
         self.open_seconds = self.open_until = 0.0
-        self._move(CLOSED, why)
+        self._move(_CLOSED, why)
 
     def _move(self, after: int, why: str) -> None:
         before = self.state

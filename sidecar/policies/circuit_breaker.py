@@ -17,7 +17,7 @@ from sidecar.model.observer import BreakerObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.circuit import CLOSED, FORCES, HALF_OPEN, OPEN, WORDS, Circuit, Thresholds
-from sidecar.policies.contract import REFUSED, Admission, Applicant
+from sidecar.policies.contract import REFUSED, Admission, Applicant, Binding
 from sidecar.policies.units import Count, Mode, Off, Ratio, Seconds, demand
 from sidecar.policies.window import slices_of
 
@@ -77,6 +77,13 @@ class CircuitBreaker(Admission):
         Admission.__init__(self, name, Reason.CIRCUIT_OPEN, spec.mode == "shadow")
         self.label = label
         self._circuit = Circuit(_thresholds(spec, lease_seconds), rng, observer)
+
+    @classmethod
+    def bound(cls, binding: Binding) -> CircuitBreaker:
+        """See Admission."""
+        label = f"{binding.scope}.{binding.owner}"
+        observer = binding.breaker_observer(label)
+        return cls(binding.name, label, binding.specs[0], binding.attempt_timeout, binding.rng, observer)
 
     def try_acquire(self, now: float, applicant: Applicant) -> int:
         """A permit or REFUSED, never WAIT; see Admission."""

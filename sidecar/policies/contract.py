@@ -16,10 +16,13 @@ known class costs a tenth of a look-up by name (docs/adr/0004); policies share n
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol, Self
 
 from sidecar.model.facts import RequestFacts
+from sidecar.model.observer import BreakerObserver, RouteObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 
@@ -52,20 +55,51 @@ class Applicant(Protocol):
         so it only notes and schedules; it never asks back inside this call."""
 
 
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a machine is made from, whatever its policy: the checked rule and what surrounds it.
+
+    `owner` is the route or upstream that the rule was written in, `scope` which of the two (`route` or `upstream`),
+    `key` the rule's key in the file. `specs` are the checked rules: one, except where the key takes a list.
+    `attempt_timeout` is in seconds, infinity where there is none.
+    """
+
+    scope: str
+    owner: str
+    key: str
+    specs: Sequence[Any]
+    rng: Random
+    observer: RouteObserver
+    breaker_observer: Callable[[str], BreakerObserver]
+    compile_key: Callable[[Sequence[str]], Key]
+    attempt_timeout: float = math.inf
+
+    @property
+    def name(self) -> str:
+        """The rule as people see it."""
+        return f"{self.owner}/{self.key}"
+
+
 class Admission:
     """One policy's machine. What it says of a verdict beside the number is valid until the next call."""
 
-    __slots__ = ("name", "reason", "retry_after", "rule", "shadow", "status", "wait_until")
+    __slots__ = ("announces", "name", "reason", "retry_after", "rule", "shadow", "status", "wait_until")
 
     def __init__(self, name: str, reason: Reason, shadow: bool = False) -> None:
         """`name` is the rule as people see it, such as `login/concurrency` or `upstream.app`."""
         self.name = name
         self.shadow = shadow
+        self.announces = False  # whether it has `answer_fields`
         self.rule = name  # the rule that refused; another than `name` where one machine serves several rules
         self.reason = reason
         self.status = 0  # the status to refuse with, 0 for the reason's own
         self.retry_after = NO_TIME  # seconds until asking again makes sense
         self.wait_until = math.inf  # the instant of a WAIT's end
+
+    @classmethod
+    def bound(cls, binding: Binding) -> Self:
+        """The machine for one rule."""
+        raise NotImplementedError
 
     def try_acquire(self, now: float, applicant: Applicant) -> int:
         """The verdict. After a REFUSED nothing is held and nothing was spent."""
@@ -83,6 +117,10 @@ class Admission:
         """A permit is given back. `seconds` is how long what it was for took until its answer's head (or its failure).
 
         A permit of an earlier state of the machine is taken and means nothing."""
+
+    def available(self, now: float) -> bool:
+        """Whether asking now could end in anything but a refusal; takes nothing. Asked before a retry is paid for."""
+        return True
 
     def answer_fields(self, now: float, applicant: Applicant) -> bytes:
         """Header lines, each with CRLF, that every answer to an applicant carries; empty for most."""

@@ -26,6 +26,7 @@ from sidecar.model.outcome import Outcome
 from sidecar.policies.health_gate import EjectionSpec
 
 IN = 0.0  # of `ejected_until` and `shadow_until`: not out
+_IN = IN
 
 _SUCCESS = Outcome.SUCCESS
 _FAILURE = Outcome.FAILURE
@@ -110,7 +111,7 @@ class Ejection:
 
     def available(self, now: float, health: EndpointHealth) -> bool:
         """Whether the endpoint takes attempts as far as ejection is concerned; always in shadow mode."""
-        if health.ejected_until == IN or not self.enforced:
+        if health.ejected_until == _IN or not self.enforced:
             return True
         if now < health.ejected_until:
             return False
@@ -144,11 +145,11 @@ class Ejection:
         """End an ejection: its time is over, a check found the endpoint well, or an operator says so.
 
         True when there was one to end."""
-        if health.ejected_until == IN:
+        if health.ejected_until == _IN:
             return False
         if now < health.ejected_until:
             health.clean_since = now
-        health.ejected_until = IN
+        health.ejected_until = _IN
         health.consecutive_failures = 0
         if self.enforced:
             self._observer.readmitted(health.name)

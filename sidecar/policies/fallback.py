@@ -189,7 +189,8 @@ class Fallback:
         `exhausted`: it is a status that the rules retry, and at least one retry was made."""
         if exhausted and self._exhausted:
             return True
-        return 0 <= status < 1000 and self._statuses[status] != 0
+        statuses = self._statuses
+        return 0 <= status < 1000 and statuses[status] != 0
 
     def inherit(self, before: Fallback) -> None:
         """Take over what was remembered under the rules before: the same store, so that an exchange of either tells it

@@ -12,7 +12,7 @@ from random import Random
 from typing import Annotated
 
 from sidecar.model.reason import Reason
-from sidecar.policies.contract import ADMITTED, REFUSED, WAIT, Admission, Applicant
+from sidecar.policies.contract import ADMITTED, REFUSED, WAIT, Admission, Applicant, Binding
 from sidecar.policies.units import Mode, Ratio, Seconds, Status, demand
 
 _ADMITTED = ADMITTED
@@ -80,6 +80,11 @@ class Fault(Admission):
         self._rng = rng
         self._delayed_total = 0
         self._aborted_total = 0
+
+    @classmethod
+    def bound(cls, binding: Binding) -> Fault:
+        """See Admission."""
+        return cls(binding.name, binding.specs[0], binding.rng)
 
     def try_acquire(self, now: float, applicant: Applicant) -> int:
         """WAIT for a delayed one, never past its deadline; else REFUSED for an aborted one, else ADMITTED.

@@ -129,7 +129,13 @@ class Limit:
 
     def whole(self, tokens: float) -> int:
         """The requests that these tokens admit at once."""
-        return 0 if tokens < 0.0 else min(int(tokens + _SLACK), self.quota)
+        if tokens < 0.0:
+            return 0
+        tokens += _SLACK
+        # Compared before it is made an integer: a burst may be more than 64 bits hold.
+        if tokens >= self.quota:
+            return self.quota
+        return int(tokens)
 
     def piece(self, now: float, applicant: Applicant) -> bytes:
         """This limit's item of the RateLimit field, for the bucket of an applicant.
@@ -182,7 +188,7 @@ class Limit:
         tat, gaps = slot.before, self._gaps.get(slot.key)
         if gaps:
             # Gaps that are now the last of all are no gaps any more.
-            while gaps and gaps[-1][0] == tat:
+            while gaps and gaps[len(gaps) - 1][0] == tat:
                 tat = gaps.pop()[1]
             if not gaps:
                 del self._gaps[slot.key]
@@ -196,8 +202,10 @@ class Limit:
         gaps = self._gaps.get(slot.key)
         if gaps is None:
             # As the table does: each new key takes the oldest that is worth nothing any more along.
-            if self._gaps and self._gaps[next(iter(self._gaps))][-1][0] <= now:
-                self._gaps.popitem(last=False)
+            if self._gaps:
+                oldest = self._gaps[next(iter(self._gaps))]
+                if oldest[len(oldest) - 1][0] <= now:
+                    self._gaps.popitem(last=False)
             gaps = self._gaps[slot.key] = []
         insort(gaps, (slot.tat, slot.before))
 

@@ -12,6 +12,7 @@ import math
 from collections import OrderedDict
 
 FULL = -math.inf  # the TAT of a key that is not remembered
+_FULL = FULL
 
 # Two for each one that comes in: the table shrinks again after a flood, and no request pays for a sweep.
 _FORGOTTEN_AT_ONCE = 2
@@ -37,7 +38,10 @@ class KeyTable:
 
     def tat(self, key: str) -> float:
         """The instant at which the key's bucket is full again; FULL for one that is not remembered."""
-        return self._tats.get(key, FULL)
+        tat: float | None = self._tats.get(key)
+        if tat is None:
+            return _FULL
+        return tat
 
     def store(self, key: str, tat: float, now: float) -> None:
         """Remember the key's admission; a new key makes room first."""

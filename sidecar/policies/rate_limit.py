@@ -12,7 +12,7 @@ from typing import Annotated
 
 from sidecar.model.observer import RouteObserver
 from sidecar.model.reason import Reason
-from sidecar.policies.contract import ADMITTED, REFUSED, WAIT, Admission, Applicant, Key
+from sidecar.policies.contract import ADMITTED, REFUSED, WAIT, Admission, Applicant, Binding, Key
 from sidecar.policies.gcra import Limit, Slot
 from sidecar.policies.units import (
     Count,
@@ -91,7 +91,14 @@ class RateLimits(Admission):
         self._waiting: dict[Applicant, _Waiting] = {}
         # What a caller is not held to is not announced.
         policies = b", ".join([limit.policy() for limit in self._limits if not limit.shadow])
+        self.announces = bool(policies)
         self._lead = b"RateLimit-Policy: " + policies + b"\r\nRateLimit: " if policies else b""
+
+    @classmethod
+    def bound(cls, binding: Binding) -> RateLimits:
+        """See Admission."""
+        limits = [(spec, binding.compile_key(spec.key) if spec.key else None) for spec in binding.specs]
+        return cls(binding.owner, limits, binding.observer)
 
     def try_acquire(self, now: float, applicant: Applicant) -> int:
         """ADMITTED, REFUSED, or WAIT where every limit that is short has a `max_wait` that its wait fits into."""
@@ -139,7 +146,10 @@ class RateLimits(Admission):
         only = self._only
         if only is not None:
             return self._lead + only.piece(now, applicant) + b"\r\n"
-        pieces = [limit.piece(now, applicant) for limit in self._limits if not limit.shadow]
+        pieces = []
+        for limit in self._limits:
+            if not limit.shadow:
+                pieces.append(limit.piece(now, applicant))  # noqa: PERF401 - a comprehension's variable is not typed
         return self._lead + b", ".join(pieces) + b"\r\n"
 
     def snapshot(self, now: float) -> Mapping[str, object]:

@@ -206,7 +206,8 @@ class Retry:
         # Ends here for nearly every answer.
         if status < self._lowest or status > self._highest:
             return False
-        return self._statuses[status] != 0
+        statuses = self._statuses
+        return statuses[status] != 0
 
     def repeats(self, word: str) -> bool:
         """Whether an attempt that ended so is one to make again. `word` is a Cause's value, see CAUSES_OF."""

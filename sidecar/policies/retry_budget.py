@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-SLICES = 10  # one second each: how long a credit lives
+_SLICES = 10  # one second each: how long a credit lives
 
 # Of one retry: 10 requests at a ratio of 0.3 pay for three retries, although 10 - 1/0.3 - 1/0.3 is a hair below 1/0.3.
 _ROUNDING = 1e-9
@@ -59,7 +59,7 @@ class RetryBudget:
         self._floor_at = 0.0
         self._fresh = 0.0  # credits of the current second: a request touches this alone
         self._older = 0.0  # sum of `_slices`
-        self._slices = [0.0] * SLICES  # credits of the nine seconds before; the current second's place is 0
+        self._slices = [0.0] * _SLICES  # credits of the nine seconds before; the current second's place is 0
         self._next_slice = 1.0  # when the current second is over
 
     def deposit(self, now: float) -> None:
@@ -111,7 +111,7 @@ class RetryBudget:
         if before._capacity > 0.0:
             self._floor = self._capacity * (before._floor / before._capacity)
         self._floor_at = now
-        before._slices = [0.0] * SLICES
+        before._slices = [0.0] * _SLICES
         before._fresh = 0.0
         before._older = 0.0
         before._floor = 0.0
@@ -129,10 +129,10 @@ class RetryBudget:
         second = int(now)
         last = int(self._next_slice) - 1
         slices = self._slices
-        slices[last % SLICES] = self._fresh
+        slices[last % _SLICES] = self._fresh
         self._fresh = 0.0
-        for step in range(min(second - last, SLICES)):
-            slices[(second - step) % SLICES] = 0.0
+        for step in range(min(second - last, _SLICES)):
+            slices[(second - step) % _SLICES] = 0.0
         # Made anew and not kept running, so that rounding never adds up.
         total = 0.0
         for credit in slices:
@@ -151,17 +151,17 @@ class RetryBudget:
         if credit < self._older:
             self._older -= credit
             slices = self._slices
-            place = int(self._next_slice) % SLICES  # follows the current second's place: the oldest
+            place = int(self._next_slice) % _SLICES  # follows the current second's place: the oldest
             # Once round at most: by rounding, the slices may hold a hair less than their sum says.
-            for _ in range(SLICES):
+            for _ in range(_SLICES):
                 taken = min(credit, slices[place])
                 slices[place] -= taken
                 credit -= taken
-                place = (place + 1) % SLICES
+                place = (place + 1) % _SLICES
                 if credit <= 0.0:
                     return
             return
         self._fresh = max(0.0, self._fresh - (credit - self._older))
         if self._older > 0.0:
             self._older = 0.0
-            self._slices = [0.0] * SLICES
+            self._slices = [0.0] * _SLICES

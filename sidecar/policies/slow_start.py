@@ -16,6 +16,7 @@ import math
 from sidecar.policies.health_gate import SlowStart
 
 FULL = 100  # shares to one unit of weight
+_FULL = FULL
 STEADY = math.inf  # of `since`: the endpoint has its full share
 NEWCOMER = -1.0  # of `since`: it begins with the first pick that sees it
 
@@ -33,7 +34,7 @@ class SlowStartRamp:
 
     def share(self, weight: int, since: float, now: float) -> int:
         """The share of an endpoint whose slow start began at `since`; at least 1, at the end `weight` times FULL."""
-        full = weight * FULL
+        full = weight * _FULL
         passed = now - since
         if passed >= self.duration:
             return full

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from sidecar.policies.units import Mode, NotInForce, Off, Seconds
+from sidecar.policies.units import Mode, Off, Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,5 +19,5 @@ class TimeoutSpec:
         Seconds | None, Off(), "one attempt, to the head of its answer; absent: what is left of request"
     ] = None
     idle: Annotated[Seconds | None, Off(), "between two parts of a body, and in a tunnel"] = 60.0
-    total: Annotated[Seconds | None, Off(), NotInForce(), "the whole exchange, body included"] = None
+    total: Annotated[Seconds | None, Off(), "the whole exchange, body included"] = None
     mode: Mode = "enforce"

@@ -1,44 +1,34 @@
 cimport cython
 
 from sidecar.exchange.decision cimport Decision
+from sidecar.policies.retry cimport Retry
 from sidecar.proxy.body_buffer cimport BodyBuffer
+from sidecar.proxy.ending cimport Exchange
 from sidecar.proxy.environment cimport Environment
-from sidecar.runtime.upstream cimport Endpoint, Route
 from sidecar.proxy.heads cimport answer_framing, answer_head, attempt_head, informational_head
-from sidecar.transport.stream cimport Channel, DownstreamStream, Receiver, UpstreamStream
-from sidecar.transport.wheel cimport DeadlineWheel, Timer
-from sidecar.wire.forwarding cimport RequestIds, request_ids, stable_fields
+from sidecar.runtime.upstream cimport Endpoint
+from sidecar.transport.stream cimport Channel, UpstreamStream
+from sidecar.transport.wheel cimport DeadlineWheel
+from sidecar.wire.forwarding cimport stable_fields
 from sidecar.wire.message cimport RequestHead, ResponseHead
 
 cdef int ATTEMPT
+cdef int DELIVER
 cdef int DONE
-cdef int NO_BODY
+cdef int HELD
+cdef double NO_HINT
 cdef int RELAYING
 cdef int SENDING
+cdef int SUBSTITUTE
 cdef int SWITCHING_PROTOCOLS
 cdef int TUNNEL
 cdef int UNTIL_CLOSE
+cdef int WAIT
 cdef int WAITING
 
-cdef class Corridor(Receiver):
-    cdef public BodyBuffer buffer
-    cdef public long long bytes_in
-    cdef public long long bytes_out
-    cdef public bint complete
-    cdef public Decision decision
-    cdef public str detail
-    cdef public DownstreamStream downstream
-    cdef public Environment environment
-    cdef public bint half_closed
-    cdef public RequestHead head
-    cdef public RequestIds ids
-    cdef public Route route
-    cdef public bytes stable
-    cdef public int state
-    cdef public Timer timer
-    cdef public bytes trailers
-    cdef public UpstreamStream upstream
-    cpdef begin(self, double now, str key)
+cdef class Corridor(Exchange):
+    @cython.locals(head=RequestHead, decision=Decision, retry=Retry)
+    cpdef begin(self, double now)
     cpdef request_data(self, bytes data)
     @cython.locals(buffer=BodyBuffer, upstream=UpstreamStream)
     cdef _request_data(self, bytes data)
@@ -48,17 +38,28 @@ cdef class Corridor(Receiver):
     cdef _request_end(self, bytes trailers)
     cpdef response_head(self, ResponseHead head, bint more)
     cdef _interim(self, ResponseHead head)
-    @cython.locals(now=double, framing=int, close=bint, block=bytes)
+    @cython.locals(now=double, step=int, framing=int, close=bint, extra=bytes, block=bytes, request=RequestHead)
     cdef _final(self, ResponseHead head, bint more)
+    @cython.locals(value=bytes)
+    cdef double _hint(self, ResponseHead head) except -9.0
+    cdef _remember(self, ResponseHead head, double now)
     cpdef response_data(self, bytes data)
-    @cython.locals(now=double)
+    @cython.locals(now=double, decision=Decision)
     cpdef response_end(self, bytes trailers)
-    @cython.locals(decision=Decision, endpoint=Endpoint, channel=Channel, stream=UpstreamStream)
-    cdef _perform(self, int step, double now)
-    @cython.locals(decision=Decision, head=RequestHead, block=bytes, buffer=BodyBuffer, pending=bytes, more=bint)
-    cdef _start(self, UpstreamStream stream, double now)
-    @cython.locals(wheel=DeadlineWheel)
+    cdef _keep(self, double now)
+    @cython.locals(wheel=DeadlineWheel, deadline=double, total=double)
     cdef _progress(self)
+    @cython.locals(decision=Decision, endpoint=Endpoint, channel=Channel, stream=UpstreamStream, wheel=DeadlineWheel)
+    cdef _perform(self, int step, double now)
+    @cython.locals(
+        decision=Decision,
+        head=RequestHead,
+        environment=Environment,
+        block=bytes,
+        buffer=BodyBuffer,
+        line=bytes,
+        pending=bytes,
+        more=bint,
+    )
+    cdef _start(self, UpstreamStream stream, double now)
     cdef _half_close(self)
-    cdef _cut(self, double now, object cause)
-    cdef _finish(self, double now, int status)

@@ -1,79 +1,49 @@
 """One exchange driven: performs what the decision says on two streams, until the last byte.
 
-Owns the order of things between both sides. Judges nothing (exchange/decision.py does) and names no policy. Every
-method that a stream calls is guarded: a bug in here ends this exchange with a 500, or cuts an answer that has begun,
-and touches no other.
+Owns the order of things between both sides; how an exchange ends is ending.py's. Judges nothing (exchange/decision.py
+does) and names no policy that admits. Every method that a stream calls is guarded: a bug in here ends this exchange
+with a 500, or cuts an answer that has begun, and touches no other. The states: states.py.
 """
 
 from __future__ import annotations
 
-import logging
+import time
 
-from sidecar.exchange.decision import IDEMPOTENT, Decision
-from sidecar.exchange.steps import ATTEMPT
+from sidecar.exchange.steps import ATTEMPT, DELIVER, SUBSTITUTE, WAIT
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
+from sidecar.policies.backoff import NO_HINT
+from sidecar.policies.cacheability import invalidates
 from sidecar.proxy.body_buffer import BodyBuffer
-from sidecar.proxy.environment import Environment
+from sidecar.proxy.ending import Exchange
+from sidecar.proxy.fallback_reply import capture
 from sidecar.proxy.heads import answer_framing, answer_head, attempt_head, informational_head
-from sidecar.proxy.local_reply import local_reply, rule_name, send_reply
-from sidecar.proxy.record import exchange_record
-from sidecar.runtime.upstream import Route
-from sidecar.transport.stream import Channel, DownstreamStream, Receiver, UpstreamStream
-from sidecar.wire.forwarding import request_ids, stable_fields
-from sidecar.wire.message import NO_BODY, UNTIL_CLOSE, RequestHead, ResponseHead
-
-_log = logging.getLogger("sidecar.proxy")
-
-# The corridor's state.
-WAITING = 0  # for a connection
-SENDING = 1  # the request is on its way, no final head yet
-RELAYING = 2  # the answer is on its way
-TUNNEL = 3  # raw bytes both ways
-DONE = 4
+from sidecar.proxy.states import DONE, HELD, RELAYING, SENDING, TUNNEL, WAITING
+from sidecar.transport.stream import Channel, UpstreamStream
+from sidecar.wire.forwarding import stable_fields
+from sidecar.wire.message import UNTIL_CLOSE, ResponseHead
+from sidecar.wire.retry_after import retry_after_seconds
 
 SWITCHING_PROTOCOLS = 101
 
 
-class Corridor(Receiver):
+class Corridor(Exchange):
     """Both ears of one exchange."""
 
-    # fmt: off
-    __slots__ = (
-        "buffer", "bytes_in", "bytes_out", "complete", "decision", "detail", "downstream", "environment", "half_closed",
-        "head", "ids", "route", "stable", "state", "timer", "trailers", "upstream",
-    )
-    # fmt: on
+    __slots__ = ()
 
-    def __init__(
-        self, environment: Environment, downstream: DownstreamStream, head: RequestHead, route: Route, limit: float
-    ) -> None:
-        self.environment = environment
-        self.downstream = downstream
-        self.head = head
-        self.route = route
-        self.decision = Decision(route, downstream.started, limit)
-        self.upstream: UpstreamStream | None = None
-        # The stream's own, so that a finished exchange leaves nothing on the wheel.
-        self.timer = downstream.timer
-        self.state = WAITING
-        self.complete = head.framing == NO_BODY  # the request has been read whole
-        self.buffer = None if self.complete else BodyBuffer(environment.replay_bytes)
-        self.trailers = b""
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.half_closed = False  # one direction of the tunnel has ended
-        self.ids = request_ids(head, environment.ids)
-        self.detail = ""  # what went wrong, for the log
-        self.stable = b""  # the lines that every attempt carries
-
-    def begin(self, now: float, key: str | None) -> None:
-        """Starts the first attempt, or answers at once."""
+    def begin(self, now: float) -> None:
+        """Asks whether it may go on, and starts the first attempt or answers at once."""
         head = self.head
-        self.decision.replayable = head.method in IDEMPOTENT or head.has_idempotency_key
+        decision = self.decision
+        decision.method = head.method
+        decision.vouched = head.has_idempotency_key
         try:
+            if not self.complete:
+                retry = self.route.branch.retry
+                self.buffer = BodyBuffer(self.environment.replay_bytes if retry is None else retry.max_body_bytes)
             self.route.observer.started()
-            self._perform(self.decision.begin(now, key), now)
+            self._perform(decision.begin(now), now)
         except Exception as error:  # noqa: BLE001 - guarded, as the file's head says
             self._crash(error)
 
@@ -104,7 +74,7 @@ class Corridor(Receiver):
 
     def _let_go(self, buffer: BodyBuffer) -> None:
         buffer.let_go()
-        self.decision.replayable = False
+        self.decision.kept = False
 
     def request_end(self, trailers: bytes) -> None:
         try:
@@ -120,14 +90,14 @@ class Corridor(Receiver):
         elif self.state != DONE and not self.complete:
             self.complete = True
             self.trailers = trailers
-            now = self.environment.wheel.now()
-            if self.upstream is None:
-                self._perform(ATTEMPT, now)  # still in line for it, from here on within the attempt's own time
-            else:
+            now = self.environment.wheel.turn
+            if self.upstream is not None:
                 self.decision.request_sent(now)
                 self.upstream.send_end(trailers)
                 if self.state == SENDING:
                     self.environment.wheel.set(self.timer, self.decision.attempt_deadline)
+            elif self.state == WAITING:
+                self._perform(ATTEMPT, now)  # still in line for it, from here on within the attempt's own time
 
     def request_broken(self, reason: Reason, detail: str) -> None:
         if self.state == DONE:
@@ -135,14 +105,15 @@ class Corridor(Receiver):
         try:
             relaying = self.state >= RELAYING
             self.detail = detail
-            self._release()
             now = self.environment.wheel.now()
+            self._release(now)
             self.decision.abandoned(now)
             self.decision.reason = reason
             if relaying:
                 self._finish(now, self.decision.status)
                 self.downstream.reset()
             else:
+                self.decision.status = 0
                 self._answer(now, reason, detail)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
@@ -152,8 +123,8 @@ class Corridor(Receiver):
             return
         try:
             tunnel = self.state == TUNNEL
-            self._release()
             now = self.environment.wheel.now()
+            self._release(now)
             if tunnel:
                 self.decision.completed(now)
                 self._finish(now, SWITCHING_PROTOCOLS)
@@ -166,12 +137,14 @@ class Corridor(Receiver):
 
     def downstream_paused(self) -> None:
         """While the client does not read, the endpoint is not to blame for silence."""
+        self.paused = True
         if self.upstream is not None:
             self.upstream.pause()
             if self.state >= RELAYING:
-                self.environment.wheel.clear(self.timer)
+                self._progress()
 
     def downstream_resumed(self) -> None:
+        self.paused = False
         if self.upstream is not None:
             self.upstream.resume()
             if self.state >= RELAYING:
@@ -199,7 +172,8 @@ class Corridor(Receiver):
 
     def _interim(self, head: ResponseHead) -> None:
         if head.status == SWITCHING_PROTOCOLS:
-            self.decision.answered(self.environment.wheel.now(), SWITCHING_PROTOCOLS)
+            self.decision.status = SWITCHING_PROTOCOLS
+            self.decision.head_at = self.environment.wheel.turn
             self.state = TUNNEL
             self.downstream.send_informational(informational_head(head))
             self.downstream.open_tunnel()
@@ -209,18 +183,44 @@ class Corridor(Receiver):
 
     def _final(self, head: ResponseHead, more: bool) -> None:
         now = self.environment.wheel.turn
-        self.decision.answered(now, head.status)
+        step = self.decision.answered(now, head.status, self._hint(head))
+        if step != DELIVER:
+            if step != SUBSTITUTE:
+                self._discard()
+                self._perform(step, now)
+                return
+            if self._substitute(now):
+                return
         self.state = RELAYING
-        framing = answer_framing(head, self.head)
+        request = self.head
+        framing = answer_framing(head, request)
         # RFC 9112 section 9.6: after an early answer the connection is closed, and the client has to know.
-        close = framing == UNTIL_CLOSE or not self.head.keep_alive or self.environment.draining or not self.complete
-        block = answer_head(head, self.head, framing, close)
+        close = framing == UNTIL_CLOSE or not request.keep_alive or self.environment.draining or not self.complete
+        extra = b"" if self.route.announcer is None else self.decision.answer_fields(now)
+        block = answer_head(head, request, framing, close, extra, self.route.edits)
+        if self.route.fallback is not None:
+            self._remember(head, now)
         self.downstream.send_head(block, framing, close, more, head.content_length)
-        self.environment.wheel.set(self.timer, now + self.route.idle_timeout)
+        self._progress()
+
+    def _hint(self, head: ResponseHead) -> float:
+        """The answer's Retry-After in seconds, NO_HINT without one, or where nobody asks."""
+        if head.status < 300 or self.decision.branch.retry is None:
+            return NO_HINT
+        value = head.header(b"retry-after")
+        return NO_HINT if value is None else retry_after_seconds(value, time.time())
+
+    def _remember(self, head: ResponseHead, now: float) -> None:
+        store = None if self.route.fallback is None else self.route.fallback.stale
+        if store is not None and self.head.method == b"GET":
+            scheme = self.downstream.origin.scheme
+            self.capture = capture(store, self.head, head, scheme, self.decision.attempt_started, now, time.time())
 
     def response_data(self, data: bytes) -> None:
         try:
             self.bytes_out += len(data)
+            if self.capture is not None:
+                self.capture.add(data)
             self._progress()
             self.downstream.send_data(data)
         except Exception as error:  # noqa: BLE001 - guarded
@@ -234,12 +234,23 @@ class Corridor(Receiver):
                 return
             self.upstream = None
             now = self.environment.wheel.turn
-            self.decision.completed(now)
-            self._finish(now, self.decision.status)
+            decision = self.decision
+            decision.completed(now)
+            if self.environment.stores:
+                self._keep(now)
+            self._finish(now, decision.status)
             # Last: the next pipelined request may begin inside this call.
             self.downstream.send_end(trailers)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
+
+    def _keep(self, now: float) -> None:
+        if self.capture is not None:
+            self.capture.commit(now)
+            self.capture = None
+        if invalidates(self.head.method, self.decision.status):
+            for store in self.environment.stores:
+                store.invalidate(self.head.authority, self.head.origin_target)
 
     def upstream_failed(self, cause: Cause, detail: str) -> None:
         if self.state == DONE:
@@ -262,35 +273,71 @@ class Corridor(Receiver):
         if self.state != DONE:
             self.downstream.resume()
 
-    # The timer
+    # Time
 
     def expired(self) -> None:
-        """The attempt's deadline before the head of an answer, the idle timeout after it."""
+        """The end of a wait, the attempt's deadline before the head of an answer, the idle timeout after it."""
         if self.state == DONE:
             return
         try:
             now = self.environment.wheel.now()
+            decision = self.decision
+            if self.state == HELD:
+                self._perform(decision.resumed(now), now)
+                return
             relaying = self.state >= RELAYING
-            self._release()
-            if relaying:
-                self._cut(now, Cause.IDLE_TIMEOUT)
+            overdue = self.state == RELAYING and now >= decision.total_deadline
+            self._release(now)
+            if not relaying:
+                self._perform(decision.expired(now), now)
+            elif overdue:
+                decision.overdue(now)
+                self._finish(now, decision.status)
+                self.downstream.reset()
             else:
-                self._perform(self.decision.expired(now), now)
+                self._cut(now, Cause.IDLE_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
+
+    def _wake(self) -> None:
+        if self.state != HELD:
+            return
+        try:
+            now = self.environment.wheel.now()
+            self._perform(self.decision.resumed(now), now)
+        except Exception as error:  # noqa: BLE001 - guarded
+            self._crash(error)
+
+    def _progress(self) -> None:
+        wheel = self.environment.wheel
+        deadline = wheel.turn + self.route.idle_timeout
+        if self.state == RELAYING:
+            total = self.decision.total_deadline
+            if self.paused or total < deadline:
+                deadline = total
+        elif self.paused:
+            wheel.clear(self.timer)
+            return
+        wheel.set(self.timer, deadline)
 
     # What is done
 
     def _perform(self, step: int, now: float) -> None:
         decision = self.decision
+        wheel = self.environment.wheel
+        if step == WAIT:
+            self.state = HELD
+            wheel.set(self.timer, decision.wait_until)
+            return
         if step != ATTEMPT:
+            self.state = HELD  # nothing is under way any more
             # Without the detail: where the endpoint is, and what it said, is not the client's business.
             self._answer(now, decision.reason or Reason.INTERNAL_ERROR, "")
             return
         if self.complete:
             decision.request_sent(now)
         self.state = WAITING
-        self.environment.wheel.clear(self.timer)
+        wheel.clear(self.timer)
         endpoint = decision.endpoint
         if endpoint is None or endpoint.channel is None:
             raise RuntimeError("an attempt without a way to its endpoint")
@@ -303,13 +350,14 @@ class Corridor(Receiver):
         self.upstream = stream
         self.state = SENDING
         decision = self.decision
+        decision.sent = True
         head = self.head
-        self.environment.wheel.set(self.timer, decision.attempt_deadline)
+        environment = self.environment
+        environment.wheel.set(self.timer, decision.attempt_deadline)
         if not self.stable:
             self.stable = stable_fields(head, self.downstream.origin, self.ids)
-        block = attempt_head(
-            head, self.stable, decision.attempt, self.environment.deadline_line.of(decision.deadline - now)
-        )
+        line = environment.deadline_line.of(decision.deadline - now)
+        block = attempt_head(head, self.stable, decision.attempt, line, self.route.edits)
         buffer = self.buffer
         if buffer is None:
             stream.start(self, head.method, block, head.framing, False)
@@ -319,16 +367,12 @@ class Corridor(Receiver):
         stream.start(self, head.method, block, head.framing, more, head.content_length)
         if pending:
             stream.send_data(pending)
-        if not decision.replayable or buffer.full():
+        if buffer.full() or not decision.repeatable():
             self._let_go(buffer)
         if self.complete:
             stream.send_end(self.trailers)
         else:
             self.downstream.resume()
-
-    def _progress(self) -> None:
-        wheel = self.environment.wheel
-        wheel.set(self.timer, wheel.turn + self.route.idle_timeout)
 
     def _half_close(self) -> None:
         if not self.half_closed:
@@ -338,65 +382,3 @@ class Corridor(Receiver):
         now = self.environment.wheel.now()
         self.decision.completed(now)
         self._finish(now, SWITCHING_PROTOCOLS)
-
-    def _cut(self, now: float, cause: Cause) -> None:
-        self.decision.broken_off(now, cause)
-        self._finish(now, self.decision.status)
-        self.downstream.reset()
-
-    def _release(self) -> None:
-        """Gives back whatever this exchange holds or waits for on the upstream side."""
-        if self.upstream is not None:
-            self.upstream.cancel()
-            self.upstream = None
-        elif self.state == WAITING:
-            endpoint = self.decision.endpoint
-            if endpoint is not None and endpoint.channel is not None:
-                endpoint.channel.forget(self)
-
-    def _answer(self, now: float, reason: Reason, detail: str) -> None:
-        head = self.head
-        close = not head.keep_alive or self.environment.draining or not self.complete
-        rule = rule_name(self.route.name, reason)
-        reply = local_reply(
-            reason,
-            detail,
-            rule,
-            close=close,
-            without_body=head.method == b"HEAD",
-            keep_alive_token=head.minor_version == 0,
-            request_id=self.ids.request_id,
-        )
-        self.route.observer.rejected(rule, reason)
-        self.bytes_out += len(reply.body)
-        self._finish(now, reply.status)
-        send_reply(self.downstream, reply, close)
-
-    def _finish(self, now: float, status: int) -> None:
-        self.state = DONE
-        self.environment.wheel.clear(self.timer)
-        self.buffer = None
-        self.route.observer.finished(self.head.method, status, now - self.downstream.started)
-        reason = self.decision.reason
-        if self.environment.log.wants(status, reason is not None):
-            self.environment.log.exchange(exchange_record(self, now, status))
-
-    def _crash(self, error: Exception) -> None:
-        """The last resort. It may itself meet a broken stream, so each step stands alone."""
-        _log.error("an exchange failed inside the proxy", exc_info=error)
-        done = self.state == DONE
-        begun = self.state >= RELAYING
-        self.decision.reason = Reason.INTERNAL_ERROR
-        try:
-            self._release()
-            now = self.environment.wheel.now()
-            self.decision.abandoned(now)
-            if not done and not begun:
-                self._answer(now, Reason.INTERNAL_ERROR, "an unexpected error; the log has its traceback")
-                return
-            if not done:
-                self._finish(now, self.decision.status)
-        except Exception as again:  # noqa: BLE001 - as above
-            _log.error("and so did its ending", exc_info=again)
-            self.state = DONE
-        self.downstream.reset()

@@ -3,12 +3,13 @@ cimport cython
 from sidecar.model.observer cimport RouteObserver
 from sidecar.proxy.corridor cimport Corridor
 from sidecar.proxy.environment cimport Environment
-from sidecar.runtime.upstream cimport Route
+from sidecar.runtime.route cimport Route
 from sidecar.transport.stream cimport Acceptor, DownstreamStream, Receiver
 from sidecar.wire.message cimport RequestHead
 
 cdef Receiver DEAF
 cdef int NO_BODY
+cdef double inf
 
 cdef class Dispatcher(Acceptor):
     cdef public object current
@@ -18,4 +19,5 @@ cdef class Dispatcher(Acceptor):
     cpdef Receiver request(self, DownstreamStream stream, RequestHead head)
     cpdef refuse(self, DownstreamStream stream, object reason, str detail)
 
+@cython.locals(kind=bytes, grpc=bytes, text=bytes)
 cdef double _limit(RequestHead head) except -1.0

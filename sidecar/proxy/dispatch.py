@@ -7,7 +7,7 @@ valid HTTP, a request that no route wants.
 from __future__ import annotations
 
 import logging
-import math
+from math import inf
 
 from sidecar.model.observer import RouteObserver
 from sidecar.model.reason import Reason
@@ -16,15 +16,12 @@ from sidecar.proxy.environment import Environment
 from sidecar.proxy.local_reply import NO_RULE, local_reply, send_reply
 from sidecar.proxy.record import refusal_record
 from sidecar.runtime.generation import Current
-from sidecar.runtime.request_key import RequestKey
 from sidecar.transport.stream import DEAF, Acceptor, DownstreamStream, Receiver
-from sidecar.wire.forwarding import client_ip, request_ids
+from sidecar.wire.deadline_fields import allowed_seconds
+from sidecar.wire.forwarding import request_ids
 from sidecar.wire.message import NO_BODY, RequestHead
 
 _log = logging.getLogger("sidecar.proxy")
-
-# RFC 9110 knows no such field; nine digits are eleven days, more than any deadline.
-_LIMIT_DIGITS = 9
 
 
 class Dispatcher(Acceptor):
@@ -45,8 +42,7 @@ class Dispatcher(Acceptor):
                 self._no_route(stream, head)
                 return DEAF
             corridor = Corridor(self.environment, stream, head, route, _limit(head))
-            key = None if route.key is None else self._key(stream, head, route.key)
-            corridor.begin(self.environment.wheel.turn, key)
+            corridor.begin(self.environment.wheel.turn)
         except Exception as error:  # noqa: BLE001 - one request's bug ends that request
             _log.error("a request failed inside the proxy", exc_info=error)
             self._answer(stream, head, Reason.INTERNAL_ERROR, "an unexpected error; the log has its traceback")
@@ -56,10 +52,6 @@ class Dispatcher(Acceptor):
     def refuse(self, stream: DownstreamStream, reason: Reason, detail: str) -> None:
         """Answers what is no valid request (or one too many) and closes."""
         self._answer(stream, None, reason, detail)
-
-    def _key(self, stream: DownstreamStream, head: RequestHead, key: RequestKey) -> str:
-        trusted = self.environment.trusted
-        return key.of(head, lambda: client_ip(stream.origin, head, trusted))
 
     def _no_route(self, stream: DownstreamStream, head: RequestHead) -> None:
         self._answer(stream, head, Reason.NO_ROUTE, "no route of the rules matches this host, path, method and fields")
@@ -89,8 +81,8 @@ class Dispatcher(Acceptor):
 
 
 def _limit(head: RequestHead) -> float:
-    """The seconds that the caller allows (`X-Request-Timeout-Ms`); infinity when it does not say, or says nonsense."""
+    """The seconds that the caller allows (`X-Request-Timeout-Ms`, and gRPC's own); infinity when it does not say."""
+    kind = head.content_type
+    grpc = None if kind is None or kind[:16] != b"application/grpc" else head.header(b"grpc-timeout")
     text = head.timeout_ms
-    if text is None or not text.isdigit() or len(text) > _LIMIT_DIGITS:
-        return math.inf
-    return int(text) / 1000
+    return inf if text is None and grpc is None else allowed_seconds(text, grpc)

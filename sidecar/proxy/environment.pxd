@@ -7,5 +7,6 @@ cdef class Environment:
     cdef public IdSource ids
     cdef public object log
     cdef public Py_ssize_t replay_bytes
+    cdef public tuple stores
     cdef public object trusted
     cdef public DeadlineWheel wheel

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sidecar.model.record import ExchangeRecord
+from sidecar.policies.stale_store import StaleStore
 from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.forwarding import DeadlineLine, IdSource, TrustedNetworks
 
@@ -21,9 +22,10 @@ class ExchangeLog(Protocol):
 
 class Environment:
     """One per process. `draining`: every answer closes its connection. `replay_bytes`: how much of a request's body
-    is kept for a connection that is not there yet or has to be replaced."""
+    is kept for a connection that is not there yet or has to be replaced. `stores` hold the last good answers of every
+    route that remembers them: a change made through one route is told to all."""
 
-    __slots__ = ("deadline_line", "draining", "ids", "log", "replay_bytes", "trusted", "wheel")
+    __slots__ = ("deadline_line", "draining", "ids", "log", "replay_bytes", "stores", "trusted", "wheel")
 
     def __init__(
         self,
@@ -40,3 +42,4 @@ class Environment:
         self.trusted = trusted
         self.draining = False
         self.replay_bytes = replay_bytes
+        self.stores: tuple[StaleStore, ...] = ()

@@ -5,16 +5,22 @@ Owns which facts of the exchange go into a head. How heads look is wire's.
 
 from __future__ import annotations
 
+from sidecar.proxy.head_edits import HeadEdits
 from sidecar.wire.forwarding import attempt_line
 from sidecar.wire.framing import downstream_framing
 from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
 from sidecar.wire.writer import request_head, response_head
 
 
-def attempt_head(head: RequestHead, stable: bytes, attempt: int, deadline: bytes) -> bytes:
+def attempt_head(
+    head: RequestHead, stable: bytes, attempt: int, deadline: bytes, edits: HeadEdits | None = None
+) -> bytes:
     """The request as one attempt carries it. `stable` is what all its attempts carry; `deadline` the line that says
     what is left, perhaps empty."""
-    return request_head(head, stable, deadline if attempt == 1 else attempt_line(attempt) + deadline)
+    lines = deadline if attempt == 1 else attempt_line(attempt) + deadline
+    if edits is None:
+        return request_head(head, stable, lines)
+    return edits.request_head(head, stable + lines)
 
 
 def answer_framing(answer: ResponseHead, request: RequestHead) -> int:
@@ -22,9 +28,18 @@ def answer_framing(answer: ResponseHead, request: RequestHead) -> int:
     return downstream_framing(answer.framing, request.minor_version)
 
 
-def answer_head(answer: ResponseHead, request: RequestHead, framing: int, close: bool) -> bytes:
-    """The final head as the client gets it."""
-    return response_head(answer, framing, not close, request.minor_version)
+def answer_head(
+    answer: ResponseHead,
+    request: RequestHead,
+    framing: int,
+    close: bool,
+    extra: bytes = b"",
+    edits: HeadEdits | None = None,
+) -> bytes:
+    """The final head as the client gets it. `extra` are lines that every answer of the route carries."""
+    if edits is None:
+        return response_head(answer, framing, not close, request.minor_version, extra)
+    return response_head(answer, framing, not close, request.minor_version, extra, edits.response)
 
 
 def informational_head(answer: ResponseHead) -> bytes:

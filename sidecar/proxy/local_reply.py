@@ -9,6 +9,7 @@ import json
 import math
 
 from sidecar.model.reason import Reason
+from sidecar.policies.contract import NO_TIME
 from sidecar.transport.stream import DownstreamStream
 from sidecar.wire.message import LENGTH, NO_BODY
 from sidecar.wire.writer import status_line
@@ -77,17 +78,21 @@ def local_reply(
     without_body: bool,
     keep_alive_token: bool = False,
     request_id: bytes = b"",
-    retry_after: float | None = None,
+    retry_after: float = NO_TIME,
+    status: int = 0,
+    extra: bytes = b"",
 ) -> LocalReply:
     """The answer for `reason`. `detail` is a sentence that the client may read; `rule` names the rule that refused.
 
     `without_body`: the request was HEAD, so the body is announced and not sent. `keep_alive_token`: the client speaks
-    HTTP/1.0 and asked for the connection to stay. `retry_after` in seconds, rounded up and at least 1.
+    HTTP/1.0 and asked for the connection to stay. `retry_after` in seconds, rounded up and at least 1. `status`: in
+    place of the reason's own. `extra`: lines that every answer of the route carries.
     """
+    status = status or reason.status
     problem: dict[str, object] = {
         "type": f"urn:sidecar:problem:{reason.code}",
         "title": _TITLES[reason],
-        "status": reason.status,
+        "status": status,
         "reason": reason.code,
     }
     if detail:
@@ -101,10 +106,10 @@ def local_reply(
     lines = [
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
-        f"Proxy-Status: sidecar; error={reason.proxy_error}; details={_quoted(details)}",
+        f"Proxy-Status: sidecar; error={reason.proxy_error}; details={quoted(details)}",
         "Cache-Control: no-store",
     ]
-    if retry_after is not None:
+    if retry_after >= 0:
         lines.append(f"Retry-After: {max(1, math.ceil(retry_after))}")
     if request_id:
         lines.append(f"X-Request-Id: {request_id.decode('latin-1')}")
@@ -112,8 +117,8 @@ def local_reply(
         lines.append("Connection: close")
     elif keep_alive_token:
         lines.append("Connection: keep-alive")
-    head = status_line(reason.status) + ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-    return LocalReply(reason.status, head, b"" if without_body else body)
+    head = b"".join((status_line(status), extra, "\r\n".join(lines).encode("latin-1"), b"\r\n\r\n"))
+    return LocalReply(status, head, b"" if without_body else body)
 
 
 def send_reply(stream: DownstreamStream, reply: LocalReply, close: bool) -> None:
@@ -125,7 +130,8 @@ def send_reply(stream: DownstreamStream, reply: LocalReply, close: bool) -> None
     stream.send_end()
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A structured field's string."""
     # RFC 8941 section 3.3.3: a string holds printable ASCII, with `"` and `\` escaped.
     printable = "".join(char if " " <= char <= "~" else "?" for char in text)
     return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -23,6 +23,7 @@ class Finished(Protocol):
     bytes_in: int
     bytes_out: int
     detail: str
+    fallback: str
 
 
 def exchange_record(exchange: Finished, now: float, status: int) -> ExchangeRecord:
@@ -39,12 +40,13 @@ def exchange_record(exchange: Finished, now: float, status: int) -> ExchangeReco
     record.attempts = decision.attempt
     _identify(record, ids)
     if decision.endpoint is not None:
-        record.upstream = route.upstream.name
+        record.upstream = decision.branch.upstream.name
         record.endpoint = decision.endpoint.name
     reason = decision.reason
     if reason is not None:
         record.reason = reason
-        record.rule = rule_name(route.name, reason)
+        record.rule = decision.rule or rule_name(route.name, reason)
+    record.fallback = exchange.fallback
     return record
 
 

@@ -229,10 +229,9 @@ class RouteRule:
     name: Annotated[Name, "names the route in replies, logs and metrics; unique"]
     match: Annotated[MatchRule, "what a request must be like; absent: anything"] = field(default_factory=MatchRule)
     upstream: Annotated[Name | None, "name of the upstream"] = None
-    split: Annotated[tuple[SplitRule, ...], NotInForce(), "upstreams by share, instead of upstream"] = ()
+    split: Annotated[tuple[SplitRule, ...], "upstreams by share, instead of upstream"] = ()
     split_key: Annotated[
         KeySource | None,
-        NotInForce(),
         "what keeps a caller on its upstream of the split: client_ip, header:NAME, cookie:NAME; absent: nothing",
     ] = None
     policies: Annotated[Mapping[str, object], Policies("route")]

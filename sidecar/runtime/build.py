@@ -1,57 +1,54 @@
-"""From checked rules to a Runtime: every name bound, every matcher compiled, what lives on taken over by identity.
+"""From checked rules to a runtime: everything new is made off to the side, and nothing that runs is touched.
 
-`prepare` may raise and touches nothing of the generation before, so a failed reload leaves it as it was; what has to
-change in shared objects waits for `Current.swap`. May not know how rules are read or how endpoints are reached.
+`prepare` may fail and leaves no trace; making its result current is `Current.swap`. What is to live on is taken over
+by identity: an endpoint by upstream, address as written and scheme, a strategy by upstream and unchanged `balance`, a
+machine by the rule it stands for.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from typing import Protocol
 
-from sidecar.model.observer import RouteObserver, UpstreamObserver
+from sidecar.policies.ejection import Ejection
+from sidecar.policies.health_gate import EjectionSpec, SlowStart
 from sidecar.policies.selection import SelectionSpec, strategy_for
+from sidecar.policies.slow_start import ramp_for
+from sidecar.policies.split import Split
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.rules.schema import RouteRule, RuleSet, UpstreamRule
-from sidecar.runtime.generation import Runtime
+from sidecar.runtime.binding import Binder, Observers
+from sidecar.runtime.generation import Changes, Runtime
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
+from sidecar.runtime.route import Branch, Route
 from sidecar.runtime.routing import Router
-from sidecar.runtime.upstream import Endpoint, Route, Upstream
+from sidecar.runtime.upstream import Endpoint, Upstream
 
-
-class Observers(Protocol):
-    """Where observers come from: the same object for the same name, over every reload."""
-
-    def route(self, name: str) -> RouteObserver:
-        """The observer of a route."""
-
-    def upstream(self, name: str) -> UpstreamObserver:
-        """The observer of an upstream."""
+__all__ = ["Observers", "prepare"]
 
 
 def prepare(rules: RuleSet, digest: str, previous: Runtime | None, observers: Observers, rng: random.Random) -> Runtime:
     """The next generation. ValueError when a route names an upstream that the rules do not have."""
-    weights: list[tuple[Endpoint, int]] = []
+    changes = Changes()
+    binder = Binder(observers, rng, previous.upstreams if previous is not None else {})
     upstreams: dict[str, Upstream] = {}
     for name, rule in rules.upstreams.items():
         before = previous.upstreams.get(name) if previous is not None else None
-        upstreams[name] = _upstream(rule, before, weights, observers, rng)
-    routes = [
-        _route(rule, index, upstreams, rules.upstreams[_upstream_name(rule, upstreams)].balance, observers)
-        for index, rule in enumerate(rules.routes)
-    ]
+        upstreams[name] = _upstream(rule, before, changes, observers, rng)
+        upstreams[name].admissions = binder.of_upstream(rule, _longest_attempt(rules, name))
+    routes = [_route(rule, index, upstreams, rules, binder, observers, rng) for index, rule in enumerate(rules.routes)]
+    for name, upstream in upstreams.items():
+        upstream.budgets = binder.budgets(name)
     number = previous.number + 1 if previous is not None else 1
-    return Runtime(number, digest, rules, Router(routes), upstreams, weights)
+    runtime = Runtime(number, digest, rules, Router(routes), upstreams, binder.machines, changes)
+    if previous is not None:
+        runtime.succeed(previous)
+    return runtime
 
 
 def _upstream(
-    rule: UpstreamRule,
-    before: Upstream | None,
-    weights: list[tuple[Endpoint, int]],
-    observers: Observers,
-    rng: random.Random,
+    rule: UpstreamRule, before: Upstream | None, changes: Changes, observers: Observers, rng: random.Random
 ) -> Upstream:
     endpoints: list[Endpoint] = []
     known = before.endpoints if before is not None else ()
@@ -59,7 +56,9 @@ def _upstream(
         fresh = Endpoint(rule.name, written.url.address, written.weight, written.url.scheme)
         # A name that was resolved stays resolved: going back to it would throw its connections away at each reload.
         kept = [old for old in known if old.origin == fresh.name and old.scheme == fresh.scheme]
-        weights.extend((old, fresh.weight) for old in kept)
+        changes.weights.extend((old, fresh.weight) for old in kept)
+        if known and not kept:
+            fresh.newcomer()
         endpoints.extend(kept or [fresh])
     # Whose turn it is outlives a reload that leaves the balance as it was.
     carried = before.strategy if before is not None and before.balance == rule.balance else None
@@ -69,33 +68,62 @@ def _upstream(
     upstream.connect_timeout = rule.connect_timeout
     upstream.pool = rule.pool
     upstream.resolve = rule.resolve
+    ejection, warm_up = rule.spec(EjectionSpec), rule.spec(SlowStart)
+    upstream.ejection = None if ejection is None else Ejection(ejection, upstream.observer)
+    upstream.slow_start = None if warm_up is None else ramp_for(warm_up)
     return upstream
 
 
-def _upstream_name(rule: RouteRule, upstreams: dict[str, Upstream]) -> str:
-    # `split` is not in force: all requests go where the largest share would, to the first of equals.
-    name = rule.upstream if rule.upstream is not None else max(rule.split, key=lambda share: share.weight).upstream
-    if name not in upstreams:
-        raise ValueError(f"route `{rule.name}` leads to the upstream `{name}`, which the rules do not have")
-    return name
+def _longest_attempt(rules: RuleSet, upstream: str) -> float:
+    """How long an attempt on an upstream may take, whichever of its routes makes it."""
+    users = [route.spec(TimeoutSpec) for route in rules.routes if upstream in route.upstreams]
+    attempts = [_attempt_seconds(timeout) for timeout in users]
+    return max(attempts, default=math.inf)
 
 
 def _route(
-    rule: RouteRule, index: int, upstreams: dict[str, Upstream], balance: SelectionSpec, observers: Observers
+    rule: RouteRule,
+    index: int,
+    upstreams: dict[str, Upstream],
+    rules: RuleSet,
+    binder: Binder,
+    observers: Observers,
+    rng: random.Random,
 ) -> Route:
-    upstream = upstreams[_upstream_name(rule, upstreams)]
-    route = Route(rule.name, upstream, Matcher(rule.match), observers.route(rule.name), index)
+    matcher = Matcher(rule.match)
     timeout = rule.spec(TimeoutSpec)
+    attempt = _attempt_seconds(timeout)
+    each = binder.of_route(rule, "attempt", matcher, attempt)
+    branches: list[Branch] = []
+    for name in rule.upstreams:
+        if name not in upstreams:
+            raise ValueError(f"route `{rule.name}` leads to the upstream `{name}`, which the rules do not have")
+        key = _balance_key(rules.upstreams[name].balance, matcher)
+        branches.append(Branch(upstreams[name], (*each, *upstreams[name].admissions), binder.retry(rule, name), key))
+    route = Route(rule.name, branches, matcher, observers.route(rule.name), index)
+    route.admissions = binder.of_route(rule, "request", matcher, attempt)
+    route.attempt_admissions = each
+    route.announcer = next((one for one in route.admissions if one.announces), None)
+    route.fallback = binder.fallback(rule)
     if timeout is not None and timeout.mode == "enforce":
         route.request_timeout = _seconds(timeout.request)
-        route.attempt_timeout = _seconds(timeout.attempt)
+        route.attempt_timeout = attempt
         route.idle_timeout = _seconds(timeout.idle)
-    route.key = _balance_key(balance, route.matcher)
+        route.total_timeout = _seconds(timeout.total)
+    if rule.split:
+        route.split = Split([(share.upstream, share.weight) for share in rule.split], rng)
+        route.split_key = None if rule.split_key is None else RequestKey(rule.split_key, matcher.variables)
     return route
 
 
 def _seconds(timeout: float | None) -> float:
     return math.inf if timeout is None else timeout
+
+
+def _attempt_seconds(timeout: TimeoutSpec | None) -> float:
+    if timeout is None or timeout.mode != "enforce":
+        return math.inf
+    return min(_seconds(timeout.attempt), _seconds(timeout.request))
 
 
 def _balance_key(balance: SelectionSpec, matcher: Matcher) -> RequestKey | None:

@@ -1,22 +1,52 @@
 """One generation of rules at work, and which one is current.
 
 A Runtime is not changed once it is current; an exchange keeps the one it began with. What lives longer (endpoints,
-strategies, observers) is shared by identity. May not know where rules come from.
+strategies, observers) is shared by identity, and machines take over the state of those they follow. May not know where
+rules come from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
+from sidecar.policies.circuit_breaker import CircuitBreaker
+from sidecar.policies.contract import Admission
+from sidecar.policies.retry_budget import RetryBudget
+from sidecar.policies.stale_store import StaleStore
 from sidecar.rules.schema import RuleSet
+from sidecar.runtime.route import Route
 from sidecar.runtime.routing import Router
 from sidecar.runtime.upstream import Endpoint, Upstream
 
 
-class Runtime:
-    """Rules bound to what they govern. `number` counts generations from 1, `digest` names the text of the rules."""
+class Changes:
+    """What is to happen to what lives on, once a generation becomes current. Nothing here can fail."""
 
-    __slots__ = ("_weights", "digest", "number", "router", "routes", "rules", "upstreams")
+    __slots__ = ("weights",)
+
+    def __init__(self) -> None:
+        self.weights: list[tuple[Endpoint, int]] = []
+
+
+class Runtime:
+    """Rules bound to what they govern.
+
+    `number` counts generations from 1, `digest` names the text of the rules. `machines` are all admissions by name,
+    `breakers` the circuit breakers by the label that metrics and verbs know them by.
+    """
+
+    __slots__ = (
+        "_changes",
+        "_previous",
+        "breakers",
+        "digest",
+        "machines",
+        "number",
+        "router",
+        "routes",
+        "rules",
+        "upstreams",
+    )
 
     def __init__(
         self,
@@ -25,25 +55,69 @@ class Runtime:
         rules: RuleSet,
         router: Router,
         upstreams: Mapping[str, Upstream],
-        weights: Iterable[tuple[Endpoint, int]] = (),
+        machines: Sequence[Admission] = (),
+        changes: Changes | None = None,
     ) -> None:
-        """`weights` are those that endpoints of the generation before take on once this one is current."""
         self.number = number
         self.digest = digest
         self.rules = rules
         self.router = router
         self.routes = router.routes
         self.upstreams = dict(upstreams)
-        self._weights = tuple(weights)
+        self.machines = {machine.name: machine for machine in machines}
+        self.breakers = {machine.label: machine for machine in machines if isinstance(machine, CircuitBreaker)}
+        self._changes = changes or Changes()
+        self._previous: Runtime | None = None
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Every endpoint of every upstream as of now."""
         return tuple([endpoint for upstream in self.upstreams.values() for endpoint in upstream.endpoints])
 
-    def commit(self) -> None:
+    def stores(self) -> tuple[StaleStore, ...]:
+        """Where last good answers are kept, of every route that keeps them."""
+        fallbacks = [route.fallback for route in self.routes if route.fallback is not None]
+        return tuple([fallback.stale for fallback in fallbacks if fallback.stale is not None])
+
+    def succeed(self, previous: Runtime) -> None:
+        """It is to follow this generation, and will take over its state at `commit`."""
+        self._previous = previous
+
+    def commit(self, now: float) -> None:
         """Let what is shared with the generation before follow these rules. Cannot fail; called by `Current.swap`."""
-        for endpoint, weight in self._weights:
+        for endpoint, weight in self._changes.weights:
             endpoint.weigh(weight)
+        previous, self._previous = self._previous, None
+        if previous is None:
+            return
+        for name, machine in self.machines.items():
+            before = previous.machines.get(name)
+            if before is not None and type(before) is type(machine):
+                machine.inherit(before, now)
+        routes = {route.name: route for route in previous.routes}
+        for route in self.routes:
+            if route.name in routes:
+                _inherit(route, routes[route.name], now)
+        for name, upstream in self.upstreams.items():
+            if name in previous.upstreams:
+                _inherit_budgets(upstream.budgets, previous.upstreams[name].budgets, now)
+
+
+def _inherit(route: Route, before: Route, now: float) -> None:
+    if route.fallback is not None and before.fallback is not None:
+        route.fallback.inherit(before.fallback)
+    retries = {branch.upstream.name: branch.retry for branch in before.branches}
+    for branch in route.branches:
+        known = retries.get(branch.upstream.name)
+        if branch.retry is not None and known is not None:
+            branch.retry.inherit(known, now)
+
+
+def _inherit_budgets(budgets: Sequence[RetryBudget], before: Sequence[RetryBudget], now: float) -> None:
+    # One whose rule is the same is the same object. Credits are moved, not copied, so each is left to one heir only.
+    left = [budget for budget in before if budget not in budgets]
+    heirs = [budget for budget in budgets if budget not in before]
+    for heir, testator in zip(heirs, left, strict=False):
+        heir.inherit(testator, now)
 
 
 class Current:
@@ -54,10 +128,10 @@ class Current:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
-    def swap(self, runtime: Runtime) -> tuple[Endpoint, ...]:
+    def swap(self, runtime: Runtime, now: float) -> tuple[Endpoint, ...]:
         """Make `runtime` current; returns the endpoints that it no longer leads to, whose attempts may still run."""
         before = self.runtime.endpoints()
-        runtime.commit()
+        runtime.commit(now)
         self.runtime = runtime
         kept = {id(endpoint) for endpoint in runtime.endpoints()}
         return tuple([endpoint for endpoint in before if id(endpoint) not in kept])

@@ -1,4 +1,4 @@
-from sidecar.runtime.upstream cimport Route
+from sidecar.runtime.route cimport Route
 
 cdef class Router:
     cdef Route _always

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from sidecar.model.facts import RequestFacts
 from sidecar.runtime.matching import matching_host
 from sidecar.runtime.paths import matching_path
-from sidecar.runtime.upstream import Route
+from sidecar.runtime.route import Route
 
 
 class Router:

@@ -1,6 +1,6 @@
 cimport cython
 
-from sidecar.model.observer cimport RouteObserver, UpstreamObserver
+from sidecar.model.observer cimport UpstreamObserver
 
 cdef class Endpoint:
     cdef public object address
@@ -20,7 +20,9 @@ cdef class Endpoint:
 
 cdef class Upstream:
     cdef public object _rng
+    cdef public tuple admissions
     cdef public object balance
+    cdef public tuple budgets
     cdef public double connect_timeout
     cdef public object ejection
     cdef public tuple endpoints
@@ -41,14 +43,3 @@ cdef class Upstream:
     cdef _warm(self, double now, Endpoint endpoint)
     @cython.locals(one=Endpoint, out=int, others=int, takes=bint, member=bint)
     cdef _eject(self, double now, Endpoint endpoint, object ejection)
-
-cdef class Route:
-    cdef public double attempt_timeout
-    cdef public double idle_timeout
-    cdef public object key
-    cdef public object matcher
-    cdef public str name
-    cdef public RouteObserver observer
-    cdef public double request_timeout
-    cdef public int rule_index
-    cdef public Upstream upstream

@@ -1,4 +1,4 @@
-"""Where an exchange may go: endpoints, the upstream that groups them, the route that leads there.
+"""Where an exchange may go: endpoints, and the upstream that groups them.
 
 Owns the choice of an endpoint, what bars one from being chosen, and the identity of endpoints over reloads and DNS
 changes. May not know how an endpoint is reached: `channel` is set by the wiring and opaque here. `now` is always an
@@ -11,20 +11,19 @@ Ejection is a guess and so never bars the last one; a check that failed and an o
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterable
 from typing import Any
 
 from sidecar.model.address import Address
-from sidecar.model.observer import RouteObserver, UpstreamObserver
+from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Outcome
+from sidecar.policies.contract import Admission
 from sidecar.policies.ejection import IN, Ejection, EndpointHealth
 from sidecar.policies.pool import PoolSpec
+from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.selection import SelectionSpec, Strategy
 from sidecar.policies.slow_start import FULL, NEWCOMER, STEADY, SlowStartRamp
-from sidecar.runtime.matching import Matcher
-from sidecar.runtime.request_key import RequestKey
 
 
 class Endpoint:
@@ -101,11 +100,14 @@ class Upstream:
 
     Times in seconds; `resolve` is None when names are not resolved again. The endpoints are those of the rules until
     `replace_endpoints` puts addresses in the place of names. `ejection` and `slow_start` are None where they are off.
+    `admissions` are asked before each attempt; `budgets` pay for its routes' retries, one for each different rule.
     """
 
     __slots__ = (
         "_rng",
+        "admissions",
         "balance",
+        "budgets",
         "connect_timeout",
         "ejection",
         "endpoints",
@@ -135,6 +137,8 @@ class Upstream:
         self.resolve: float | None = None
         self.ejection: Ejection | None = None
         self.slow_start: SlowStartRamp | None = None
+        self.admissions: tuple[Admission, ...] = ()
+        self.budgets: tuple[RetryBudget, ...] = ()
         self._rng = rng
 
     def pick(self, now: float, key: str | None, avoid: Endpoint | None) -> Endpoint | None:
@@ -254,39 +258,6 @@ class Upstream:
                 others += 1
         if member:  # else it has left since the attempt began
             ejection.eject(now, endpoint.health, len(self.endpoints), out, others)
-
-
-class Route:
-    """What a matched request is held to. Times in seconds, `math.inf` where there is none.
-
-    `key` is what the upstream's balance wants to know of a request, None when it asks nothing. `rule_index` is the
-    route's place in the rules file, from 0.
-    """
-
-    __slots__ = (
-        "attempt_timeout",
-        "idle_timeout",
-        "key",
-        "matcher",
-        "name",
-        "observer",
-        "request_timeout",
-        "rule_index",
-        "upstream",
-    )
-
-    def __init__(
-        self, name: str, upstream: Upstream, matcher: Matcher, observer: RouteObserver, rule_index: int = 0
-    ) -> None:
-        self.name = name
-        self.upstream = upstream
-        self.matcher = matcher
-        self.observer = observer
-        self.rule_index = rule_index
-        self.request_timeout = math.inf
-        self.attempt_timeout = math.inf
-        self.idle_timeout = math.inf
-        self.key: RequestKey | None = None
 
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -43,6 +43,7 @@ cdef class UpstreamStream:
     cpdef send_data(self, bytes data)
     cpdef send_end(self, bytes trailers=*)
     cpdef cancel(self)
+    cpdef discard(self)
     cpdef pause(self)
     cpdef resume(self)
 

@@ -175,6 +175,11 @@ class UpstreamStream:
         """Gives the attempt up: closes the connection, frees its place; the receiver hears nothing more."""
         raise NotImplementedError
 
+    def discard(self) -> None:
+        """Gives the answer up whose head has come, and keeps the connection where the rest of it is short: as `cancel`
+        otherwise. The receiver hears nothing more."""
+        raise NotImplementedError
+
     def pause(self) -> None:
         """Stops the flow of answer data; idempotent."""
         raise NotImplementedError

@@ -24,6 +24,8 @@ cdef int NO_BODY
 cdef int TOLD
 cdef int TUNNEL
 cdef int WAITING
+cdef double _DISCARD_SECONDS
+cdef long long _MAX_DISCARDED
 cdef int _MAX_INFORMATIONAL
 
 cdef class Home(Channel):
@@ -43,6 +45,7 @@ cdef class UpstreamConnection(UpstreamStream):
     cdef int _pressure
     cdef Receiver _receiver
     cdef bytes _request_head
+    cdef long long _rest
     cdef bint _reusable
     cdef Py_ssize_t _searched
     cdef public object _transport
@@ -57,6 +60,7 @@ cdef class UpstreamConnection(UpstreamStream):
     cpdef send_data(self, bytes data)
     cpdef send_end(self, bytes trailers=*)
     cpdef cancel(self)
+    cpdef discard(self)
     cpdef pause(self)
     cpdef resume(self)
     @cython.locals(head=ResponseHead, receiver=Receiver)

@@ -25,6 +25,9 @@ from sidecar.wire.message import LENGTH, NO_BODY, HeadLimits, ResponseHead
 _HIGH_WATER = 262144
 # An endpoint that only ever says "wait" holds its place for nothing.
 _MAX_INFORMATIONAL = 32
+# Of an answer that is not wanted: more, or slower, than this is not waited for.
+_MAX_DISCARDED = 65536
+_DISCARD_SECONDS = 1.0
 
 
 class Home(Channel):
@@ -54,8 +57,8 @@ class UpstreamConnection(UpstreamStream):
     # fmt: off
     __slots__ = (
         "_backlog", "_decoder", "_gate", "_home", "_informational", "_limits", "_method", "_out", "_pressure",
-        "_receiver", "_request_head", "_reusable", "_searched", "_transport", "_tunnel", "_wheel", "born", "state",
-        "timer",
+        "_receiver", "_request_head", "_rest", "_reusable", "_searched", "_transport", "_tunnel", "_wheel", "born",
+        "state", "timer",
     )
     # fmt: on
 
@@ -82,6 +85,7 @@ class UpstreamConnection(UpstreamStream):
         self._informational = 0
         self._decoder: NoBody | LengthBody | ChunkedBody | UntilCloseBody | None = None
         self._reusable = False
+        self._rest = 0  # bytes of the answer that are still to come, as of its head; negative when nobody knows
 
     # The transport's calls, see asyncio.Protocol.
 
@@ -165,6 +169,17 @@ class UpstreamConnection(UpstreamStream):
         if self.state != IDLE:
             self._shut(True)
 
+    def discard(self) -> None:
+        """To read a short rest away costs less than a new connection, and while an endpoint answers 503 to everything
+        the difference is what it has to recover with."""
+        if self.state == BODY and self._reusable and self._out.phase == DONE and 0 <= self._rest <= _MAX_DISCARDED:
+            self._receiver = DEAF
+            self._gate.start(BY_RECEIVER)
+            if self._rest:
+                self._wheel.set(self.timer, self._wheel.turn + _DISCARD_SECONDS)
+        else:
+            self.cancel()
+
     def pause(self) -> None:
         """What has been read already is still given."""
         if LEASED < self.state < CLOSED and (self._tunnel is None or self._tunnel.readable()):
@@ -244,8 +259,11 @@ class UpstreamConnection(UpstreamStream):
             self._decoder = decoder
         self.state = BODY
         self._reusable = head.keep_alive and end == len(data)
+        self._rest = 0 if done else head.content_length - len(body) if framing == LENGTH else -1
         receiver.response_head(head, done or bool(body))
         if self._receiver is not receiver:
+            if done and self.state == BODY:
+                self._complete(trailers)  # discarded
             return
         if body:
             receiver.response_data(body)
@@ -347,7 +365,10 @@ class UpstreamConnection(UpstreamStream):
             self._receiver.upstream_paused()
 
     def _aged(self) -> None:
-        self._home.aged(self)
+        if self.state == BODY:
+            self._shut(True)  # what was discarded does not come to its end
+        else:
+            self._home.aged(self)
 
 
 def _untouched() -> None:

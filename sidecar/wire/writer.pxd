@@ -16,13 +16,19 @@ cdef dict _LINES
 
 cpdef bytes status_line(int status, bytes reason=*)
 
-@cython.locals(fields=bytes, tail=bytes)
 cpdef bytes request_head(RequestHead head, bytes extra, bytes more=*)
+@cython.locals(block=bytes)
+cpdef bytes edited_request_head(RequestHead head, bytes target, bytes extra, object edits)
+cdef bytes _hosted(RequestHead head)
+@cython.locals(tail=bytes)
+cdef bytes _request_tail(RequestHead head)
 
 cdef bytes _request_connection(RequestHead head)
 
-@cython.locals(status=int, line=bytes, tail=bytes, close=bytes)
-cpdef bytes response_head(ResponseHead head, int framing, bint keep_alive, int minor_version, bytes extra=*)
+@cython.locals(status=int, line=bytes, tail=bytes, close=bytes, via=bytes)
+cpdef bytes response_head(
+    ResponseHead head, int framing, bint keep_alive, int minor_version, bytes extra=*, object edits=*
+)
 
 cpdef bytes chunk_start(Py_ssize_t size)
 cpdef bytes last_chunk(bytes trailers=*)

@@ -7,6 +7,7 @@ parser or the composition made.
 
 from http import HTTPStatus
 
+from sidecar.wire.edits import FieldEdits
 from sidecar.wire.hop import with_host
 from sidecar.wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, RequestHead, ResponseHead
 
@@ -41,16 +42,33 @@ def request_head(head: RequestHead, extra: bytes, more: bytes = b"") -> bytes:
 
     `extra` is the block from `forwarding.py`, `more` the lines of this attempt.
     """
-    fields = head.fields
+    return b"".join(
+        (head.method, b" ", head.origin_target, _REQUEST_END, _hosted(head), extra, more, _request_tail(head))
+    )
+
+
+def edited_request_head(head: RequestHead, target: bytes, extra: bytes, edits: FieldEdits | None) -> bytes:
+    """As `request_head`, with another target and, where there are `edits`, with those made to the whole block."""
+    block = _hosted(head) + extra
+    if edits is not None:
+        block = edits.apply(block)
+    return b"".join((head.method, b" ", target, _REQUEST_END, block, _request_tail(head)))
+
+
+def _hosted(head: RequestHead) -> bytes:
     if head.minor_version == 0 and not head.authority:
         # RFC 9112 section 3.2: HTTP/1.1 upstream needs a Host, which HTTP/1.0 may have left out; it may be empty.
-        fields = with_host(fields, b"")
+        return with_host(head.fields, b"")
+    return head.fields
+
+
+def _request_tail(head: RequestHead) -> bytes:
     tail = CHUNK_END
     if head.framing == _CHUNKED:
         tail = _CODING + tail
     if head.upgrade or head.te_trailers:
         tail = _request_connection(head) + tail
-    return b"".join((head.method, b" ", head.origin_target, _REQUEST_END, fields, extra, more, tail))
+    return tail
 
 
 def _request_connection(head: RequestHead) -> bytes:
@@ -62,12 +80,20 @@ def _request_connection(head: RequestHead) -> bytes:
     return b"Connection: Upgrade, TE\r\nTE: trailers\r\nUpgrade: " + head.upgrade + b"\r\n"
 
 
-def response_head(head: ResponseHead, framing: int, keep_alive: bool, minor_version: int, extra: bytes = b"") -> bytes:
+def response_head(
+    head: ResponseHead,
+    framing: int,
+    keep_alive: bool,
+    minor_version: int,
+    extra: bytes = b"",
+    edits: FieldEdits | None = None,
+) -> bytes:
     """The head to send downstream, with this proxy's own Via entry after those received.
 
     `framing` is what `framing.downstream_framing` answered, `keep_alive` whether the connection to the client stays
     open afterwards, `minor_version` the client's. Interim heads go through here too, except to an HTTP/1.0 client,
-    which must not be sent any (RFC 9110 section 15.2).
+    which must not be sent any (RFC 9110 section 15.2). `extra` are lines of our own; `edits` are made to the whole
+    block with them.
     """
     status = head.status
     line = _LINES.get(status)
@@ -85,7 +111,10 @@ def response_head(head: ResponseHead, framing: int, keep_alive: bool, minor_vers
             tail = _KEEP_ALIVE + tail
     if framing == _CHUNKED:
         tail = _CODING + tail
-    return b"".join((line, head.fields, _VIA_11 if head.minor_version else _VIA_10, extra, tail))
+    via = _VIA_11 if head.minor_version else _VIA_10
+    if edits is not None:
+        return b"".join((line, edits.apply(b"".join((head.fields, via, extra))), tail))
+    return b"".join((line, head.fields, via, extra, tail))
 
 
 def chunk_start(size: int) -> bytes:

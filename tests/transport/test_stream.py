@@ -44,6 +44,7 @@ REFUSED: list[tuple[type, str, tuple[Any, ...]]] = [
     (UpstreamStream, "send_data", (b"",)),
     (UpstreamStream, "send_end", ()),
     (UpstreamStream, "cancel", ()),
+    (UpstreamStream, "discard", ()),
     (UpstreamStream, "pause", ()),
     (UpstreamStream, "resume", ()),
     (Channel, "lease", (DEAF, 1.0)),

@@ -1,0 +1,57 @@
+cimport cython
+
+from sidecar.exchange.decision cimport Decision
+from sidecar.policies.fallback cimport Fallback
+from sidecar.proxy.body_buffer cimport BodyBuffer
+from sidecar.proxy.environment cimport Environment
+from sidecar.runtime.route cimport Route
+from sidecar.runtime.upstream cimport Endpoint
+from sidecar.transport.stream cimport Channel, DownstreamStream, Receiver, UpstreamStream
+from sidecar.transport.wheel cimport Timer
+from sidecar.wire.forwarding cimport RequestIds, request_ids
+from sidecar.wire.message cimport RequestHead
+
+cdef int DONE
+cdef int HELD
+cdef int NO_BODY
+cdef int RELAYING
+cdef int WAITING
+
+cdef class Exchange(Receiver):
+    cdef public BodyBuffer buffer
+    cdef public long long bytes_in
+    cdef public long long bytes_out
+    cdef public object capture
+    cdef public str client
+    cdef public bint complete
+    cdef public Decision decision
+    cdef public str detail
+    cdef public DownstreamStream downstream
+    cdef public Environment environment
+    cdef public str fallback
+    cdef public bint half_closed
+    cdef public RequestHead head
+    cdef public RequestIds ids
+    cdef public bint paused
+    cdef public Route route
+    cdef public bytes stable
+    cdef public int state
+    cdef public Timer timer
+    cdef public bytes trailers
+    cdef public UpstreamStream upstream
+    cpdef str key(self, object key)
+    @cython.locals(decision=Decision, close=bint, fallback=Fallback)
+    cdef _answer(self, double now, object reason, str detail)
+    @cython.locals(close=bint, fallback=Fallback)
+    cdef bint _substitute(self, double now) except -1
+    cdef object _fall_back(self, double now, Fallback fallback, str cause, bint close)
+    cdef bint _closes(self) except -1
+    cdef _reply(self, double now, object reply, bint close)
+    cdef _cut(self, double now, object cause)
+    @cython.locals(endpoint=Endpoint, channel=Channel)
+    cdef _release(self, double now)
+    @cython.locals(upstream=UpstreamStream)
+    cdef _discard(self)
+    @cython.locals(decision=Decision)
+    cdef _finish(self, double now, int status)
+    cdef _let_go_at_last(self)

@@ -1,0 +1,213 @@
+"""How an exchange ends: by an answer of our own or of the fallback, by being cut, or by a bug of ours.
+
+Owns what the exchange holds and gives back, its record, and the guard of last resort; the way there is corridor.py's.
+Whatever the ending, it passes `_finish`, once.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from sidecar.exchange.decision import Decision
+from sidecar.model.outcome import Cause
+from sidecar.model.reason import Reason
+from sidecar.policies.contract import Key
+from sidecar.policies.fallback import Fallback
+from sidecar.policies.stale_store import Capture
+from sidecar.proxy.body_buffer import BodyBuffer
+from sidecar.proxy.environment import Environment
+from sidecar.proxy.fallback_reply import FallbackReply, fallback_reply
+from sidecar.proxy.local_reply import LocalReply, local_reply, rule_name, send_reply
+from sidecar.proxy.record import exchange_record
+from sidecar.proxy.states import DONE, HELD, RELAYING, WAITING
+from sidecar.runtime.route import Route
+from sidecar.transport.stream import Channel, DownstreamStream, Receiver, UpstreamStream
+from sidecar.wire.forwarding import client_ip, request_ids
+from sidecar.wire.message import NO_BODY, RequestHead
+
+_log = logging.getLogger("sidecar.proxy")
+
+
+class Exchange(Receiver):
+    """One exchange's possessions, and its ways to end. The Driver of its decision."""
+
+    # fmt: off
+    __slots__ = (
+        "buffer", "bytes_in", "bytes_out", "capture", "client", "complete", "decision", "detail", "downstream",
+        "environment", "fallback", "half_closed", "head", "ids", "paused", "route", "stable", "state", "timer",
+        "trailers", "upstream",
+    )
+    # fmt: on
+
+    def __init__(
+        self, environment: Environment, downstream: DownstreamStream, head: RequestHead, route: Route, limit: float
+    ) -> None:
+        self.environment = environment
+        self.downstream = downstream
+        self.head = head
+        self.route = route
+        self.decision = Decision(route, self, downstream.started, limit)
+        self.upstream: UpstreamStream | None = None
+        # The stream's own, so that a finished exchange leaves nothing on the wheel.
+        self.timer = downstream.timer
+        self.state = HELD
+        self.complete = head.framing == NO_BODY  # the request has been read whole
+        self.buffer: BodyBuffer | None = None
+        self.trailers = b""
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.half_closed = False  # one direction of the tunnel has ended
+        self.paused = False  # the client does not read, so silence is not the endpoint's
+        self.ids = request_ids(head, environment.ids)
+        self.client: str | None = None  # its address, once something has asked for it
+        self.detail = ""  # what went wrong, for the log
+        self.stable = b""  # the lines that every attempt carries
+        self.capture: Capture | None = None  # what the fallback remembers of this answer
+        self.fallback = ""  # which kind of it has answered
+
+    # The decision's calls, see Driver.
+
+    def key(self, key: Key) -> str:
+        """See Driver."""
+        if self.client is None:
+            self.client = client_ip(self.downstream.origin, self.head, self.environment.trusted)
+        return key.of(self.head, self.client)
+
+    def woken(self) -> None:
+        """See Driver. In a later turn: it is called inside another exchange's ending."""
+        self.environment.wheel.loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        raise NotImplementedError
+
+    # Endings.
+
+    def _answer(self, now: float, reason: Reason, detail: str) -> None:
+        """Answers by ourselves; `detail` is a sentence that the client may read."""
+        decision = self.decision
+        rule = decision.rule or rule_name(self.route.name, reason)
+        decision.rule = rule
+        close = self._closes()
+        self.route.observer.rejected(rule, reason)
+        fallback = self.route.fallback
+        if fallback is not None and fallback.stands_in_for(reason, decision.attempt > 1, decision.status):
+            found = self._fall_back(now, fallback, reason.code, close)
+            if found is not None:
+                self._reply(now, found.reply, close)
+                return
+        reply = local_reply(
+            reason,
+            detail,
+            rule,
+            close=close,
+            without_body=self.head.method == b"HEAD",
+            keep_alive_token=self.head.minor_version == 0,
+            request_id=self.ids.request_id,
+            retry_after=decision.retry_after,
+            status=decision.status,
+            extra=decision.answer_fields(now),
+        )
+        self._reply(now, reply, close)
+
+    def _substitute(self, now: float) -> bool:
+        """Answers by the fallback instead of with the upstream's answer; False when it has nothing to say."""
+        fallback = self.route.fallback
+        if fallback is None:
+            return False
+        close = self._closes()
+        found = self._fall_back(now, fallback, str(self.decision.status), close)
+        if found is None:
+            return False
+        self._discard()
+        self.decision.replaced(now)
+        self._reply(now, found.reply, close)
+        return True
+
+    def _fall_back(self, now: float, fallback: Fallback, cause: str, close: bool) -> FallbackReply | None:
+        if fallback.shadow:
+            self.route.observer.fell_back("shadow", cause)
+            return None
+        ours = self.decision.answer_fields(now) + b"X-Request-Id: " + self.ids.request_id + b"\r\n"
+        if close:
+            ours += b"Connection: close\r\n"
+        elif self.head.minor_version == 0:
+            ours += b"Connection: keep-alive\r\n"
+        found = fallback_reply(fallback, self.head, self.downstream.origin.scheme, now, cause, ours)
+        if found is not None:
+            self.fallback = found.kind
+            self.route.observer.fell_back(found.kind, cause)
+        return found
+
+    def _closes(self) -> bool:
+        return not self.head.keep_alive or self.environment.draining or not self.complete
+
+    def _reply(self, now: float, reply: LocalReply, close: bool) -> None:
+        self.bytes_out += len(reply.body)
+        self._finish(now, reply.status)
+        send_reply(self.downstream, reply, close)
+
+    def _cut(self, now: float, cause: Cause) -> None:
+        self.decision.broken_off(now, cause)
+        self._finish(now, self.decision.status)
+        self.downstream.reset()
+
+    def _release(self, now: float) -> None:
+        """Gives back whatever this exchange holds or waits for on the upstream side."""
+        if self.upstream is not None:
+            self.upstream.cancel()
+            self.upstream = None
+        elif self.state == WAITING:
+            endpoint = self.decision.endpoint
+            if endpoint is not None and endpoint.channel is not None:
+                channel: Channel = endpoint.channel
+                channel.forget(self)
+
+    def _discard(self) -> None:
+        """The answer that has begun is not wanted: its connection is kept where the rest is short."""
+        upstream = self.upstream
+        if upstream is not None:
+            self.upstream = None
+            upstream.discard()
+
+    def _finish(self, now: float, status: int) -> None:
+        self.state = DONE
+        self.environment.wheel.clear(self.timer)
+        self.buffer = None
+        decision = self.decision
+        decision.ended(now)
+        if self.capture is not None:
+            self.capture.abandon()
+            self.capture = None
+        self.route.observer.finished(self.head.method, status, now - self.downstream.started)
+        if self.environment.log.wants(status, decision.reason is not None or bool(self.fallback)):
+            self.environment.log.exchange(exchange_record(self, now, status))
+
+    def _crash(self, error: Exception) -> None:
+        """The last resort. It may itself meet a broken stream, so each step stands alone."""
+        _log.error("an exchange failed inside the proxy", exc_info=error)
+        done = self.state == DONE
+        begun = self.state >= RELAYING
+        decision = self.decision
+        decision.reason = Reason.INTERNAL_ERROR
+        decision.rule = ""
+        decision.status = decision.status if begun else 0
+        try:
+            now = self.environment.wheel.now()
+            self._release(now)
+            decision.abandoned(now)
+            if not done and not begun:
+                self._answer(now, Reason.INTERNAL_ERROR, "an unexpected error; the log has its traceback")
+                return
+            if not done:
+                self._finish(now, decision.status)
+        except Exception as again:  # noqa: BLE001 - as above
+            _log.error("and so did its ending", exc_info=again)
+            self.state = DONE
+        self._let_go_at_last()
+        self.downstream.reset()
+
+    def _let_go_at_last(self) -> None:
+        try:
+            self.decision.ended(self.environment.wheel.now())
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.error("a permit could not be given back", exc_info=error)

@@ -1,0 +1,81 @@
+"""What a route's fallback answers, as bytes; and what its store of last good answers is shown of heads.
+
+Owns the way between the wire's heads and the store's questions and answers. Whether to fall back the decision says;
+what may be kept and served the store does.
+"""
+
+from __future__ import annotations
+
+from sidecar.policies.cacheability import Answer, Question
+from sidecar.policies.fallback import Fallback
+from sidecar.policies.stale_store import Capture, StaleStore
+from sidecar.proxy.local_reply import LocalReply, quoted
+from sidecar.wire.caching import age_seconds, cache_directives, ends_itself, parse_http_date, replayable, vary_names
+from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
+from sidecar.wire.writer import status_line
+
+STATIC = "static"
+STALE = "stale"
+
+_BODILESS = (204, 205, 304)
+
+
+class FallbackReply:
+    """A LocalReply and which kind of fallback it is."""
+
+    __slots__ = ("kind", "reply")
+
+    def __init__(self, kind: str, reply: LocalReply) -> None:
+        self.kind = kind
+        self.reply = reply
+
+
+def fallback_reply(
+    fallback: Fallback, head: RequestHead, scheme: bytes, now: float, cause: str, ours: bytes
+) -> FallbackReply | None:
+    """The answer instead of `cause` (a reason's word, or the upstream's status); None when there is nothing to say.
+
+    `ours` are the lines that every own answer ends with: identifiers and Connection among them.
+    """
+    without_body = head.method == b"HEAD"
+    if fallback.stale is None:
+        block = fallback.fields + _proxy_status(STATIC, cause) + ours + b"\r\n"
+        body = b"" if without_body or fallback.status in _BODILESS else fallback.body
+        return FallbackReply(STATIC, LocalReply(fallback.status, status_line(fallback.status) + block, body))
+    kept = fallback.stale.find(question(head, scheme), now)
+    if kept is None:
+        return None
+    lines = b"Age: %d\r\nContent-Length: %d\r\n" % (int(kept.age(now)), len(kept.body))
+    block = kept.fields + lines + _proxy_status(STALE, cause) + ours + b"\r\n"
+    return FallbackReply(STALE, LocalReply(kept.status, status_line(kept.status) + block, kept.body))
+
+
+def capture(
+    store: StaleStore, head: RequestHead, answer: ResponseHead, scheme: bytes, sent_at: float, now: float, wall: float
+) -> Capture | None:
+    """Begins to remember an answer that is relayed, where it may be kept. To be ended by `commit` or `abandon`."""
+    return store.begin(question(head, scheme), _answer(answer, wall), sent_at, now, wall)
+
+
+def question(head: RequestHead, scheme: bytes) -> Question:
+    """A request as the store sees it."""
+    directives = cache_directives(head.header(b"cache-control"), head.header(b"pragma"))
+    return Question(head, scheme, head.origin_target, directives, head.framing == NO_BODY)
+
+
+def _answer(head: ResponseHead, wall: float) -> Answer:
+    directives = cache_directives(head.header(b"cache-control"), head.header(b"pragma"))
+    answer = Answer(head.status, replayable(head.fields, wall), directives)
+    answer.vary = vary_names(head.header(b"vary"))
+    answer.sets_cookie = head.header(b"set-cookie") is not None
+    answer.ends_itself = ends_itself(head.framing, head.header(b"content-type"))
+    answer.length = head.content_length
+    answer.age = age_seconds(head.header(b"age"))
+    answer.date = parse_http_date(head.header(b"date"), wall)
+    answer.expires = parse_http_date(head.header(b"expires"), wall)
+    return answer
+
+
+def _proxy_status(kind: str, cause: str) -> bytes:
+    # RFC 9209 section 2: without `error` it says that the intermediary made the response, and why.
+    return f"Proxy-Status: sidecar; details={quoted(f'fallback={kind}; {cause}')}\r\n".encode("latin-1")
