@@ -68,7 +68,7 @@ class Decision:
     # fmt: off
     __slots__ = (
         "attempt", "attempt_deadline", "attempt_started", "branch", "deadline", "driver", "endpoint", "fresh",
-        "head_at", "held", "held_by_attempt", "kept", "method", "pending", "place", "reason", "retried_stale", 
+        "head_at", "held", "held_by_attempt", "kept", "method", "pending", "place", "reason", "retried_stale",
         "retry_after", "route", "rule", "sent", "shortened", "started", "status", "total_deadline", "vouched",
         "wait_until", "waiting",
     )

@@ -1,4 +1,4 @@
-"""What the rules change in heads on their way, compiled for the wire: one object for each route that has such a rule."""
+"""What the rules change in heads on their way, compiled for the wire: one object for each route with such a rule."""
 
 from __future__ import annotations
 
