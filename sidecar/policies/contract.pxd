@@ -1,0 +1,15 @@
+cdef class Admission:
+    cdef public bint announces
+    cdef public str name
+    cdef public object reason
+    cdef public double retry_after
+    cdef public str rule
+    cdef public bint shadow
+    cdef public int status
+    cdef public double wait_until
+    cpdef long long try_acquire(self, double now, object applicant) except? -9
+    cpdef long long resume(self, double now, object applicant) except? -9
+    cpdef withdraw(self, double now, object applicant)
+    cpdef settle(self, double now, long long permit, object outcome, double seconds)
+    cpdef bint available(self, double now) except -1
+    cpdef bytes answer_fields(self, double now, object applicant)

@@ -1,0 +1,20 @@
+cimport cython
+
+from sidecar.policies.contract cimport Admission
+
+cdef int _ADMITTED
+cdef int _REFUSED
+cdef int _WAIT
+
+cdef class Fault(Admission):
+    cdef double _abort_ratio
+    cdef public long long _aborted_total
+    cdef double _delay
+    cdef double _delay_ratio
+    cdef public long long _delayed_total
+    cdef public object _rng
+    @cython.locals(until=double)
+    cpdef long long try_acquire(self, double now, object applicant) except? -9
+    cpdef long long resume(self, double now, object applicant) except? -9
+    cdef long long _abort(self) except? -9
+    cpdef withdraw(self, double now, object applicant)
