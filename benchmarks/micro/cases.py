@@ -7,7 +7,7 @@ stands around what is measured. To add a case, write its `prepare` in a file of 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.micro import rate_limit
+from benchmarks.micro import admissions, rate_limit
 
 Calls = Callable[[int], None]
 
@@ -31,4 +31,10 @@ CASES: tuple[Case, ...] = (
     Case("rate_limits, three limits", _RATE_LIMIT, rate_limit.three_limits),
     Case("rate_limits, fields of one bucket", _RATE_LIMIT, rate_limit.fields_of_one_bucket),
     Case("rate_limits, fields of a known key", _RATE_LIMIT, rate_limit.fields_of_a_known_key),
+    Case("concurrency, taken and settled", "sidecar.policies.bulkhead", admissions.bulkhead),
+    Case("circuit_breaker, closed, settled", "sidecar.policies.circuit_breaker", admissions.breaker),
+    Case("retry, deposit", "sidecar.policies.retry", admissions.deposit),
+    Case("retry, a status not repeated", "sidecar.policies.retry", admissions.repeats_status),
+    Case("ejection, a success settled", "sidecar.policies.ejection", admissions.ejection),
+    Case("all admissions of one request", _RATE_LIMIT, admissions.one_request),
 )

@@ -11,7 +11,7 @@ from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 _KEYS = 100_000
 
 
-class _ClientIp:
+class ClientIp:
     """Stands where a compiled key does; its cost is no part of what is measured."""
 
     text = "client_ip"
@@ -20,7 +20,7 @@ class _ClientIp:
         return client_ip
 
 
-class _Client:
+class Client:
     """An applicant whose key is an attribute."""
 
     __slots__ = ("deadline", "value")
@@ -41,10 +41,10 @@ def _limits(*keyed: bool, rate: float = 1e9) -> RateLimits:
         RateLimitSpec(name=f"limit-{number}", rate=rate, burst=20.0, key=("client_ip",) if key else ())
         for number, key in enumerate(keyed)
     ]
-    return RateLimits("route", [(spec, _ClientIp() if spec.key else None) for spec in specs], RouteObserver())
+    return RateLimits("route", [(spec, ClientIp() if spec.key else None) for spec in specs], RouteObserver())
 
 
-def _asked(limits: RateLimits, clients: list[_Client], verdict: int) -> Callable[[int], None]:
+def _asked(limits: RateLimits, clients: list[Client], verdict: int) -> Callable[[int], None]:
     now = 1000.0
     place = 0
 
@@ -61,28 +61,28 @@ def _asked(limits: RateLimits, clients: list[_Client], verdict: int) -> Callable
 
 def one_bucket() -> Callable[[int], None]:
     """A limit without a key admits."""
-    return _asked(_limits(False), [_Client("")], ADMITTED)
+    return _asked(_limits(False), [Client("")], ADMITTED)
 
 
 def known_key() -> Callable[[int], None]:
     """A limit per client admits one that it knows, among a thousand."""
     # Slow enough to refill that nobody is forgotten in between, wide enough that nobody is refused.
     spec = RateLimitSpec(name="limit", rate=1.0, burst=1e12, key=("client_ip",))
-    limits = RateLimits("route", [(spec, _ClientIp())], RouteObserver())
-    return _asked(limits, [_Client(f"10.0.{n // 256}.{n % 256}") for n in range(1000)], ADMITTED)
+    limits = RateLimits("route", [(spec, ClientIp())], RouteObserver())
+    return _asked(limits, [Client(f"10.0.{n // 256}.{n % 256}") for n in range(1000)], ADMITTED)
 
 
 def new_key() -> Callable[[int], None]:
     """A limit per client admits one that it does not know, and its table is full of spent buckets."""
     spec = RateLimitSpec(name="limit", rate=1e-6, burst=1.0, key=("client_ip",), max_keys=_KEYS // 2)
-    limits = RateLimits("route", [(spec, _ClientIp())], RouteObserver())
-    return _asked(limits, [_Client(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(_KEYS)], ADMITTED)
+    limits = RateLimits("route", [(spec, ClientIp())], RouteObserver())
+    return _asked(limits, [Client(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(_KEYS)], ADMITTED)
 
 
 def refused() -> Callable[[int], None]:
     """A limit per client refuses."""
     limits = _limits(True, rate=1e-6)
-    client = _Client("10.0.0.1")
+    client = Client("10.0.0.1")
     while limits.try_acquire(999.0, client) == ADMITTED:
         pass
     return _asked(limits, [client], REFUSED)
@@ -90,7 +90,7 @@ def refused() -> Callable[[int], None]:
 
 def three_limits() -> Callable[[int], None]:
     """One limit for all and two per client admit."""
-    return _asked(_limits(False, True, True), [_Client("10.0.0.1")], ADMITTED)
+    return _asked(_limits(False, True, True), [Client("10.0.0.1")], ADMITTED)
 
 
 def fields_of_one_bucket() -> Callable[[int], None]:
@@ -104,7 +104,7 @@ def fields_of_a_known_key() -> Callable[[int], None]:
 
 
 def _told(limits: RateLimits) -> Callable[[int], None]:
-    client = _Client("10.0.0.1")
+    client = Client("10.0.0.1")
     limits.try_acquire(1000.0, client)
 
     def calls(count: int) -> None:
