@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import log
+from math import inf, log
 from random import Random
 from typing import Annotated, ClassVar, Literal, Protocol, TypeVar
 
@@ -65,14 +65,17 @@ class Candidate(Protocol):
 C = TypeVar("C", bound=Candidate)
 
 
-class Strategy(Protocol):
+class Strategy:
     """Picks one of the candidates."""
+
+    __slots__ = ()
 
     def pick(self, candidates: Sequence[C], key: str | None, rng: Random) -> C | None:
         """One of the candidates, or None when there is none."""
+        raise NotImplementedError
 
 
-class RoundRobin:
+class RoundRobin(Strategy):
     """Each in turn, smoothly by share: 3 and 1 gives a a b a, never a a a b (nginx's smooth weighting)."""
 
     __slots__ = ("_credits",)
@@ -102,7 +105,7 @@ class RoundRobin:
         return best
 
 
-class RandomChoice:
+class RandomChoice(Strategy):
     """Any, as likely as its share."""
 
     __slots__ = ()
@@ -114,7 +117,7 @@ class RandomChoice:
         return candidates[_draw(candidates, rng)]
 
 
-class LeastRequests:
+class LeastRequests(Strategy):
     """The better of two: nearly as even as asking all (Mitzenmacher, "The power of two choices"), and no stampede."""
 
     __slots__ = ()
@@ -125,8 +128,9 @@ class LeastRequests:
         if count < 2:
             return candidates[0] if candidates else None
         # Which two must not depend on weight: with two endpoints both are always compared.
-        first = int(rng.random() * count)
-        second = int(rng.random() * (count - 1))
+        chance, next_chance = rng.random(), rng.random()
+        first = int(chance * count)
+        second = int(next_chance * (count - 1))
         one, other = candidates[first], candidates[second + (second >= first)]
         share, rival_share = one.share, other.share
         if share != rival_share and (share < one.weight * FULL or rival_share < other.weight * FULL):
@@ -136,7 +140,7 @@ class LeastRequests:
         return other if rival < load else one
 
 
-class Hash:
+class Hash(Strategy):
     """The same endpoint for the same key, for as long as it is there (weighted rendezvous hashing).
 
     When an endpoint goes, only its own keys move; when it comes back they return.
@@ -151,7 +155,13 @@ class Hash:
         if key is None:
             return candidates[_draw(candidates, rng)]
         seed = key.encode("utf-8", "surrogateescape")
-        return max(candidates, key=lambda candidate: (_score(seed, candidate), candidate.name))
+        best = candidates[0]
+        best_score = _score(seed, best)
+        for candidate in candidates[1:]:
+            score = _score(seed, candidate)
+            if score > best_score or (score == best_score and candidate.name > best.name):
+                best, best_score = candidate, score
+        return best
 
 
 def _score(seed: bytes, candidate: Candidate) -> float:
@@ -160,7 +170,7 @@ def _score(seed: bytes, candidate: Candidate) -> float:
     name = candidate.name.encode("utf-8", "surrogateescape")
     digest = blake2b(b"%d:%b%b" % (len(name), name, seed), digest_size=8).digest()
     fraction = (int.from_bytes(digest, "big") + 0.5) / 2.0**64
-    return float("inf") if fraction >= 1.0 else -candidate.share / log(fraction)
+    return inf if fraction >= 1.0 else -candidate.share / log(fraction)
 
 
 def _warming(one: C, other: C, rng: Random) -> C:
