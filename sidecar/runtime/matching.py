@@ -22,42 +22,46 @@ _KINDS = {"prefix": PREFIX, "exact": EXACT, "template": TEMPLATE}
 
 
 class Matcher:
-    """The conditions of one route. `always` is true when there are none; `variables` are the path's, with positions."""
+    """The conditions of one route. `always` is true when there are none; `variables` are the path's, with positions.
+
+    The other fields are the conditions as the index of `routing.py` sorts them: `host_below` with its leading dot,
+    `segments` those of a template, None for a variable.
+    """
 
     __slots__ = (
         "_below",
-        "_headers",
-        "_host",
-        "_host_below",
-        "_kind",
-        "_methods",
-        "_path",
-        "_segments",
         "always",
+        "headers",
+        "host",
+        "host_below",
+        "kind",
+        "methods",
         "needs_host",
         "needs_path",
+        "path",
         "rule",
+        "segments",
         "variables",
     )
 
     def __init__(self, rule: MatchRule) -> None:
         self.rule = rule
         host = (rule.host or "").encode("ascii")
-        self._host_below = host[1:] if host.startswith(b"*.") else b""
-        self._host = b"" if self._host_below else host
+        self.host_below = host[1:] if host.startswith(b"*.") else b""
+        self.host = b"" if self.host_below else host
         path = matching_path(rule.path.text.encode("ascii"))
-        self._kind = _KINDS[rule.path.kind]
-        if self._kind == PREFIX and path == b"/":
-            self._kind = ANY_PATH
+        self.kind = _KINDS[rule.path.kind]
+        if self.kind == PREFIX and path == b"/":
+            self.kind = ANY_PATH
         # As in the rules, a slash at the end of a prefix changes nothing, not even one that normalising has left over.
-        self._path = path.removesuffix(b"/") if self._kind == PREFIX else path
-        self._below = self._path + b"/"
-        self._segments, self.variables = _template(rule)
-        self._methods = frozenset([method.encode("ascii") for method in rule.methods])
-        self._headers = tuple([(name.encode("ascii"), value.encode("latin-1")) for name, value in rule.headers.items()])
+        self.path = path.removesuffix(b"/") if self.kind == PREFIX else path
+        self._below = self.path + b"/"
+        self.segments, self.variables = _template(rule)
+        self.methods = frozenset([method.encode("ascii") for method in rule.methods])
+        self.headers = tuple([(name.encode("ascii"), value.encode("latin-1")) for name, value in rule.headers.items()])
         self.needs_host = bool(host)
-        self.needs_path = self._kind != ANY_PATH
-        self.always = not (self.needs_host or self.needs_path or self._methods or self._headers)
+        self.needs_path = self.kind != ANY_PATH
+        self.always = not (self.needs_host or self.needs_path or self.methods or self.headers)
 
     def matches(self, head: RequestFacts, path: bytes, host: bytes) -> bool:
         """Whether the request is this route's; `path` and `host` in their matching forms, where this asks for them."""
@@ -65,11 +69,11 @@ class Matcher:
             return True
         if self.needs_path and not self._path_fits(path):
             return False
-        if self._methods and head.method not in self._methods:
+        if self.methods and head.method not in self.methods:
             return False
         if self.needs_host and not self._host_fits(host):
             return False
-        for name, value in self._headers:  # noqa: SIM110 - a generator costs more than the loop
+        for name, value in self.headers:  # noqa: SIM110 - a generator costs more than the loop
             if head.header(name) != value:
                 return False
         return True
@@ -79,11 +83,11 @@ class Matcher:
         rule = self.rule
         if self.needs_path and not self._path_fits(path):
             return f"path {_shown(path)} is not {rule.path}"
-        if self._methods and head.method not in self._methods:
+        if self.methods and head.method not in self.methods:
             return f"method {_shown(head.method)} is not {' or '.join(rule.methods)}"
         if self.needs_host and not self._host_fits(host):
             return f"host {_shown(host) or '(none)'} is not {rule.host}"
-        for name, value in self._headers:
+        for name, value in self.headers:
             found = head.header(name)
             if found != value:
                 given = "absent" if found is None else f"`{_shown(found)}`"
@@ -91,23 +95,23 @@ class Matcher:
         return None
 
     def _path_fits(self, path: bytes) -> bool:
-        kind = self._kind
+        kind = self.kind
         if kind == PREFIX:
-            return path.startswith(self._below) or path == self._path
+            return path.startswith(self._below) or path == self.path
         if kind == EXACT:
-            return path == self._path
+            return path == self.path
         found = segments(path)
-        if len(found) != len(self._segments) or not path.startswith(b"/"):
+        if len(found) != len(self.segments) or not path.startswith(b"/"):
             return False
-        for wanted, segment in zip(self._segments, found, strict=True):
+        for wanted, segment in zip(self.segments, found, strict=True):
             if wanted is not None and wanted != segment:
                 return False
         return True
 
     def _host_fits(self, host: bytes) -> bool:
-        if self._host_below:
-            return host.endswith(self._host_below) and len(host) > len(self._host_below)
-        return host == self._host
+        if self.host_below:
+            return host.endswith(self.host_below) and len(host) > len(self.host_below)
+        return host == self.host
 
 
 def matching_host(authority: bytes) -> bytes:

@@ -19,7 +19,8 @@ from sidecar.rules.schema import (
     UpstreamRule,
 )
 from sidecar.runtime.matching import Matcher
-from sidecar.runtime.upstream import Endpoint, Route, Upstream
+from sidecar.runtime.route import Branch, Route
+from sidecar.runtime.upstream import Endpoint, Upstream
 
 
 class Request:
@@ -59,7 +60,7 @@ def match_rule(
 def route(name: str, rule: MatchRule) -> Route:
     """A route that leads nowhere in particular."""
     upstream = Upstream("app", (), RoundRobin(), random.Random(1), UpstreamObserver())
-    return Route(name, upstream, Matcher(rule), RouteObserver())
+    return Route(name, (Branch(upstream),), Matcher(rule), RouteObserver())
 
 
 def endpoint(port: int, weight: int = 1) -> Endpoint:
