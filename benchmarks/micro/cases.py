@@ -7,7 +7,7 @@ stands around what is measured. To add a case, write its `prepare` in a file of 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.micro import admissions, rate_limit
+from benchmarks.micro import admissions, rate_limit, routing
 
 Calls = Callable[[int], None]
 
@@ -22,6 +22,8 @@ class Case:
 
 
 _RATE_LIMIT = "sidecar.policies.rate_limit"
+_ROUTING = "sidecar.runtime.routing"
+_TABLES = (1, 10, 100, 10_000)
 
 CASES: tuple[Case, ...] = (
     Case("rate_limits, one bucket", _RATE_LIMIT, rate_limit.one_bucket),
@@ -37,4 +39,10 @@ CASES: tuple[Case, ...] = (
     Case("retry, a status not repeated", "sidecar.policies.retry", admissions.repeats_status),
     Case("ejection, a success settled", "sidecar.policies.ejection", admissions.ejection),
     Case("all admissions of one request", _RATE_LIMIT, admissions.one_request),
+    Case("route, without a condition", _ROUTING, routing.anything),
+    *[Case(f"route, first of {count}", _ROUTING, routing.first(count)) for count in _TABLES],
+    *[Case(f"route, last of {count}", _ROUTING, routing.last(count)) for count in _TABLES],
+    *[Case(f"route, none of {count}", _ROUTING, routing.none(count)) for count in _TABLES],
+    Case("route, of 10000 on 1000 hosts", _ROUTING, routing.mixed),
+    Case("route, of 10000 by one header", _ROUTING, routing.tenants),
 )

@@ -140,7 +140,7 @@ def _template(rule: MatchRule) -> tuple[tuple[bytes | None, ...], dict[str, int]
     variables: dict[str, int] = {}
     for index, segment in enumerate(segments(matching_path(rule.path.text.encode("ascii")))):
         if segment.startswith(b"{") and segment.endswith(b"}"):
-            variables[segment[1:-1].decode("ascii")] = index
+            variables[segment[1 : len(segment) - 1].decode("ascii")] = index
             wanted.append(None)
         else:
             wanted.append(segment)

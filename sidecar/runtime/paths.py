@@ -39,7 +39,8 @@ def _normalised(path: bytes) -> bytes:
     for piece in decoded[1:].split(b"/"):
         last = piece.partition(b";")[0]
         if last == b"..":
-            del kept[-1:]
+            if kept:
+                kept.pop()
         elif last not in (b"", b"."):
             kept.append(last)
     ends_in_slash = last in (b"", b".", b"..") and bool(kept)

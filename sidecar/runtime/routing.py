@@ -264,7 +264,7 @@ class Index:
             return None
         # One more than rules have, to tell a path that ends from one that goes on; what follows stays in one piece, or
         # a path of nothing but slashes and letters would cost its every segment.
-        inner = path[1:-1] if path.endswith(b"/") else path[1:]
+        inner = path[1 : len(path) - 1] if path.endswith(b"/") else path[1:]
         return inner.split(b"/", self._deepest) if inner else []
 
 
