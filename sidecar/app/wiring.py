@@ -17,6 +17,7 @@ from functools import partial
 from typing import Self
 
 from sidecar.admin.server import AdminServer
+from sidecar.app.breaker_books import BreakerBooks
 from sidecar.app.channels import Channels, Ground
 from sidecar.app.drain import Drain
 from sidecar.app.front import Front
@@ -51,7 +52,8 @@ class Proxy:
     """One proxy in this process, on the running loop.
 
     `write` takes an access log line and says whether it is written. `file` is where the rules came from. `rng` decides
-    where a choice is random; seeded, it decides the same each time.
+    where a choice is random; seeded, it decides the same each time. `breaker_books` is where a program that runs a
+    proxy listens to its circuit breakers.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Proxy:
         self.log = logging.getLogger("sidecar")
         self.loaded = loaded
         self.stats = Stats()
+        self.breaker_books = BreakerBooks(self.stats, self.log)
         self.lifecycle = Lifecycle()
         self.access_log = AccessLog("errors" if rules.log.access == "sampled" else rules.log.access, self.stats, write)
         self._tasks = Tasks(loop)
@@ -76,7 +79,7 @@ class Proxy:
             self._wheel, IdSource(os.urandom), self.access_log, trusted_networks(rules.listeners)
         )
         dice = rng or random.Random()  # noqa: S311 - spreads load, hides nothing
-        runtime = prepare(rules, loaded.digest, None, self.stats, dice)
+        runtime = prepare(rules, loaded.digest, None, self.breaker_books, dice)
         attach_edits(runtime)
         self.current = Current(runtime)
         self.environment.stores = runtime.stores()

@@ -32,7 +32,8 @@ class Entry:
     """One policy of one scope.
 
     `by_default`: on with its Spec's defaults where the rules say nothing, once enforced. `machine`: what admits by this
-    rule, asked at `stage`; None for a policy of another kind, which the runtime binds by name.
+    rule, asked at `stage`; None for a policy of another kind, which the runtime binds by name. `counts_in_shadow`: a
+    policy of another kind that decides as ever in shadow mode and is only counted; an admission always does.
     """
 
     key: str
@@ -43,11 +44,17 @@ class Entry:
     by_default: bool = False
     machine: type[Admission] | None = None
     stage: Stage = "request"
+    counts_in_shadow: bool = False
 
     @property
     def given(self) -> bool:
         """Whether it is on without being written."""
         return self.enforced and self.by_default
+
+    @property
+    def shadows(self) -> bool:
+        """Whether `mode: shadow` means more than off."""
+        return self.machine is not None or self.counts_in_shadow
 
 
 CATALOGUE: tuple[Entry, ...] = (
@@ -58,10 +65,10 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("circuit_breaker", "route", CircuitBreakerSpec, enforced=True, machine=CircuitBreaker, stage="attempt"),
     Entry("rewrite", "route", RewriteSpec, enforced=True),
     Entry("request_headers", "route", HeaderEditsSpec, enforced=True),
-    Entry("retry", "route", RetrySpec, enforced=True, by_default=True),
+    Entry("retry", "route", RetrySpec, enforced=True, by_default=True, counts_in_shadow=True),
     Entry("hold", "upstream", HoldSpec),
     Entry("health_check", "upstream", HealthCheckSpec),
-    Entry("ejection", "upstream", EjectionSpec, enforced=True),
+    Entry("ejection", "upstream", EjectionSpec, enforced=True, counts_in_shadow=True),
     Entry("slow_start", "upstream", SlowStart, enforced=True),
     Entry("balance", "upstream", SelectionSpec, enforced=True, by_default=True),
     Entry(
@@ -75,7 +82,7 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry("pool", "upstream", PoolSpec, enforced=True, by_default=True),
     Entry("response_headers", "route", HeaderEditsSpec, enforced=True),
-    Entry("fallback", "route", FallbackSpec, enforced=True),
+    Entry("fallback", "route", FallbackSpec, enforced=True, counts_in_shadow=True),
 )
 
 

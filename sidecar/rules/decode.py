@@ -150,7 +150,7 @@ class Decoder:
         if not key.acted_on(value) and not _asks_nothing(key, value):
             said = f"`{key.name}: {value}`" if key.only else f"`{key.name}`"
             self.problems.append(entry.origin.not_in_force(said, key.harm))
-        elif key.policy and key.in_force and getattr(value, "mode", "enforce") == "shadow":
+        elif key.policy and key.in_force and not key.shadows and getattr(value, "mode", "enforce") == "shadow":
             inner = entry.value.entries.get("mode") if isinstance(entry.value, Table) else None
             where = inner.value.origin if inner else entry.origin
             self.problems.append(where.not_in_force(f"`mode: shadow` of `{key.name}`"))

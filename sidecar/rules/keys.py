@@ -51,6 +51,7 @@ class Key:
     """One key of a record. `default` is what holds without it; `required` when nothing does.
 
     What is not `in_force`, wholly or `only` in some values, has a `harm` where running without it would do harm.
+    `shadows`: of a policy, whether its `mode: shadow` counts what it would have done.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Key:
     nullable: bool = False
     off: bool = False
     policy: bool = False
+    shadows: bool = False
     in_force: bool = True
     only: tuple[object, ...] = ()
     harm: str = ""
@@ -130,6 +132,7 @@ def _policy_keys(scope: Policies) -> list[Key]:
                 default=entry.spec() if entry.given and scope.given else None,
                 nullable=True,
                 policy=True,
+                shadows=entry.shadows,
                 in_force=entry.enforced,
             )
         )

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sidecar.policies.units import Kind
 from sidecar.rules.json_schema import default_of
 from sidecar.rules.keys import Key, Keyed, Many, Record, Shape, keys_of
@@ -31,17 +33,43 @@ list are called by their name or their number: `--set routes.login.timeout.reque
 `SIDECAR_UPSTREAM` (endpoints, separated by commas), `SIDECAR_ADMIN`, `SIDECAR_LOG_LEVEL`.
 
 **Without a file** one upstream URL is enough: an upstream `app`, a route `everything`, a listener on `:8080`, the
-admin on `127.0.0.1:9901`, and every default below.
+admin on `127.0.0.1:9901`, and every default below: among them timeouts, retries and the upstream's circuit breaker.
 
 **Policies.** Those of `routes` may also stand in `defaults`; a route's own mapping is merged over them key by key,
 and `null` switches one off. A policy that is on by default says so. Every policy takes `mode: enforce` or
-`mode: shadow`. What is *not in force* is read and checked, and `sidecar check` warns about it; a setting is
-never silently ignored. Where running without it would be worse than not running, as with TLS, `sidecar run` refuses
-to start.
+`mode: shadow`, in which it decides as ever, and only counts what it would have done; where the table says *not
+`shadow`* there is nothing to count, and shadow is off. What is *not in force* is read and checked, and `sidecar check`
+warns about it; a setting is never silently ignored. Where running without it would be worse than not running, as with
+TLS, `sidecar run` refuses to start. What each does, its formula and its pitfalls:
+[timeout](policies/timeout.md),
+[rate_limits](policies/rate_limits.md),
+[concurrency](policies/concurrency.md),
+[circuit_breaker](policies/circuit_breaker.md),
+[retry](policies/retry.md),
+[fallback](policies/fallback.md),
+[ejection](policies/ejection.md),
+[slow_start](policies/slow_start.md),
+[split](policies/split.md),
+[rewrite](policies/rewrite.md),
+[request_headers and response_headers](policies/headers.md),
+[fault](policies/fault.md).
 
 **Examples**, each complete and commented:
 [minimal.yaml](../config/examples/minimal.yaml),
 [timeouts.yaml](../config/examples/timeouts.yaml),
+[deadline.yaml](../config/examples/deadline.yaml),
+[retries.yaml](../config/examples/retries.yaml),
+[rate-limits.yaml](../config/examples/rate-limits.yaml),
+[concurrency.yaml](../config/examples/concurrency.yaml),
+[circuit-breaker.yaml](../config/examples/circuit-breaker.yaml),
+[ejection.yaml](../config/examples/ejection.yaml),
+[slow-start.yaml](../config/examples/slow-start.yaml),
+[fallback-static.yaml](../config/examples/fallback-static.yaml),
+[fallback-stale.yaml](../config/examples/fallback-stale.yaml),
+[canary-split.yaml](../config/examples/canary-split.yaml),
+[rewrite.yaml](../config/examples/rewrite.yaml),
+[header-edits.yaml](../config/examples/header-edits.yaml),
+[fault.yaml](../config/examples/fault.yaml),
 [websockets-and-sse.yaml](../config/examples/websockets-and-sse.yaml),
 [two-endpoints-balanced.yaml](../config/examples/two-endpoints-balanced.yaml),
 [hash-by-header.yaml](../config/examples/hash-by-header.yaml),
@@ -60,7 +88,7 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def _sections(record: Record, path: str, seen: set[type], in_force: bool = True) -> list[str]:
+def _sections(record: Record, path: str, seen: set[type], in_force: bool = True, shadows: bool = True) -> list[str]:
     if record.type in seen:
         return []
     seen.add(record.type)
@@ -70,12 +98,13 @@ def _sections(record: Record, path: str, seen: set[type], in_force: bool = True)
         parts += [f"May be written as its `{record.short}` alone.", ""]
     parts += ["| key | meaning | written as | default | in force |", "|---|---|---|---|---|"]
     keys = keys_of(record.type)
-    parts += [_row(key, in_force) for key in keys]
+    parts += [_row(key if shadows or key.name != "mode" else _without_shadow(key), in_force) for key in keys]
     parts.append("")
     for key in keys:
         inner, suffix = _record_in(key.shape)
         if inner is not None and key.name != "defaults":
-            parts += _sections(inner, f"{path}.{key.name}{suffix}".lstrip("."), seen, in_force and key.in_force)
+            below = f"{path}.{key.name}{suffix}".lstrip(".")
+            parts += _sections(inner, below, seen, in_force and key.in_force, key.shadows or not key.policy)
     return parts
 
 
@@ -87,6 +116,10 @@ def _record_in(shape: Shape) -> tuple[Record | None, str]:
     if isinstance(shape, Keyed) and isinstance(shape.item, Record):
         return shape.item, ".NAME"
     return None, ""
+
+
+def _without_shadow(mode: Key) -> Key:
+    return replace(mode, in_force=False, only=("shadow",))
 
 
 def _row(key: Key, in_force: bool) -> str:
@@ -122,7 +155,8 @@ def _force(key: Key, in_force: bool) -> str:
     if key.in_force and in_force:
         return "yes"
     refused = "; `run` refuses" if key.harm else ""
-    told = f"yes, but not `{', '.join(map(str, key.only))}`" if key.only else "**not in this version**"
+    partly = key.only and in_force
+    told = f"yes, but not `{', '.join(map(str, key.only))}`" if partly else "**not in this version**"
     return told + refused
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 
 from sidecar.model.address import Address, Url
-from sidecar.model.observer import RouteObserver, UpstreamObserver
+from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.policies.selection import RoundRobin
 from sidecar.rules.forms import PathPattern, parse_host
 from sidecar.rules.schema import (
@@ -59,8 +59,12 @@ def match_rule(
 
 def route(name: str, rule: MatchRule) -> Route:
     """A route that leads nowhere in particular."""
-    upstream = Upstream("app", (), RoundRobin(), random.Random(1), UpstreamObserver())
-    return Route(name, (Branch(upstream),), Matcher(rule), RouteObserver())
+    return Route(name, (branch("app"),), Matcher(rule), RouteObserver())
+
+
+def branch(name: str) -> Branch:
+    """A branch to an upstream without endpoints."""
+    return Branch(Upstream(name, (), RoundRobin(), random.Random(1), UpstreamObserver()))
 
 
 def endpoint(port: int, weight: int = 1) -> Endpoint:
@@ -89,10 +93,21 @@ def route_rule(name: str, upstream: str = "app", match: MatchRule | None = None,
     return RouteRule(name=name, match=match or MatchRule(), upstream=upstream, policies=policies)
 
 
+class Transitions(BreakerObserver):
+    """Remembers what a breaker went through."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def transition(self, before: str, after: str, why: str) -> None:
+        self.told.append((before, after))
+
+
 class Observers:
     """Gives one observer for a name, and remembers which."""
 
     def __init__(self) -> None:
+        self.breakers: dict[str, Transitions] = {}
         self.routes: dict[str, RouteObserver] = {}
         self.upstreams: dict[str, UpstreamObserver] = {}
 
@@ -101,3 +116,6 @@ class Observers:
 
     def upstream(self, name: str) -> UpstreamObserver:
         return self.upstreams.setdefault(name, UpstreamObserver())
+
+    def breaker(self, label: str) -> Transitions:
+        return self.breakers.setdefault(label, Transitions())

@@ -8,14 +8,21 @@ import random
 import pytest
 
 from sidecar.model.address import Address
+from sidecar.model.outcome import Outcome
+from sidecar.policies.circuit_breaker import CircuitBreakerSpec
+from sidecar.policies.contract import REFUSED
+from sidecar.policies.health_gate import EjectionSpec, SlowStart
 from sidecar.policies.selection import Hash, LeastRequests, RoundRobin, SelectionSpec
+from sidecar.policies.slow_start import NEWCOMER, STEADY
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.rules.schema import MatchRule, RouteRule, RuleSet, SplitRule
 from sidecar.runtime.build import prepare
 from sidecar.runtime.generation import Current, Runtime
+from tests.doubles.limited_applicant import LimitedApplicant
 from tests.runtime.requests import Observers, Request, match_rule, route_rule, rule_set, upstream_rule
 
 ONE, TWO = "http://127.0.0.1:1", "http://127.0.0.1:2"
+ASKER = LimitedApplicant()
 
 
 def build(rules: RuleSet, previous: Runtime | None = None, observers: Observers | None = None) -> Runtime:
@@ -34,20 +41,27 @@ def test_every_route_is_bound_to_its_upstream_and_its_observer() -> None:
     assert [one.name for one in runtime.routes] == ["a", "b"]
     assert [one.rule_index for one in runtime.routes] == [0, 1]
     first = runtime.routes[0]
-    assert first.upstream is runtime.upstreams["other"]
+    assert first.branch.upstream is runtime.upstreams["other"]
     assert first.observer is observers.routes["a"]
-    assert first.upstream.observer is observers.upstreams["other"]
+    assert first.branch.upstream.observer is observers.upstreams["other"]
     assert runtime.router.match(Request(b"/a/x")) is first
 
 
 def test_timeouts_come_from_the_rules_and_are_endless_where_switched_off() -> None:
-    spec = TimeoutSpec(request=3.0, attempt=None, idle=7.0)
+    spec = TimeoutSpec(request=3.0, attempt=1.0, idle=7.0, total=9.0)
     shadow = TimeoutSpec(request=3.0, mode="shadow")
     rules = rule_set(
         (upstream_rule(ONE),), route_rule("a", timeout=spec), route_rule("b"), route_rule("c", timeout=shadow)
     )
-    timeouts = [(one.request_timeout, one.attempt_timeout, one.idle_timeout) for one in build(rules).routes]
-    assert timeouts == [(3.0, math.inf, 7.0), (math.inf,) * 3, (math.inf,) * 3]
+    timeouts = [
+        (one.request_timeout, one.attempt_timeout, one.idle_timeout, one.total_timeout) for one in build(rules).routes
+    ]
+    assert timeouts == [(3.0, 1.0, 7.0, 9.0), (math.inf,) * 4, (math.inf,) * 4]
+
+
+def test_an_attempt_has_no_longer_than_its_request() -> None:
+    rules = rule_set((upstream_rule(ONE),), route_rule("a", timeout=TimeoutSpec(request=3.0, attempt=None)))
+    assert build(rules).routes[0].attempt_timeout == 3.0
 
 
 def test_an_upstream_has_the_values_of_its_rule() -> None:
@@ -63,10 +77,10 @@ def test_a_hash_balance_asks_each_route_for_its_key() -> None:
     rule = upstream_rule(ONE, TWO, balance=SelectionSpec(hash="path:id"))
     runtime = build(rule_set((rule,), route_rule("a", match=match_rule("/users/{id}")), route_rule("b")))
     assert isinstance(runtime.upstreams["app"].strategy, Hash)
-    key = runtime.routes[0].key
+    key = runtime.routes[0].branch.key
     assert key is not None
     assert key.of(Request(b"/users/7"), "") == "7"
-    assert runtime.routes[1].key is None, "its path has no such variable"
+    assert runtime.routes[1].branch.key is None, "its path has no such variable"
 
 
 def test_a_route_to_an_upstream_that_is_not_there_is_refused() -> None:
@@ -74,13 +88,70 @@ def test_a_route_to_an_upstream_that_is_not_there_is_refused() -> None:
         build(rule_set((upstream_rule(ONE),), route_rule("a", "missing")))
 
 
-def test_a_split_goes_to_its_largest_share() -> None:
+def test_a_split_has_a_branch_for_each_share() -> None:
     split = (SplitRule(upstream="app", weight=5), SplitRule(upstream="big", weight=95))
     rules = rule_set(
-        (upstream_rule(ONE), upstream_rule(TWO, name="big")),
-        RouteRule(name="a", match=MatchRule(), split=split, policies={}),
+        (upstream_rule(ONE), upstream_rule(TWO, name="big", circuit_breaker=CircuitBreakerSpec())),
+        RouteRule(
+            name="a",
+            match=MatchRule(),
+            split=split,
+            split_key="header:x-user",
+            policies={"circuit_breaker": CircuitBreakerSpec()},
+        ),
     )
-    assert build(rules).routes[0].upstream.name == "big"
+    runtime = build(rules)
+    (route,) = runtime.routes
+    assert [branch.upstream for branch in route.branches] == [runtime.upstreams["app"], runtime.upstreams["big"]]
+    assert [[one.name for one in branch.admissions] for branch in route.branches] == [
+        ["a/circuit_breaker"],
+        ["a/circuit_breaker", "big/circuit_breaker"],
+    ]
+    assert route.branches[0].admissions[0] is route.branches[1].admissions[0], "the route has one breaker in all"
+    assert route.split is not None
+    assert route.split_key is not None
+    assert route.split_key.of(Request(headers={b"x-user": b"ada"}), "") == "ada"
+    assert {route.split.pick("ada") for _ in range(5)} == {route.split.pick("ada")}
+
+
+def test_a_policy_that_is_not_written_costs_nothing() -> None:
+    (route,) = build(rule_set((upstream_rule(ONE),), route_rule("a"))).routes
+    assert (route.admissions, route.attempt_admissions, route.branch.admissions) == ((), (), ())
+    assert (route.announcer, route.split, route.split_key, route.fallback, route.branch.retry) == (None,) * 5
+    assert (route.branch.upstream.ejection, route.branch.upstream.slow_start) == (None, None)
+
+
+def test_ejection_and_slow_start_are_made_from_their_rules() -> None:
+    rule = upstream_rule(ONE, TWO, ejection=EjectionSpec(consecutive_failures=1), slow_start=SlowStart(duration=30.0))
+    upstream = build(rule_set((rule,), route_rule("a"))).upstreams["app"]
+    assert upstream.slow_start is not None
+    assert upstream.slow_start.duration == 30.0
+    assert upstream.ejection is not None
+    upstream.settle(1.0, upstream.endpoints[0], Outcome.FAILURE, 0.5)
+    assert upstream.available(1.0) == 1
+
+
+def test_an_endpoint_that_joins_by_a_reload_is_new_and_one_of_the_start_is_not() -> None:
+    first = build(rule_set((upstream_rule(ONE),), route_rule("a")))
+    second = build(rule_set((upstream_rule(ONE, TWO),), route_rule("a")), first)
+    assert [one.ramp_since for one in second.endpoints()] == [STEADY, NEWCOMER]
+
+
+def test_the_breaker_of_an_upstream_leases_its_probes_for_the_longest_attempt_that_may_run() -> None:
+    upstream = upstream_rule(ONE, circuit_breaker=CircuitBreakerSpec(half_open_requests=1))
+    short = route_rule("a", match=match_rule("/a"), timeout=TimeoutSpec(attempt=2.0))
+    breaker = build(
+        rule_set((upstream,), short, route_rule("b", timeout=TimeoutSpec(request=20.0, attempt=7.0)))
+    ).breakers["upstream.app"]
+    breaker.force(0.0, "open")
+    breaker.force(0.0, "auto")
+    for at in range(10):
+        breaker.settle(float(at), breaker.try_acquire(float(at), ASKER), Outcome.FAILURE, 0.1)
+    assert breaker.snapshot(10.0)["state"] == "open"
+    later = 100.0
+    assert breaker.try_acquire(later, ASKER) > 0
+    assert breaker.try_acquire(later + 6.9, ASKER) == REFUSED
+    assert breaker.try_acquire(later + 7.1, ASKER) > 0
 
 
 def test_a_reload_keeps_endpoints_strategy_and_counts() -> None:
@@ -108,7 +179,7 @@ def test_preparing_touches_nothing_of_the_generation_before() -> None:
     second = build(rule_set((upstream_rule(ONE, weight=9),), route_rule("a")), first)
     assert second.upstreams["app"].endpoints == (endpoint,)
     assert endpoint.weight == 1
-    Current(first).swap(second)
+    Current(first).swap(second, 0.0)
     assert endpoint.weight == 9
 
 

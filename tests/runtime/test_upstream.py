@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 
 import pytest
@@ -11,7 +10,7 @@ from sidecar.model.address import Address
 from sidecar.model.observer import UpstreamObserver
 from sidecar.policies.selection import Hash, RoundRobin, Strategy
 from sidecar.runtime.upstream import Endpoint, Upstream
-from tests.runtime.requests import endpoint, match_rule, route
+from tests.runtime.requests import endpoint
 
 
 def upstream(*endpoints: Endpoint, strategy: Strategy | None = None) -> Upstream:
@@ -96,9 +95,3 @@ def test_an_address_given_twice_is_one_endpoint() -> None:
     group = upstream(endpoint(1))
     group.replace_endpoints([endpoint(2), endpoint(2)])
     assert [one.name for one in group.endpoints] == ["app/127.0.0.1:2"]
-
-
-def test_a_route_is_without_timeouts_until_it_is_given_some() -> None:
-    made = route("a", match_rule())
-    assert (made.request_timeout, made.attempt_timeout, made.idle_timeout) == (math.inf, math.inf, math.inf)
-    assert made.key is None
