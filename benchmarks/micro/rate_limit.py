@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from sidecar.model.facts import RequestFacts
 from sidecar.model.observer import RouteObserver
-from sidecar.policies.contract import ADMITTED, REFUSED, Key
+from sidecar.policies.contract import ADMITTED, REFUSED, Applicant, Key
 from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 
 _KEYS = 100_000
 
 
-class ClientIp:
+class ClientIp(Key):
     """Stands where a compiled key does; its cost is no part of what is measured."""
 
     text = "client_ip"
@@ -20,7 +20,7 @@ class ClientIp:
         return client_ip
 
 
-class Client:
+class Client(Applicant):
     """An applicant whose key is an attribute."""
 
     __slots__ = ("deadline", "value")

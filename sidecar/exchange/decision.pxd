@@ -1,6 +1,6 @@
 cimport cython
 
-from sidecar.policies.contract cimport Admission
+from sidecar.policies.contract cimport Admission, Applicant, Key
 from sidecar.policies.fallback cimport Fallback
 from sidecar.policies.retry cimport Retry
 from sidecar.runtime.route cimport Branch, Route
@@ -18,18 +18,22 @@ cdef int STOP
 cdef int SUBSTITUTE
 cdef int WAIT
 cdef double _LEAST_SECONDS
+cdef double _FAIR_SHARE
+cdef double _NEVER
 cdef double _NO_RETRY
 cdef int _SUCCESS_BELOW
+cdef int _SWITCHING_PROTOCOLS
 cdef object _FAILURE
 cdef object _IGNORED
 cdef object _SUCCESS
 
-cdef class Decision:
+cdef class Decision(Applicant):
+    cdef public Key asked_key
     cdef public int attempt
     cdef public double attempt_deadline
     cdef public double attempt_started
     cdef public Branch branch
-    cdef public double deadline
+    cdef public bint called
     cdef public object driver
     cdef public Endpoint endpoint
     cdef public bint fresh
@@ -37,9 +41,11 @@ cdef class Decision:
     cdef public list held
     cdef public list held_by_attempt
     cdef public bint kept
+    cdef public str key_value
     cdef public bytes method
     cdef public bint pending
     cdef public int place
+    cdef public double read_at
     cdef public object reason
     cdef public bint retried_stale
     cdef public double retry_after
@@ -61,40 +67,41 @@ cdef class Decision:
     cpdef request_sent(self, double now)
     @cython.locals(retry=Retry, wait=double)
     cpdef int failed(self, double now, object cause) except -1
+    @cython.locals(route=Route, allowed=double, blamed_from=double)
     cpdef int expired(self, double now) except -1
     @cython.locals(retry=Retry, wait=double, exhausted=bint, fallback=Fallback)
     cpdef int answered(self, double now, int status, double hint) except -1
     cpdef replaced(self, double now)
+    @cython.locals(status=int)
     cpdef completed(self, double now)
+    @cython.locals(silent=bint)
     cpdef int broken_off(self, double now, object cause) except -1
     cpdef int overdue(self, double now) except -1
     @cython.locals(waiting=Admission)
     cpdef abandoned(self, double now)
-    @cython.locals(held=list)
     cpdef ended(self, double now)
     @cython.locals(retry=Retry)
     cpdef bint repeatable(self) except -1
     @cython.locals(announcer=Admission)
     cpdef bytes answer_fields(self, double now)
+    cpdef str key(self, Key key)
+    cpdef granted(self, double now)
     @cython.locals(machine=Admission, admissions=tuple, step=int)
     cdef int _admit(self, double now) except -1
-    @cython.locals(held=list)
     cdef int _hear(self, double now, Admission machine, long long verdict) except -1
     cdef int _refused(self, Admission machine) except -1
     cdef int _reject(self, object reason) except -1
     @cython.locals(branch=Branch, machine=Admission, endpoint=Endpoint)
     cdef int _attempt(self, double now, Endpoint same) except -1
-    @cython.locals(held=list, verdict=cython.longlong)
+    @cython.locals(verdict=cython.longlong)
     cdef bint _asked(self, double now, Admission machine) except -1
     @cython.locals(retry=Retry, machine=Admission, wait=double)
     cdef double _wait_for_retry(self, double now, str word, double hint) except -9.0
     cdef int _again(self, double now, double wait) except -1
-    @cython.locals(status=int)
-    cdef _settle_answer(self, double now)
-    @cython.locals(endpoint=Endpoint, upstream=Upstream, seconds=double, held=list)
+    @cython.locals(endpoint=Endpoint, upstream=Upstream, seconds=double)
     cdef _settle(self, double now, object outcome, str word)
-    @cython.locals(held=list)
-    cdef _unhold(self, double now)
+
+cdef list _hold(list held, Admission machine, long long permit)
 
 @cython.locals(permit=cython.longlong, machine=Admission)
 cdef _give_back(list held, double now, object outcome, double seconds)

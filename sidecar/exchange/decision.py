@@ -15,13 +15,13 @@ Each permit is settled exactly once: an attempt's with its one outcome, the requ
 
 from __future__ import annotations
 
-from typing import Protocol
+import math
 
-from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP, SUBSTITUTE, WAIT
+from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP, SUBSTITUTE, WAIT, Driver
 from sidecar.model.outcome import REASON_OF, Cause, Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.backoff import NO_HINT
-from sidecar.policies.contract import ADMITTED, NO_TIME, REFUSED, Admission, Key
+from sidecar.policies.contract import ADMITTED, NO_TIME, REFUSED, Admission, Applicant, Key
 from sidecar.policies.contract import WAIT as ASKED_TO_WAIT
 from sidecar.policies.retry import (
     IDEMPOTENT,
@@ -40,6 +40,10 @@ _NOT_A_FAILURE = frozenset({501, 505})
 # A request that cannot be answered in less would only be load.
 _LEAST_SECONDS = 0.001
 _NO_RETRY = -1.0
+# Of its time an endpoint must have had this share, or its silence at the request's deadline says nothing about it.
+_FAIR_SHARE = 0.5
+_NEVER = math.inf
+_SWITCHING_PROTOCOLS = 101
 
 _SUCCESS = Outcome.SUCCESS
 _FAILURE = Outcome.FAILURE
@@ -48,17 +52,7 @@ _IGNORED = Outcome.IGNORED
 _BLAMELESS = frozenset({Cause.POOL_FULL, Cause.STALE, Cause.DOWNSTREAM_GONE})
 
 
-class Driver(Protocol):
-    """Whoever carries out the steps."""
-
-    def key(self, key: Key) -> str:
-        """The value that a key of the rules has for this request."""
-
-    def woken(self) -> None:
-        """What the exchange waited for is there: call `resumed` soon, in a turn of its own."""
-
-
-class Decision:
+class Decision(Applicant):
     """The state of one exchange; an Applicant. Deadlines are monotonic instants, infinity when off.
 
     The driver sets `method` and `vouched` (an Idempotency-Key) at the start, `sent` when bytes of the request may have
@@ -67,10 +61,10 @@ class Decision:
 
     # fmt: off
     __slots__ = (
-        "attempt", "attempt_deadline", "attempt_started", "branch", "deadline", "driver", "endpoint", "fresh",
-        "head_at", "held", "held_by_attempt", "kept", "method", "pending", "place", "reason", "retried_stale",
-        "retry_after", "route", "rule", "sent", "shortened", "started", "status", "total_deadline", "vouched",
-        "wait_until", "waiting",
+        "asked_key", "attempt", "attempt_deadline", "attempt_started", "branch", "called", "driver", "endpoint",
+        "fresh", "head_at", "held", "held_by_attempt", "kept", "key_value", "method", "pending", "place", "read_at",
+        "reason", "retried_stale", "retry_after", "route", "rule", "sent", "shortened", "started", "status",
+        "total_deadline", "vouched", "wait_until", "waiting",
     )
     # fmt: on
 
@@ -86,9 +80,11 @@ class Decision:
         self.total_deadline = started + route.total_timeout
         if self.total_deadline < self.deadline:
             self.deadline = self.total_deadline
+            self.shortened = False
         self.attempt = 0
         self.attempt_started = started
         self.attempt_deadline = self.deadline
+        self.read_at = _NEVER  # since when the endpoint may have the whole request
         self.head_at = 0.0  # when the answer's head came; 0.0 before
         self.endpoint: Endpoint | None = None
         self.fresh = False
@@ -98,8 +94,11 @@ class Decision:
         self.kept = True
         self.pending = False  # an attempt is under way and not yet settled
         self.retried_stale = False
+        self.asked_key: Key | None = None
+        self.key_value = ""
         self.place = 0  # of the next admission to ask
         self.waiting: Admission | None = None
+        self.called = False  # by what it waits for, before `wait_until`
         self.wait_until = 0.0
         self.held: list[object] | None = None  # machine, permit, machine, permit …
         self.held_by_attempt: list[object] | None = None
@@ -113,7 +112,7 @@ class Decision:
         """The request's head is complete: where to send it."""
         route = self.route
         if route.split is not None:
-            key = None if route.split_key is None else self.driver.key(route.split_key)
+            key = None if route.split_key is None else self.key(route.split_key)
             self.branch = route.branches[route.split.pick(key)]
         retry = self.branch.retry
         if retry is not None:
@@ -122,9 +121,13 @@ class Decision:
 
     def resumed(self, now: float) -> int:
         """`wait_until` has come, or the exchange was woken before it."""
+        # A call may be late: who was called by one machine may by now wait for another.
+        if now < self.wait_until and not self.called:
+            return WAIT
+        self.called = False
         machine = self.waiting
         if machine is None:
-            return WAIT if now < self.wait_until else self._attempt(now, None)
+            return self._attempt(now, None)
         self.waiting = None
         step = self._hear(now, machine, machine.resume(now, self))
         return step or self._admit(now)
@@ -132,6 +135,7 @@ class Decision:
     def request_sent(self, now: float) -> None:
         """The request has been read whole. The attempt's timeout runs from here: an upload takes what the caller's
         own line takes, and `timeout.request` bounds it."""
+        self.read_at = now
         limit = now + self.route.attempt_timeout
         self.attempt_deadline = min(self.deadline, limit)
 
@@ -156,9 +160,12 @@ class Decision:
         """The attempt's deadline passed before the head of an answer."""
         if now < self.deadline:
             return self.failed(now, Cause.ATTEMPT_TIMEOUT)
-        # A caller in a hurry says nothing about the endpoint; else it could open a breaker by asking for a millisecond.
-        hurried = self.shortened and now < self.attempt_started + self.route.attempt_timeout
-        self._settle(now, _IGNORED if hurried else _FAILURE, Cause.ATTEMPT_TIMEOUT.value)
+        # The rest went to others: to a slow head or upload, to our own queue, to attempts before. Were it a failure,
+        # any caller could open a breaker by sending slowly, or by asking for a millisecond.
+        route = self.route
+        allowed = min(route.attempt_timeout, route.request_timeout, route.total_timeout)
+        blamed_from = self.read_at + (allowed if self.shortened else allowed * _FAIR_SHARE)
+        self._settle(now, _FAILURE if now >= blamed_from else _IGNORED, Cause.ATTEMPT_TIMEOUT.value)
         return self._reject(Reason.REQUEST_TIMEOUT)
 
     def answered(self, now: float, status: int, hint: float) -> int:
@@ -182,16 +189,21 @@ class Decision:
 
     def replaced(self, now: float) -> None:
         """The answer that has begun is not passed on: another attempt, or the fallback, takes its place."""
-        self._settle_answer(now)
+        self.completed(now)
         self.head_at = 0.0
 
     def completed(self, now: float) -> None:
         """The last byte of the answer is here: the attempt's one outcome."""
-        self._settle_answer(now)
+        status = self.status
+        if status < _SUCCESS_BELOW or status in _NOT_A_FAILURE:
+            self._settle(now, _SUCCESS, "success")
+        else:
+            self._settle(now, _FAILURE, "5xx")
 
     def broken_off(self, now: float, cause: Cause) -> int:
-        """The answer broke off after its head."""
-        self._settle(now, _FAILURE, cause.value)
+        """The answer broke off after its head. Silence in a tunnel is both sides' and so nobody's failure."""
+        silent = cause is Cause.IDLE_TIMEOUT and self.status == _SWITCHING_PROTOCOLS
+        self._settle(now, _IGNORED if silent else _FAILURE, cause.value)
         self.reason = REASON_OF[cause]
         return STOP
 
@@ -209,13 +221,13 @@ class Decision:
             self.waiting = None
             waiting.withdraw(now, self)
         self._settle(now, _IGNORED, Cause.DOWNSTREAM_GONE.value)
+        _give_back(self.held_by_attempt, now, _IGNORED, 0.0)
 
     def ended(self, now: float) -> None:
         """The exchange is over, whatever became of it: what it held is given back. Any number of times."""
-        held = self.held
-        if held is not None:
-            self.held = None
-            _give_back(held, now, _SUCCESS if self.reason is None else _IGNORED, now - self.started)
+        if self.pending or self.waiting is not None or self.held_by_attempt:
+            self.abandoned(now)  # something of ours has raised
+        _give_back(self.held, now, _SUCCESS if self.reason is None else _IGNORED, now - self.started)
 
     def repeatable(self) -> bool:
         """Whether the request may be sent again although an endpoint may have got it."""
@@ -229,14 +241,16 @@ class Decision:
         announcer = self.route.announcer
         return b"" if announcer is None else announcer.answer_fields(now, self)
 
-    # An Applicant's methods, see policies/contract.py.
-
     def key(self, key: Key) -> str:
-        """See Applicant."""
-        return self.driver.key(key)
+        """See Applicant. Asked by a limit before the request and again for the answer's fields."""
+        if key is not self.asked_key:
+            self.key_value = self.driver.key(key)
+            self.asked_key = key
+        return self.key_value
 
     def granted(self, now: float) -> None:
         """See Applicant."""
+        self.called = True
         self.driver.woken()
 
     # Asking.
@@ -253,14 +267,9 @@ class Decision:
 
     def _hear(self, now: float, machine: Admission, verdict: int) -> int:
         """The step that a verdict leads to, 0 to go on."""
-        if verdict == ADMITTED:
-            return 0
-        if verdict > ADMITTED:
-            held = self.held
-            if held is None:
-                held = self.held = []
-            held.append(machine)
-            held.append(verdict)
+        if verdict >= ADMITTED:
+            if verdict > ADMITTED:
+                self.held = _hold(self.held, machine, verdict)
             return 0
         if machine.shadow:
             if verdict == ASKED_TO_WAIT:
@@ -288,22 +297,25 @@ class Decision:
         return REJECT
 
     def _attempt(self, now: float, same: Endpoint | None) -> int:
+        if now >= self.deadline:
+            return self._reject(Reason.REQUEST_TIMEOUT)
         branch = self.branch
         for machine in branch.admissions:
             if not self._asked(now, machine):
-                self._unhold(now)
+                _give_back(self.held_by_attempt, now, _IGNORED, 0.0)
                 return self._refused(machine)
         endpoint = same
         if endpoint is None:
-            key = None if branch.key is None else self.driver.key(branch.key)
+            key = None if branch.key is None else self.key(branch.key)
             endpoint = branch.upstream.pick(now, key, self.endpoint)
             if endpoint is None:
-                self._unhold(now)
+                _give_back(self.held_by_attempt, now, _IGNORED, 0.0)
                 return self._reject(Reason.NO_ENDPOINT)
         self.endpoint = endpoint
         self.attempt += 1
         self.attempt_started = now
         self.attempt_deadline = self.deadline
+        self.read_at = _NEVER
         self.sent = False
         self.pending = True
         endpoint.in_flight += 1
@@ -313,11 +325,7 @@ class Decision:
         """Whether one of those asked before each attempt lets it go on. Nobody waits for one of these."""
         verdict = machine.try_acquire(now, self)
         if verdict > ADMITTED:
-            held = self.held_by_attempt
-            if held is None:
-                held = self.held_by_attempt = []
-            held.append(machine)
-            held.append(verdict)
+            self.held_by_attempt = _hold(self.held_by_attempt, machine, verdict)
         elif verdict != ADMITTED:
             if not machine.shadow:
                 return False
@@ -344,9 +352,7 @@ class Decision:
                 return _NO_RETRY
         wait = retry.delay(now, self.attempt, hint, self.deadline, _LEAST_SECONDS)
         if wait < 0.0:
-            why = SKIPPED_OF.get(wait)
-            if why is not None:
-                observer.retry_skipped(why)
+            observer.retry_skipped(SKIPPED_OF[wait])
             return _NO_RETRY
         if retry.shadow:
             observer.retry_skipped(SKIPPED_SHADOW)
@@ -362,13 +368,6 @@ class Decision:
 
     # Settling.
 
-    def _settle_answer(self, now: float) -> None:
-        status = self.status
-        if status < _SUCCESS_BELOW or status in _NOT_A_FAILURE:
-            self._settle(now, _SUCCESS, "success")
-        else:
-            self._settle(now, _FAILURE, "5xx")
-
     def _settle(self, now: float, outcome: Outcome, word: str) -> None:
         endpoint = self.endpoint
         if not self.pending or endpoint is None:
@@ -378,24 +377,22 @@ class Decision:
         upstream = self.branch.upstream
         # To the head of the answer: a long download, or events for an hour, are not slow.
         seconds = (self.head_at if self.head_at > 0.0 else now) - self.attempt_started
-        held = self.held_by_attempt
-        if held is not None:
-            self.held_by_attempt = None
-            _give_back(held, now, outcome, seconds)
+        _give_back(self.held_by_attempt, now, outcome, seconds)
         if upstream.ejection is not None:
             upstream.settle(now, endpoint, outcome, self.attempt_started)
         upstream.observer.attempt_finished(word, now - self.attempt_started)
 
-    def _unhold(self, now: float) -> None:
-        """The attempt does not happen: who has let it go on is given back what it gave."""
-        held = self.held_by_attempt
-        if held is not None:
-            self.held_by_attempt = None
-            _give_back(held, now, _IGNORED, 0.0)
+
+def _hold(held: list[object] | None, machine: Admission, permit: int) -> list[object]:
+    held = [] if held is None else held
+    held.append(machine)
+    held.append(permit)
+    return held
 
 
-def _give_back(held: list[object], now: float, outcome: Outcome, seconds: float) -> None:
-    """Each permit to its machine, the last given first."""
+def _give_back(held: list[object] | None, now: float, outcome: Outcome, seconds: float) -> None:
+    """Each permit to its machine, the last given first; off the list before, so that none is given back twice and a
+    machine that fails keeps the others waiting only until the exchange ends."""
     while held:
         permit: int = held.pop()  # type: ignore[assignment]
         machine: Admission = held.pop()  # type: ignore[assignment]

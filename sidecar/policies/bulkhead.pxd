@@ -1,6 +1,6 @@
 cimport cython
 
-from sidecar.policies.contract cimport Admission
+from sidecar.policies.contract cimport Admission, Applicant
 
 cdef int _PLACE
 cdef int _REFUSED
@@ -26,12 +26,12 @@ cdef class Bulkhead(Admission):
     cdef double _max_wait
     cdef public Places _places
     @cython.locals(places=Places)
-    cpdef long long try_acquire(self, double now, object applicant) except? -9
+    cpdef long long try_acquire(self, double now, Applicant applicant) except? -9
     @cython.locals(places=Places, until=double)
-    cdef long long _enqueue(self, double now, object applicant) except? -9
+    cdef long long _enqueue(self, double now, Applicant applicant) except? -9
     @cython.locals(places=Places, until=double)
-    cpdef long long resume(self, double now, object applicant) except? -9
+    cpdef long long resume(self, double now, Applicant applicant) except? -9
     @cython.locals(places=Places)
-    cpdef withdraw(self, double now, object applicant)
+    cpdef withdraw(self, double now, Applicant applicant)
     @cython.locals(places=Places)
     cpdef settle(self, double now, long long permit, object outcome, double seconds)

@@ -1,7 +1,7 @@
 cimport cython
 
 from sidecar.policies.circuit cimport Circuit, Thresholds
-from sidecar.policies.contract cimport Admission
+from sidecar.policies.contract cimport Admission, Applicant
 
 cdef int CLOSED
 cdef int HALF_OPEN
@@ -12,8 +12,8 @@ cdef class CircuitBreaker(Admission):
     cdef public Circuit _circuit
     cdef public str label
     @cython.locals(circuit=Circuit, permit=cython.longlong)
-    cpdef long long try_acquire(self, double now, object applicant) except? -9
-    cpdef long long resume(self, double now, object applicant) except? -9
+    cpdef long long try_acquire(self, double now, Applicant applicant) except? -9
+    cpdef long long resume(self, double now, Applicant applicant) except? -9
     cpdef settle(self, double now, long long permit, object outcome, double seconds)
     @cython.locals(circuit=Circuit)
     cpdef bint available(self, double now) except -1

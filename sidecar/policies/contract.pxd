@@ -1,3 +1,12 @@
+cdef class Key:
+    cdef public str text
+    cpdef str of(self, object head, str client_ip)
+
+cdef class Applicant:
+    cdef public double deadline
+    cpdef str key(self, Key key)
+    cpdef granted(self, double now)
+
 cdef class Admission:
     cdef public bint announces
     cdef public str name
@@ -7,9 +16,9 @@ cdef class Admission:
     cdef public bint shadow
     cdef public int status
     cdef public double wait_until
-    cpdef long long try_acquire(self, double now, object applicant) except? -9
-    cpdef long long resume(self, double now, object applicant) except? -9
-    cpdef withdraw(self, double now, object applicant)
+    cpdef long long try_acquire(self, double now, Applicant applicant) except? -9
+    cpdef long long resume(self, double now, Applicant applicant) except? -9
+    cpdef withdraw(self, double now, Applicant applicant)
     cpdef settle(self, double now, long long permit, object outcome, double seconds)
     cpdef bint available(self, double now) except -1
-    cpdef bytes answer_fields(self, double now, object applicant)
+    cpdef bytes answer_fields(self, double now, Applicant applicant)

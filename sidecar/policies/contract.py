@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from sidecar.model.facts import RequestFacts
 from sidecar.model.observer import BreakerObserver, RouteObserver
@@ -33,26 +33,36 @@ WAIT = -2
 NO_TIME = -1.0  # of `retry_after`: nobody knows
 
 
-class Key(Protocol):
-    """What tells one caller from another, compiled from the words of the rules file."""
+class Key:
+    """What tells one caller from another, compiled from the words of the rules file, which are its `text`."""
 
-    text: str  # the words
+    __slots__ = ("text",)
+
+    text: str
 
     def of(self, head: RequestFacts, client_ip: str) -> str:
         """The key of one request."""
+        raise NotImplementedError
 
 
-class Applicant(Protocol):
-    """One exchange, as an admission sees it. Its identity is what a queue holds."""
+class Applicant:
+    """One exchange, as an admission sees it. Its identity is what a queue holds.
 
-    deadline: float  # monotonic instant by which it has to have its answer; infinity when there is none
+    `deadline` is the monotonic instant by which it has to have its answer, infinity when there is none.
+    """
+
+    __slots__ = ("deadline",)
+
+    deadline: float
 
     def key(self, key: Key) -> str:
         """The value that a key of the rules has for this request."""
+        raise NotImplementedError
 
     def granted(self, now: float) -> None:
         """What it waited for is there: `resume` will tell. Called by the machine inside another exchange's `settle`,
         so it only notes and schedules; it never asks back inside this call."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

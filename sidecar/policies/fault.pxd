@@ -1,6 +1,6 @@
 cimport cython
 
-from sidecar.policies.contract cimport Admission
+from sidecar.policies.contract cimport Admission, Applicant
 
 cdef int _ADMITTED
 cdef int _REFUSED
@@ -14,7 +14,7 @@ cdef class Fault(Admission):
     cdef public long long _delayed_total
     cdef public object _rng
     @cython.locals(until=double)
-    cpdef long long try_acquire(self, double now, object applicant) except? -9
-    cpdef long long resume(self, double now, object applicant) except? -9
+    cpdef long long try_acquire(self, double now, Applicant applicant) except? -9
+    cpdef long long resume(self, double now, Applicant applicant) except? -9
     cdef long long _abort(self) except? -9
-    cpdef withdraw(self, double now, object applicant)
+    cpdef withdraw(self, double now, Applicant applicant)

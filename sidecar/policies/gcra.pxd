@@ -1,5 +1,6 @@
 cimport cython
 
+from sidecar.policies.contract cimport Applicant, Key
 from sidecar.policies.key_table cimport KeyTable
 
 cdef double _SLACK
@@ -18,6 +19,8 @@ cdef class Limit:
     cdef double _before
     cdef public object _gaps
     cdef long long _gaps_as_of
+    cdef bytes _last_piece
+    cdef long long _last_whole
     cdef bytes _piece
     cdef list _pieces
     cdef double _reach
@@ -25,7 +28,7 @@ cdef class Limit:
     cdef double _tat
     cdef public double burst
     cdef public double interval
-    cdef public object key
+    cdef public Key key
     cdef public double max_wait
     cdef public str name
     cdef public long long quota
@@ -35,7 +38,7 @@ cdef class Limit:
     cdef public double span
     cdef public KeyTable table
     @cython.locals(tat=double, ahead=double)
-    cpdef double ask(self, double now, object applicant) except? -9.0
+    cpdef double ask(self, double now, Applicant applicant) except? -9.0
     cpdef take(self, double now)
     cpdef Slot taken(self)
     cpdef give_back(self, double now, Slot slot)
@@ -43,7 +46,7 @@ cdef class Limit:
     cpdef double remaining(self, double now, str key=*) except? -9.0
     cpdef long long whole(self, double tokens) except? -9
     @cython.locals(tokens=double, whole=cython.longlong, piece=bytes)
-    cpdef bytes piece(self, double now, object applicant)
+    cpdef bytes piece(self, double now, Applicant applicant)
     cpdef bytes policy(self)
     @cython.locals(factor=double, max_keys=cython.longlong)
     cpdef inherit(self, Limit before, double now)

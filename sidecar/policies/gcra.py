@@ -47,8 +47,8 @@ class Limit:
     """The buckets of one limit: one float without a key, a table with one."""
 
     __slots__ = (
-        "_asked", "_before", "_gaps", "_gaps_as_of", "_piece", "_pieces", "_reach", "_slot", "_tat", "burst",
-        "interval", "key", "max_wait", "name", "quota", "rule", "shadow", "skipped", "span", "table",
+        "_asked", "_before", "_gaps", "_gaps_as_of", "_last_piece", "_last_whole", "_piece", "_pieces", "_reach",
+        "_slot", "_tat", "burst", "interval", "key", "max_wait", "name", "quota", "rule", "shadow", "skipped", "span", "table",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +76,8 @@ class Limit:
         self._gaps_as_of = 0
         self._piece = f'"{self.name}";r='.encode()
         self._pieces: list[bytes] = [b""] * min(self.quota + 1, _PIECES)
+        self._last_whole = -1
+        self._last_piece = b""
 
     def ask(self, now: float, applicant: Applicant) -> float:
         """Seconds until a request may go, 0 for at once. Stores nothing but the answer, for `take`."""
@@ -148,8 +150,14 @@ class Limit:
         whole = self.whole(tokens)
         # From one token a second on the next is never more than a second away: `t` is 1 whatever the fraction, and the
         # text is kept.
-        if self.interval > 1.0 or tokens < 0.0 or whole >= len(self._pieces):
+        if self.interval > 1.0 or tokens < 0.0:
             return self._spell(whole, tokens)
+        if whole >= len(self._pieces):
+            # A large bucket that refills as fast as it is emptied says the same again and again.
+            if whole != self._last_whole:
+                self._last_whole = whole
+                self._last_piece = self._spell(whole, tokens)
+            return self._last_piece
         piece = self._pieces[whole]
         if not piece:
             piece = self._pieces[whole] = self._spell(whole, tokens)

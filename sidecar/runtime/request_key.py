@@ -6,11 +6,12 @@ Compiled once from the words of the rules file; a key is a short text however lo
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
 from sidecar.model.facts import RequestFacts
+from sidecar.policies.contract import Key
 from sidecar.runtime.paths import matching_path, segments
 
 CLIENT_IP = 0
@@ -22,10 +23,10 @@ PATH = 3
 _MAX_LENGTH = 64
 
 
-class RequestKey:
+class RequestKey(Key):
     """The key of a request. A field that is absent counts as empty: all requests without it share one key."""
 
-    __slots__ = ("_one", "_parts", "text")
+    __slots__ = ("_one", "_parts")
 
     def __init__(self, sources: str | Sequence[str], variables: Mapping[str, int] | None = None) -> None:
         """Compile `client_ip`, `header:NAME`, `cookie:NAME`, `path:VARIABLE` or a list of them.
@@ -40,8 +41,8 @@ class RequestKey:
         self._parts = tuple([_Part(word, variables or {}) for word in words])
         self._one = self._parts[0] if len(self._parts) == 1 else None
 
-    def of(self, head: RequestFacts, client_ip: str | Callable[[], str]) -> str:
-        """The key; `client_ip` is called, when it is a callable, only if the key asks for it."""
+    def of(self, head: RequestFacts, client_ip: str) -> str:
+        """The key of one request, whose client has this address."""
         if self._one is not None:
             return self._one.of(head, client_ip)
         # With the length before each part no two lists of values spell one key, so nobody can aim at another's.
@@ -73,10 +74,10 @@ class _Part:
         else:
             raise ValueError(f"`{word}` is not a key; write client_ip, header:NAME, cookie:NAME or path:VARIABLE")
 
-    def of(self, head: RequestFacts, client_ip: str | Callable[[], str]) -> str:
+    def of(self, head: RequestFacts, client_ip: str) -> str:
         kind = self.kind
         if kind == CLIENT_IP:
-            return client_network(client_ip if isinstance(client_ip, str) else client_ip())
+            return client_network(client_ip)
         if kind == HEADER:
             return _bounded(head.header(self.name))
         if kind == COOKIE:

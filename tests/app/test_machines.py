@@ -18,14 +18,15 @@ from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.bulkhead import Bulkhead, BulkheadSpec
 from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
-from sidecar.policies.contract import Admission
+from sidecar.policies.contract import Admission, Applicant, Key
 from sidecar.policies.ejection import Ejection
 from sidecar.policies.health_gate import EjectionSpec
 from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.selection import SelectionSpec, strategy_for
 from sidecar.runtime.generation import Runtime
-from sidecar.runtime.upstream import Endpoint, Route, Upstream
+from sidecar.runtime.route import Route
+from sidecar.runtime.upstream import Endpoint, Upstream
 
 NOW = 1000.0
 
@@ -108,7 +109,7 @@ def test_the_concurrency_of_a_route_is_read_from_its_machine() -> None:
     ]
 
 
-class Waiting:
+class Waiting(Applicant):
     """An exchange without a hurry."""
 
     deadline = math.inf
@@ -120,7 +121,7 @@ class Waiting:
         pass
 
 
-class Everyone:
+class Everyone(Key):
     """A key with as many values as there are askers."""
 
     text = "client_ip"

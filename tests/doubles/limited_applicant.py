@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from sidecar.model.facts import RequestFacts
-from sidecar.policies.contract import Key
+from sidecar.policies.contract import Applicant, Key
 
 
-class FixedKey:
+class FixedKey(Key):
     """A key of the rules that a test has made up."""
 
     def __init__(self, text: str) -> None:
@@ -19,7 +19,7 @@ class FixedKey:
         raise AssertionError("an applicant knows its keys")
 
 
-class LimitedApplicant:
+class LimitedApplicant(Applicant):
     """An applicant with the same value for every key, unless `values` names the key's text."""
 
     def __init__(self, value: str = "a", deadline: float = math.inf, **values: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.bulkhead import Bulkhead, BulkheadSpec
-from sidecar.policies.contract import NO_TIME, REFUSED, WAIT, Admission, Key
+from sidecar.policies.contract import NO_TIME, REFUSED, WAIT, Admission, Applicant, Key
 from sidecar.policies.units import Invalid
 
 
@@ -44,7 +44,7 @@ def test_what_makes_sense_is_taken_and_enforced(given: dict[str, Any]) -> None:
     assert made.mode == "enforce"
 
 
-class Request:
+class Request(Applicant):
     """An applicant that remembers when it was told, and may do something when it is."""
 
     def __init__(self, deadline: float = math.inf, then: Callable[[float], None] | None = None) -> None:

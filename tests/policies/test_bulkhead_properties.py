@@ -7,12 +7,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sidecar.model.outcome import Outcome
 from sidecar.policies.bulkhead import Bulkhead, BulkheadSpec
-from sidecar.policies.contract import REFUSED, WAIT, Key
+from sidecar.policies.contract import REFUSED, WAIT, Applicant, Key
 
 LIMITS = st.tuples(st.integers(1, 4), st.integers(0, 4), st.sampled_from([0.25, 1.0, None]))
 
 
-class Request:
+class Request(Applicant):
     """An applicant with its place in the order of arrival."""
 
     def __init__(self, number: int, deadline: float, grants: list[int]) -> None:

@@ -13,13 +13,13 @@ from sidecar.model.observer import BreakerObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
-from sidecar.policies.contract import REFUSED
+from sidecar.policies.contract import REFUSED, Applicant
 from sidecar.policies.units import Invalid
 
 FAILURE, SUCCESS, IGNORED = Outcome.FAILURE, Outcome.SUCCESS, Outcome.IGNORED
 
 
-class _Anyone:
+class _Anyone(Applicant):
     deadline = math.inf
 
     def key(self, key: object) -> str:

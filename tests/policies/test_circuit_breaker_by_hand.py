@@ -12,12 +12,12 @@ from sidecar.model.observer import BreakerObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
-from sidecar.policies.contract import NO_TIME, REFUSED, Admission
+from sidecar.policies.contract import NO_TIME, REFUSED, Admission, Applicant
 
 FAILURE, SUCCESS = Outcome.FAILURE, Outcome.SUCCESS
 
 
-class _Anyone:
+class _Anyone(Applicant):
     deadline = math.inf
 
     def key(self, key: object) -> str:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sidecar.model.observer import BreakerObserver
 from sidecar.model.outcome import Outcome
 from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
-from sidecar.policies.contract import NO_TIME, REFUSED
+from sidecar.policies.contract import NO_TIME, REFUSED, Applicant
 
 LEASE = 4.0
 OUTCOMES = st.sampled_from(Outcome)
@@ -30,7 +30,7 @@ SPECS = st.builds(
 )
 
 
-class _Anyone:
+class _Anyone(Applicant):
     deadline = math.inf
 
     def key(self, key: object) -> str:

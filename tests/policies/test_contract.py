@@ -8,10 +8,10 @@ import pytest
 
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
-from sidecar.policies.contract import ADMITTED, NO_TIME, REFUSED, WAIT, Admission
+from sidecar.policies.contract import ADMITTED, NO_TIME, REFUSED, WAIT, Admission, Applicant
 
 
-class _Anyone:
+class _Anyone(Applicant):
     deadline = math.inf
 
     def key(self, key: object) -> str:

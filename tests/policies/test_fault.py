@@ -10,7 +10,7 @@ import pytest
 
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
-from sidecar.policies.contract import ADMITTED, NO_TIME, REFUSED, WAIT, Admission, Key
+from sidecar.policies.contract import ADMITTED, NO_TIME, REFUSED, WAIT, Admission, Applicant, Key
 from sidecar.policies.fault import AbortSpec, DelaySpec, Fault, FaultSpec
 from sidecar.policies.units import Invalid
 
@@ -42,7 +42,7 @@ def test_what_makes_sense_is_taken_and_enforced(spec: Any, given: dict[str, Any]
     assert getattr(made, "mode", "enforce") == "enforce"
 
 
-class Request:
+class Request(Applicant):
     def __init__(self, deadline: float = math.inf) -> None:
         self.deadline = deadline
 

@@ -7,14 +7,14 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.policies.contract import ADMITTED, REFUSED, WAIT, Key
+from sidecar.policies.contract import ADMITTED, REFUSED, WAIT, Applicant, Key
 from sidecar.policies.fault import AbortSpec, DelaySpec, Fault, FaultSpec
 
 RATIOS = st.floats(0, 1)
 SEEDS = st.integers(0, 2**32)
 
 
-class Request:
+class Request(Applicant):
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
 
