@@ -46,7 +46,6 @@ cdef class Corridor(Exchange):
     cpdef response_data(self, bytes data)
     @cython.locals(now=double, decision=Decision)
     cpdef response_end(self, bytes trailers)
-    cdef _keep(self, double now)
     @cython.locals(wheel=DeadlineWheel, deadline=double, total=double)
     cdef _progress(self)
     @cython.locals(decision=Decision, endpoint=Endpoint, channel=Channel, stream=UpstreamStream, wheel=DeadlineWheel)

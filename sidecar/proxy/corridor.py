@@ -192,13 +192,14 @@ class Corridor(Exchange):
             if self._substitute(now):
                 return
         self.state = RELAYING
+        self.buffer = None  # nothing is sent again from here on, and an answer may last for hours
         request = self.head
         framing = answer_framing(head, request)
         # RFC 9112 section 9.6: after an early answer the connection is closed, and the client has to know.
         close = framing == UNTIL_CLOSE or not request.keep_alive or self.environment.draining or not self.complete
         extra = b"" if self.route.announcer is None else self.decision.answer_fields(now)
         block = answer_head(head, request, framing, close, extra, self.route.edits)
-        if self.route.fallback is not None:
+        if self.environment.stores:
             self._remember(head, now)
         self.downstream.send_head(block, framing, close, more, head.content_length)
         self._progress()
@@ -211,7 +212,12 @@ class Corridor(Exchange):
         return NO_HINT if value is None else retry_after_seconds(value, time.time())
 
     def _remember(self, head: ResponseHead, now: float) -> None:
-        store = None if self.route.fallback is None else self.route.fallback.stale
+        if invalidates(self.head.method, head.status):
+            # As soon as its head is here (RFC 9111 section 4.4): the change is made, whether or not the rest arrives.
+            for each in self.environment.stores:
+                each.invalidate(self.head.authority, self.head.origin_target)
+        fallback = self.route.fallback
+        store = None if fallback is None else fallback.stale
         if store is not None and self.head.method == b"GET":
             scheme = self.downstream.origin.scheme
             self.capture = capture(store, self.head, head, scheme, self.decision.attempt_started, now, time.time())
@@ -236,21 +242,14 @@ class Corridor(Exchange):
             now = self.environment.wheel.turn
             decision = self.decision
             decision.completed(now)
-            if self.environment.stores:
-                self._keep(now)
+            if self.capture is not None:
+                self.capture.commit(now)
+                self.capture = None
             self._finish(now, decision.status)
             # Last: the next pipelined request may begin inside this call.
             self.downstream.send_end(trailers)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
-
-    def _keep(self, now: float) -> None:
-        if self.capture is not None:
-            self.capture.commit(now)
-            self.capture = None
-        if invalidates(self.head.method, self.decision.status):
-            for store in self.environment.stores:
-                store.invalidate(self.head.authority, self.head.origin_target)
 
     def upstream_failed(self, cause: Cause, detail: str) -> None:
         if self.state == DONE:
@@ -361,6 +360,8 @@ class Corridor(Exchange):
         buffer = self.buffer
         if buffer is None:
             stream.start(self, head.method, block, head.framing, False)
+            if self.paused:
+                stream.pause()
             return
         pending = buffer.take()
         more = bool(pending) or self.complete or self.downstream.more
@@ -371,8 +372,10 @@ class Corridor(Exchange):
             self._let_go(buffer)
         if self.complete:
             stream.send_end(self.trailers)
-        else:
-            self.downstream.resume()
+        if self.paused:
+            stream.pause()
+        # Always: an attempt that failed may have held it up, and a client that is not read is not seen to leave.
+        self.downstream.resume()
 
     def _half_close(self) -> None:
         if not self.half_closed:

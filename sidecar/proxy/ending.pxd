@@ -14,6 +14,7 @@ from sidecar.wire.message cimport RequestHead
 cdef int DONE
 cdef int HELD
 cdef int NO_BODY
+cdef double NO_TIME
 cdef int RELAYING
 cdef int WAITING
 
@@ -54,4 +55,4 @@ cdef class Exchange(Receiver):
     cdef _discard(self)
     @cython.locals(decision=Decision)
     cdef _finish(self, double now, int status)
-    cdef _let_go_at_last(self)
+    cdef _end_at_last(self)

@@ -11,7 +11,7 @@ import logging
 from sidecar.exchange.decision import Decision
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
-from sidecar.policies.contract import Key
+from sidecar.policies.contract import NO_TIME, Key
 from sidecar.policies.fallback import Fallback
 from sidecar.policies.stale_store import Capture
 from sidecar.proxy.body_buffer import BodyBuffer
@@ -132,7 +132,7 @@ class Exchange(Receiver):
             ours += b"Connection: close\r\n"
         elif self.head.minor_version == 0:
             ours += b"Connection: keep-alive\r\n"
-        found = fallback_reply(fallback, self.head, self.downstream.origin.scheme, now, cause, ours)
+        found = fallback_reply(fallback, self.head, self.downstream.origin.scheme, now, cause, ours, self.route.edits)
         if found is not None:
             self.fallback = found.kind
             self.route.observer.fell_back(found.kind, cause)
@@ -173,12 +173,15 @@ class Exchange(Receiver):
         self.state = DONE
         self.environment.wheel.clear(self.timer)
         self.buffer = None
-        decision = self.decision
-        decision.ended(now)
         if self.capture is not None:
             self.capture.abandon()
             self.capture = None
-        self.route.observer.finished(self.head.method, status, now - self.downstream.started)
+        decision = self.decision
+        try:
+            decision.ended(now)
+        finally:
+            # Whatever a policy's bug: what counts exchanges in flight is told of the end of each.
+            self.route.observer.finished(self.head.method, status, now - self.downstream.started)
         if self.environment.log.wants(status, decision.reason is not None or bool(self.fallback)):
             self.environment.log.exchange(exchange_record(self, now, status))
 
@@ -191,23 +194,28 @@ class Exchange(Receiver):
         decision.reason = Reason.INTERNAL_ERROR
         decision.rule = ""
         decision.status = decision.status if begun else 0
+        decision.retry_after = NO_TIME
         try:
             now = self.environment.wheel.now()
-            self._release(now)
-            decision.abandoned(now)
+            try:
+                self._release(now)
+            finally:
+                decision.abandoned(now)
             if not done and not begun:
                 self._answer(now, Reason.INTERNAL_ERROR, "an unexpected error; the log has its traceback")
                 return
-            if not done:
-                self._finish(now, decision.status)
         except Exception as again:  # noqa: BLE001 - as above
             _log.error("and so did its ending", exc_info=again)
-            self.state = DONE
-        self._let_go_at_last()
+        self._end_at_last()
         self.downstream.reset()
 
-    def _let_go_at_last(self) -> None:
+    def _end_at_last(self) -> None:
+        """What is held is given back, and the end is told, even though something on the way there has failed."""
         try:
-            self.decision.ended(self.environment.wheel.now())
+            now = self.environment.wheel.now()
+            if self.state == DONE:
+                self.decision.ended(now)
+            else:
+                self._finish(now, self.decision.status or Reason.INTERNAL_ERROR.status)
         except Exception as error:  # noqa: BLE001 - as above
-            _log.error("a permit could not be given back", exc_info=error)
+            _log.error("and so did the end of its ending", exc_info=error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sidecar.policies.cacheability import Answer, Question
 from sidecar.policies.fallback import Fallback
 from sidecar.policies.stale_store import Capture, StaleStore
+from sidecar.proxy.head_edits import HeadEdits
 from sidecar.proxy.local_reply import LocalReply, quoted
 from sidecar.wire.caching import age_seconds, cache_directives, ends_itself, parse_http_date, replayable, vary_names
 from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
@@ -31,11 +32,19 @@ class FallbackReply:
 
 
 def fallback_reply(
-    fallback: Fallback, head: RequestHead, scheme: bytes, now: float, cause: str, ours: bytes
+    fallback: Fallback,
+    head: RequestHead,
+    scheme: bytes,
+    now: float,
+    cause: str,
+    ours: bytes,
+    edits: HeadEdits | None = None,
 ) -> FallbackReply | None:
     """The answer instead of `cause` (a reason's word, or the upstream's status); None when there is nothing to say.
 
-    `ours` are the lines that every own answer ends with: identifiers and Connection among them.
+    `ours` are the lines that every own answer ends with: identifiers and Connection among them. `edits` are the
+    route's, made to an answer that was kept as they would have been to the same answer when it came: what a rule takes
+    out must not come back during an outage. A fixed reply is what the rules say already.
     """
     without_body = head.method == b"HEAD"
     if fallback.stale is None:
@@ -46,7 +55,8 @@ def fallback_reply(
     if kept is None:
         return None
     lines = b"Age: %d\r\nContent-Length: %d\r\n" % (int(kept.age(now)), len(kept.body))
-    block = kept.fields + lines + _proxy_status(STALE, cause) + ours + b"\r\n"
+    fields = kept.fields if edits is None or edits.response is None else edits.response.apply(kept.fields)
+    block = fields + lines + _proxy_status(STALE, cause) + ours + b"\r\n"
     return FallbackReply(STALE, LocalReply(kept.status, status_line(kept.status) + block, kept.body))
 
 

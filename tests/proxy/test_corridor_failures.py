@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 
 import pytest
 
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
-from tests.proxy.bridges import Bridge, Downstream, UpstreamDouble, answer
+from tests.proxy.bridges import Bridge
+from tests.proxy.streams import UpstreamDouble, answer, problem
 
 POST = b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 PUT = b"PUT /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-def problem(downstream: Downstream) -> dict[str, object]:
-    parsed: dict[str, object] = json.loads(downstream.body)
-    return parsed
 
 
 @pytest.mark.parametrize(

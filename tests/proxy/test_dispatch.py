@@ -9,7 +9,8 @@ import pytest
 
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
-from tests.proxy.bridges import Bridge, Downstream, UpstreamDouble
+from tests.proxy.bridges import Bridge
+from tests.proxy.streams import Downstream, UpstreamDouble
 
 
 def test_a_request_that_no_route_wants_is_404() -> None:

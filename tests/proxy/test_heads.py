@@ -7,7 +7,7 @@ import pytest
 from sidecar.proxy.heads import answer_framing, answer_head, attempt_head, informational_head
 from sidecar.wire.head import parse_request
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, HeadLimits, RequestHead
-from tests.proxy.bridges import answer
+from tests.proxy.streams import answer
 
 
 def request(version: bytes = b"1.1") -> RequestHead:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sidecar.model.reason import Reason
 from sidecar.proxy.record import refusal_record
-from tests.proxy.bridges import Bridge, Downstream
+from tests.proxy.bridges import Bridge
+from tests.proxy.streams import Downstream
 
 
 def test_what_is_no_request_has_a_client_and_a_reason_and_nothing_else() -> None:
