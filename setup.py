@@ -38,6 +38,8 @@ COMPILED: tuple[str, ...] = (
     "sidecar.proxy.environment",
     "sidecar.proxy.head_edits",
     "sidecar.proxy.heads",
+    "sidecar.runtime.matching",
+    "sidecar.runtime.paths",
     "sidecar.runtime.request_key",
     "sidecar.runtime.route",
     "sidecar.runtime.routing",

@@ -19,6 +19,10 @@ EXACT = 2
 TEMPLATE = 3
 
 _KINDS = {"prefix": PREFIX, "exact": EXACT, "template": TEMPLATE}
+# Compiled, what others import from here has to stay a Python number; these are its typed copies.
+_PREFIX = PREFIX
+_EXACT = EXACT
+_COMPILED = not __file__.endswith(".py")
 
 
 class Matcher:
@@ -96,9 +100,9 @@ class Matcher:
 
     def _path_fits(self, path: bytes) -> bool:
         kind = self.kind
-        if kind == PREFIX:
-            return path.startswith(self._below) or path == self.path
-        if kind == EXACT:
+        if kind == _PREFIX:
+            return path == self.path or path.startswith(self._below)
+        if kind == _EXACT:
             return path == self.path
         found = segments(path)
         if len(found) != len(self.segments) or not path.startswith(b"/"):
@@ -119,10 +123,23 @@ def matching_host(authority: bytes) -> bytes:
 
     `api.example.com.` names the same host as `api.example.com`, so it must not dodge the route of it.
     """
+    if _COMPILED and _is_plain(authority):
+        return authority
     host = authority.lower()
     if host.startswith(b"["):
         return _shortest_ipv6(host.partition(b"]")[0][1:])
     return host.partition(b":")[0].removesuffix(b".")
+
+
+def _is_plain(authority: bytes) -> bool:
+    # A bracket, a colon or a capital letter anywhere, or a dot at the end, is for the long way.
+    data = authority
+    byte = 0
+    for at in range(len(authority)):
+        byte = data[at]
+        if 0x41 <= byte <= 0x5B or byte == 0x3A:
+            return False
+    return byte != 0x2E
 
 
 def _shortest_ipv6(text: bytes) -> bytes:

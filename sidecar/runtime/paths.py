@@ -15,13 +15,40 @@ from __future__ import annotations
 import re
 
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+# Compiled, one loop over the bytes costs less than the first of five searches; interpreted, more than all of them.
+_COMPILED = not __file__.endswith(".py")
+_PERCENT = 0x25
+_DOT = 0x2E
+_SLASH = 0x2F
+_SEMICOLON = 0x3B
+_BACKSLASH = 0x5C
 
 
 def matching_path(path: bytes) -> bytes:
     """The path to compare with rules; most are returned as they are."""
-    if b"%" not in path and b"//" not in path and b"/." not in path and b";" not in path and b"\\" not in path:
-        return path
-    return _normalised(path)
+    return path if _is_plain(path) else _normalised(path)
+
+
+def _is_plain(path: bytes) -> bool:
+    if not _COMPILED:
+        # A byte is looked for at a quarter of the price of a text of one byte.
+        if _PERCENT in path or _SEMICOLON in path or _BACKSLASH in path:
+            return False
+        return path.find(b"//") < 0 and path.find(b"/.") < 0
+    data = path
+    count = len(path)
+    after_slash = False
+    for at in range(count):
+        byte = data[at]
+        if byte == _SLASH:
+            if after_slash:
+                return False
+            after_slash = True
+            continue
+        if byte in (_PERCENT, _SEMICOLON, _BACKSLASH) or (after_slash and byte == _DOT):
+            return False
+        after_slash = False
+    return True
 
 
 def segments(path: bytes) -> list[bytes]:

@@ -1,5 +1,7 @@
 cimport cython
 
+from sidecar.runtime.matching cimport Matcher, matching_host
+from sidecar.runtime.paths cimport matching_path
 from sidecar.runtime.route cimport Route
 
 cdef int _NO_LIMIT
@@ -50,7 +52,7 @@ cdef class Router:
     cdef bint _needs_host
     cdef bint _needs_path
     cdef public tuple routes
-    @cython.locals(path=bytes, host=bytes, route=Route)
+    @cython.locals(path=bytes, host=bytes, route=Route, matcher=Matcher)
     cpdef Route match(self, object head)
 
 @cython.locals(better=Candidate)

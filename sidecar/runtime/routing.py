@@ -289,7 +289,8 @@ class Router:
         if self._index is not None:
             return self._index.first(head, path, host)
         for route in self.routes:
-            if route.matcher.matches(head, path, host):
+            matcher: Matcher = route.matcher
+            if matcher.matches(head, path, host):
                 return route
         return None
 
