@@ -21,6 +21,8 @@ cdef class Choice:
     @cython.locals(found=Candidate, better=Candidate, table=dict, listed=list)
     cpdef Candidate first(self, object head, int limit)
 
+# Nodes hold each other as deep as a rule's path goes.
+@cython.trashcan(True)
 cdef class Node:
     cdef public Choice below
     cdef public dict children

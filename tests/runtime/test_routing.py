@@ -175,9 +175,21 @@ def test_a_route_behind_many_is_found_without_looking_at_their_conditions() -> N
 @pytest.mark.parametrize("depth", [1, 3000])
 def test_a_path_of_nothing_but_segments_is_matched(depth: int) -> None:
     long = "/x" * depth
-    routes = [route(text, match_rule(text)) for text in ("/a", "/b", "/c", "/d", long, f"{long}/{{y}}/z")]
-    assert Router(routes).match(Request(long.encode() + b"/x" * 5000)) is routes[4]
+    routes = [
+        route(text, match_rule(text)) for text in (*(f"/{place}" for place in range(20)), long, f"{long}/{{y}}/z")
+    ]
+    assert Router(routes).match(Request(long.encode() + b"/x" * 5000)) is routes[20]
     assert Router(routes).match(Request(b"/" + b"/x" * (depth - 1))) is None
+
+
+def test_a_path_of_nothing_but_variables_is_matched_and_forgotten() -> None:
+    deep = "".join([f"/{{v{place}}}" for place in range(4_000)])
+    index = Index([route("deep", match_rule(deep))])
+    request = Request(b"/x" * 4_000)
+    found = index.first(request, request.path, b"")
+    assert found is not None
+    assert found.name == "deep"
+    del index  # must not end the process: nodes hold each other as deep as the path goes
 
 
 def test_templates_that_branch_at_every_segment_cost_no_more_than_their_number() -> None:
