@@ -9,14 +9,18 @@ from pathlib import Path
 
 from sidecar import __version__
 from sidecar.model.address import Address
+from sidecar.policies.catalogue import CATALOGUE
 from sidecar.rules.problems import Problem
+from sidecar.rules.schema import RuleSet
 
+_ALWAYS = ("balance", "pool")
 _HOT = ("sidecar.wire.head", "sidecar.proxy.corridor")
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the banner tells of. `fronts`: pairs of an upstream's name and its endpoints as written."""
+    """What the banner tells of. `fronts`: pairs of an upstream's name and its endpoints as written; `policies`: the
+    keys of those that act somewhere."""
 
     listeners: Sequence[Address]
     admin: Address | None
@@ -24,6 +28,7 @@ class Scene:
     warnings: Sequence[Problem] = ()
     compiled: bool = True
     demo: bool = False
+    policies: Sequence[str] = ()
 
 
 def banner(scene: Scene) -> str:
@@ -32,6 +37,8 @@ def banner(scene: Scene) -> str:
     lines = [f"sidecar {__version__} listens on {places}"]
     for name, endpoints in scene.fronts:
         lines.append(f"  fronts {name}: {', '.join(endpoints)}{' (demo backend)' if scene.demo else ''}")
+    if scene.policies:
+        lines.append(f"  policies: {', '.join(scene.policies)}")
     if scene.admin is not None:
         lines.append(f"  admin on {reachable(scene.admin)}")
     lines += ["", "try:", *(f"  {command}" for command in commands(scene)), ""]
@@ -39,6 +46,19 @@ def banner(scene: Scene) -> str:
     if not scene.compiled:
         lines.append(compiled_line(compiled=False))
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def acting(rules: RuleSet) -> list[str]:
+    """The keys of the policies that act on some request, in the catalogue's order. Without a file these are the ones
+    that are on by default; `balance` and `pool` always act and are not worth a word."""
+    written = [route.policies for route in rules.routes] + [upstream.policies for upstream in rules.upstreams.values()]
+    keys = [entry.key for entry in CATALOGUE if entry.enforced and entry.key not in _ALWAYS]
+    return [key for key in dict.fromkeys(keys) if any(_acts(policies.get(key)) for policies in written)]
+
+
+def _acts(spec: object) -> bool:
+    specs = spec if isinstance(spec, tuple) else (spec,)
+    return any(getattr(one, "mode", "") == "enforce" for one in specs)
 
 
 def commands(scene: Scene) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sidecar.app import logs
-from sidecar.app.banner import Scene, banner, is_compiled, reachable
+from sidecar.app.banner import Scene, acting, banner, is_compiled, reachable
 from sidecar.app.errors import CommandError, Exit
 from sidecar.app.lifecycle import Phase
 from sidecar.app.signals import heard
@@ -129,7 +129,9 @@ def _say(proxy: Proxy, loaded: Loaded, *, demo: bool) -> None:
         fronts = [
             (name, [str(endpoint.url) for endpoint in rule.endpoints]) for name, rule in loaded.rules.upstreams.items()
         ]
-        scene = Scene(proxy.addresses, proxy.admin_address, fronts, loaded.warnings, compiled, demo)
+        scene = Scene(
+            proxy.addresses, proxy.admin_address, fronts, loaded.warnings, compiled, demo, acting(loaded.rules)
+        )
         sys.stderr.write(banner(scene))
         sys.stderr.flush()
         return

@@ -2,9 +2,10 @@
 
 import pytest
 
-from sidecar.app.banner import Scene, banner, commands, compiled_line, is_compiled, reachable
+from sidecar.app.banner import Scene, acting, banner, commands, compiled_line, is_compiled, reachable
 from sidecar.model.address import Address
 from sidecar.rules.problems import Problem
+from tests.doubles.running import loaded, rules_text
 
 ADMIN = Address("127.0.0.1", 9901)
 FRONTS = [("app", ["http://127.0.0.1:3000"])]
@@ -31,6 +32,20 @@ def test_it_names_three_commands_to_try(scene: Scene) -> None:
     assert len(commands(scene)) == 3
     assert all(command.startswith("curl ") for command in commands(scene))
     assert all(command in banner(scene) for command in commands(scene))
+
+
+def test_it_names_the_policies_that_act_without_a_file() -> None:
+    keys = acting(loaded("http://127.0.0.1:3000").rules)
+    assert keys == ["timeout", "circuit_breaker", "retry"]
+    text = banner(Scene([Address("", 8080)], ADMIN, FRONTS, policies=keys))
+    assert "  policies: timeout, circuit_breaker, retry\n" in text
+
+
+def test_it_names_no_policy_that_is_off_or_only_counts() -> None:
+    route = "retry: null, concurrency: {max: 1, mode: shadow}, rate_limits: [{name: a, rate: 1/s}], timeout: null"
+    rules = rules_text("http://127.0.0.1:1", upstream="circuit_breaker: null, hold: {timeout: 1s}", route=route)
+    assert acting(loaded(rules=rules).rules) == ["rate_limits"]
+    assert "policies:" not in banner(SCENE)
 
 
 def test_an_address_of_every_interface_is_told_as_one_can_type_it() -> None:

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.app.cli import main
+from sidecar.policies.catalogue import CATALOGUE
+
+EVERY_KEY = Path(__file__).parents[2] / "config" / "examples" / "every-key.yaml"
 
 RULES = """\
 version: 1
@@ -60,10 +63,50 @@ def test_each_policy_value_comes_with_where_it_was_written(rules: str, capsys: p
 
 def test_what_is_not_in_force_is_marked(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(rules)
-    path.write_text(RULES.replace("    timeout: {attempt: 2s}", "    concurrency: {max: 5}"))
+    text = RULES.replace("timeout: {attempt: 2s}", "timeout: {mode: shadow}\n    concurrency: {max: 5, mode: shadow}")
+    path.write_text(text.replace("3000]", "3000]\n    hold: {timeout: 5s}"))
     lines = told(capsys, "-c", rules, "GET", "/", "-H", "x-tenant: gold")
-    assert ["concurrency.max", "5", f"{rules}:14", "(not", "in", "force)"] in lines
-    assert ["timeout.request", "7s", f"{rules}:6"] in lines
+    assert ["hold.timeout", "5s", f"{rules}:5", "(not", "in", "force)"] in lines
+    assert ["timeout.mode", "shadow", f"{rules}:15", "(not", "in", "force)"] in lines
+    assert ["timeout.request", "7s", f"{rules}:7"] in lines
+    assert ["concurrency.mode", "shadow", f"{rules}:16"] in lines
+
+
+def test_what_is_on_without_being_written_is_explained_too(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = told(capsys, "-c", rules, "POST", "/login")
+    assert ["retry.max_attempts", "3", "default"] in lines
+    assert ["circuit_breaker.failure_ratio", "0.5", "default"] in lines
+
+
+def test_what_a_route_switches_off_is_null_at_its_line(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(rules)
+    path.write_text(RULES.replace("    timeout: {attempt: 2s}", "    retry: null"))
+    lines = told(capsys, "-c", rules, "GET", "/", "-H", "x-tenant: gold")
+    assert ["retry", "null", f"{rules}:14"] in lines
+
+
+def test_a_split_shows_every_branch(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(rules)
+    text = RULES.replace(
+        "defaults:", "  app-v2: {endpoints: [http://127.0.0.1:3002], circuit_breaker: null}\ndefaults:"
+    )
+    split = "    split: [{upstream: app, weight: 95}, {upstream: app-v2, weight: 5}]\n    timeout"
+    path.write_text(text.replace("    upstream: app\n    timeout", split))
+    lines = told(capsys, "-c", rules, "GET", "/", "-H", "x-tenant: gold")
+    assert ["split.1.upstream", "app-v2", f"{rules}:14"] in lines
+    heads = [line for line in lines if line[:1] == ["upstream"]]
+    assert heads == [["upstream", "app:"], ["upstream", "app-v2:"]]
+    second = lines[lines.index(["upstream", "app-v2:"]) :]
+    assert ["endpoints.0.url", "http://127.0.0.1:3002", f"{rules}:5"] in second
+    assert ["circuit_breaker", "null", f"{rules}:5"] in second
+
+
+def test_every_policy_of_the_example_with_every_key_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    request = ["POST", "http://api.example.com/login", "-H", "x-tenant: gold"]
+    lines = told(capsys, "-c", str(EVERY_KEY), "--allow-faults", *request)
+    lines += told(capsys, "-c", str(EVERY_KEY), "--allow-faults", "GET", "/", "-H", "x-canary-version: v2")
+    explained = {line[0].partition(".")[0] for line in lines if line}
+    assert {entry.key for entry in CATALOGUE} - explained == set()
 
 
 def test_rules_that_run_would_refuse_are_explained(rules: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.policies.units import DURATION, Kind
 from sidecar.rules.keys import Keyed, Many, Record, keys_of, name_field
-from sidecar.rules.schema import MatchRule, RouteRule, RuleSet, UpstreamRule
+from sidecar.rules.schema import ListenerRule, MatchRule, RouteRule, RuleSet, UpstreamRule
 
 
 @dataclass
@@ -23,7 +23,18 @@ def test_a_spec_s_keys_carry_form_default_and_meaning() -> None:
     request = keys["request"]
     assert (request.shape, request.default, request.off, request.nullable) == (DURATION, 15.0, True, True)
     assert "first byte" in request.doc
-    assert not keys["total"].in_force
+
+
+def test_what_is_pending_says_so_and_what_harm_is_in_running_without_it() -> None:
+    keys = {key.name: key for key in keys_of(ListenerRule)}
+    assert (keys["tls"].in_force, keys["tls"].harm) == (False, "speak plaintext to clients")
+    assert (keys["protocol"].in_force, keys["protocol"].only) == (False, ("tcp",))
+    assert keys["address"].in_force
+
+
+def test_a_policy_s_key_knows_whether_its_shadow_counts() -> None:
+    keys = {key.name: key for key in keys_of(RouteRule)}
+    assert [keys[name].shadows for name in ("concurrency", "retry", "timeout", "rewrite")] == [True, True, False, False]
 
 
 def test_policies_are_keys_of_the_rules_they_hang_on() -> None:

@@ -162,18 +162,32 @@ def test_a_mistake_in_defaults_is_told_once_however_many_routes_inherit_it() -> 
 
 def test_a_policy_that_is_not_in_force_warns_where_it_is_written_and_only_then() -> None:
     assert load(MINIMAL).warnings == ()
-    text = MINIMAL.replace("{name: all,", "{name: all, concurrency: {max: 5},")
+    text = MINIMAL.replace(f"{URL}}}", f"{URL}, hold: {{timeout: 5s}}}}")
     assert [str(warning) for warning in load(text).warnings] == [
-        "f.yaml:3:22: warning: `concurrency` is not in force in this version"
+        "f.yaml:2:53: warning: `hold` is not in force in this version"
     ]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "concurrency: {max: 5, mode: shadow}",
+        "retry: {mode: shadow}",
+        "circuit_breaker: {mode: shadow}",
+        "fallback: {on: [circuit_open], status: 200, mode: shadow}",
+    ],
+)
+def test_shadow_mode_of_what_counts_in_it_warns_of_nothing(policy: str) -> None:
+    assert load(MINIMAL.replace("{name: all,", f"{{name: all, {policy},")).warnings == ()
 
 
 @pytest.mark.parametrize(
     ("setting", "warning"),
     [
         ("log.access=sampled", "`access: sampled` is not in force"),
-        ("routes.all.timeout.total=9s", "`total` is not in force"),
+        ("upstreams.app.health_check.path=/healthz", "`health_check` is not in force"),
         ("routes.all.timeout.mode=shadow", "`mode: shadow` of `timeout` is not in force"),
+        ("routes.all.rewrite={add_prefix: /v1, mode: shadow}", "`mode: shadow` of `rewrite` is not in force"),
     ],
 )
 def test_what_is_not_in_force_warns_and_may_run(setting: str, warning: str) -> None:
