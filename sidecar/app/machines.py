@@ -52,12 +52,9 @@ def budgets(upstream: Upstream) -> Iterable[Shown]:
     return upstream.budgets
 
 
-def policies(route: Route, now: float) -> dict[str, Any]:
-    """What the machines of a route tell, by their names."""
-    return {
-        admission.name: {"shadow": admission.shadow, **plain(admission.snapshot(now))}
-        for admission in admissions(route)
-    }
+def policies(asked: Iterable[Admission], now: float) -> dict[str, Any]:
+    """What these machines tell, by their names."""
+    return {admission.name: {"shadow": admission.shadow, **plain(admission.snapshot(now))} for admission in asked}
 
 
 def breaker_of(runtime: Runtime, upstream: Upstream, now: float) -> dict[str, Any] | None:

@@ -30,6 +30,7 @@ def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, EndpointPool],
             "name": name,
             **_upstream_counts(stats.upstream(name)),
             "breaker": machines.breaker_of(runtime, upstream, now),
+            "policies": machines.policies(upstream.admissions, now),
             "retry_budgets": [machines.plain(budget.snapshot(now)) for budget in machines.budgets(upstream)],
             "endpoints": [
                 _endpoint(upstream, endpoint, pools.get(endpoint.name), now) for endpoint in upstream.endpoints
@@ -57,7 +58,7 @@ def _route(route: Route, stats: RouteStats, now: float) -> dict[str, Any]:
         "name": route.name,
         "upstream": ", ".join(branch.upstream.name for branch in route.branches),
         **_route_counts(stats),
-        "policies": machines.policies(route, now),
+        "policies": machines.policies(machines.admissions(route), now),
     }
 
 

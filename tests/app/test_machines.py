@@ -66,7 +66,7 @@ def a_runtime(*routes: Route, **more: Any) -> Runtime:
 def test_a_policy_nobody_has_heard_of_is_shown_under_its_name() -> None:
     novelty = Told("login/novelty", {"level": 3, "deep": {"list": (1.23456, "two")}}, shadow=True)
     each = Told("app/breaker", {"state": "open"})
-    assert machines.policies(a_route(novelty, each=(each,)), NOW) == {
+    assert machines.policies(machines.admissions(a_route(novelty, each=(each,))), NOW) == {
         "login/novelty": {"shadow": True, "level": 3, "deep": {"list": [1.235, "two"]}},
         "app/breaker": {"shadow": False, "state": "open"},
     }
