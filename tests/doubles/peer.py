@@ -69,8 +69,10 @@ class Peer:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, port: int | str, receive_buffer: int | None = None, host: str = "127.0.0.1") -> Self:
-        """Connects to a port of loopback, or to the path of a unix socket."""
+    async def connect(
+        cls, port: int | str, receive_buffer: int | None = None, host: str = "127.0.0.1", source: str | None = None
+    ) -> Self:
+        """Connects to a port of loopback, or to the path of a unix socket; from an address where one is given."""
         async with asyncio.timeout(LIMIT_SECONDS):
             if isinstance(port, str):
                 return cls(*await asyncio.open_unix_connection(port))
@@ -79,6 +81,8 @@ class Peer:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             sock.setblocking(False)
             try:
+                if source is not None:
+                    sock.bind((source, 0))
                 await asyncio.get_running_loop().sock_connect(sock, (host, port))
             except BaseException:
                 sock.close()

@@ -8,14 +8,23 @@ on. Waiting is for a condition, turn by turn of the loop and bounded in time; no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 from sidecar.app.wiring import Proxy
 from sidecar.rules.load import Loaded, load_text
 from sidecar.rules.overlay import Given
 from tests.doubles.backend import LIMIT_SECONDS
-from tests.doubles.peer import Peer
+from tests.doubles.clock import Clock
+from tests.doubles.peer import Answer, Peer
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "config" / "examples"
 
 # What an attempt may end in without anybody being to blame; everything else counts against the endpoint.
 BLAMELESS = {"success", "ignored", "downstream_gone", "1xx", "2xx", "3xx", "4xx"}
@@ -51,21 +60,67 @@ def loaded(*urls: str, sets: Sequence[str] = (), rules: str | None = None) -> Lo
     return load_text("", "command line", given)
 
 
+def example(name: str, *urls: str, sets: Sequence[str] = ()) -> Loaded:
+    """The file config/examples/NAME.yaml as `sidecar run` would load it, on free ports of loopback, its endpoints
+    replaced as `--set upstreams.app.endpoints=[…]` does."""
+    file = EXAMPLES / f"{name}.yaml"
+    given = Given(
+        listen="127.0.0.1:0",
+        admin="127.0.0.1:0",
+        sets=("log.access=off", f"upstreams.app.endpoints=[{', '.join(map(_quoted, urls))}]", *sets),
+        allow_faults=True,
+    )
+    return load_text(file.read_text(), file.name, given).to_run()
+
+
 class RunningProxy:
     """A proxy that serves. `proxy` is the wiring's own object; the rest looks at it as tests need to."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, clock: Clock | None = None) -> None:
         self.proxy = proxy
+        self.clock = clock
         self.stats = proxy.stats
         address = proxy.addresses[0]
         self.path = address.path
         self.port = address.port
 
     @asynccontextmanager
-    async def peer(self, receive_buffer: int | None = None, host: str = "127.0.0.1") -> AsyncIterator[Peer]:
-        """A raw client connected to the first listener."""
-        async with await Peer.connect(self.path or self.port, receive_buffer, host) as peer:
+    async def peer(
+        self, receive_buffer: int | None = None, host: str = "127.0.0.1", source: str | None = None
+    ) -> AsyncIterator[Peer]:
+        """A raw client connected to the first listener, from another address of this machine where one is given."""
+        async with await Peer.connect(self.path or self.port, receive_buffer, host, source) as peer:
             yield peer
+
+    async def ask(self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b"") -> Answer:
+        """One request on a connection of its own."""
+        async with self.peer() as peer:
+            lines = [f"{method} {target} HTTP/1.1", "Host: test", *fields]
+            if body:
+                lines.append(f"Content-Length: {len(body)}")
+            return await peer.ask("\r\n".join([*lines, "", ""]).encode() + body)
+
+    async def admin(self, method: str, target: str) -> Answer:
+        """Asks the admin address."""
+        address = self.proxy.admin_address
+        async with await Peer.connect(address.port) as peer:
+            head = f"{method} {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            return await peer.ask(head.encode())
+
+    async def status(self) -> dict[str, Any]:
+        """What the proxy says of itself."""
+        told: dict[str, Any] = json.loads((await self.admin("GET", "/status")).body)
+        return told
+
+    async def breaker(self, label: str = "upstream.app") -> dict[str, Any]:
+        """What it says of a circuit breaker."""
+        told: dict[str, Any] = (await self.status())["breakers"][label]
+        return told
+
+    async def pass_time(self, seconds: float) -> None:
+        """Moves the proxy's clock, and waits until what came due has been called."""
+        assert self.clock is not None
+        await self.clock.advance(seconds)
 
     def requests(self) -> dict[tuple[str, int], int]:
         """Exchanges that are over, by method and status, over all routes."""
@@ -89,6 +144,14 @@ class RunningProxy:
         """Exchanges that are not over."""
         return sum(route.in_flight for route in (self.stats.unrouted, *self.stats.routes.values()))
 
+    def heard(self) -> int:
+        """Exchanges that have begun."""
+        return self.in_flight() + sum(self.requests().values())
+
+    async def settled(self, heard: int) -> None:
+        """Waits until so many exchanges have begun, and each of them is over or waits for time to pass."""
+        await self.until(lambda: self.heard() >= heard and not (self.leased() or self.waiting()))
+
     def waiting(self) -> int:
         """Requests in line for a connection."""
         return sum(pool.snapshot().waiting for pool in self.proxy.channels.pools.values())
@@ -104,6 +167,17 @@ class RunningProxy:
     def attached(self) -> int:
         """Connections of clients that are open."""
         return sum(len(listener.registry) for listener in self.proxy.front.listeners)
+
+    async def ask_in_time(self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b"") -> Answer:
+        """`ask`, with the clock moved on by a little whenever the exchange waits for time to pass."""
+        heard = self.heard() + 1
+        async with asyncio.timeout(LIMIT_SECONDS), asyncio.TaskGroup() as client:
+            asked = client.create_task(self.ask(target, *fields, method=method, body=body))
+            await self.until(lambda: asked.done() or self.heard() >= heard)
+            while not asked.done():
+                await self.until(lambda: asked.done() or not (self.leased() or self.waiting()))
+                await self.pass_time(0.06)
+        return asked.result()
 
     async def turns(self, count: int) -> None:
         """Lets the loop turn."""
@@ -122,16 +196,38 @@ class RunningProxy:
 
 
 @asynccontextmanager
-async def running(*urls: str, sets: Sequence[str] = (), rules: str | None = None) -> AsyncIterator[RunningProxy]:
-    """A proxy in front of these endpoints, or under these rules."""
-    proxy = Proxy(loaded(*urls, sets=sets, rules=rules), lambda line: True)
-    try:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            await proxy.start()
-        serving = RunningProxy(proxy)
-        yield serving
-    finally:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            await proxy.close()
+async def running(
+    *urls: str,
+    sets: Sequence[str] = (),
+    rules: str | None = None,
+    given: Loaded | None = None,
+    clock: Clock | None = None,
+    seed: int | None = None,
+) -> AsyncIterator[RunningProxy]:
+    """A proxy in front of these endpoints, or under these rules, or under rules that are loaded already."""
+    rng = None if seed is None else random.Random(seed)
+    with _reading(clock):
+        proxy = Proxy(given or loaded(*urls, sets=sets, rules=rules), lambda line: True, rng=rng)
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                await proxy.start()
+            serving = RunningProxy(proxy, clock)
+            yield serving
+        finally:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                await proxy.close()
     await serving.until(lambda: not (serving.attached() or serving.in_flight() or serving.leased()))
     assert (serving.waiting(), serving.pooled()) == (0, 0)
+
+
+@contextmanager
+def _reading(clock: Clock | None) -> Iterator[None]:
+    """Whatever is wired in here reads this clock."""
+    if clock is None:
+        yield
+        return
+    with (
+        patch("sidecar.app.wiring.DeadlineWheel", clock.wheel),
+        patch("sidecar.app.oversight.time", SimpleNamespace(monotonic=clock)),
+    ):
+        yield
