@@ -1,0 +1,104 @@
+"""Many exchanges through shared machines, in any order of events: nothing is lost, nothing is given back twice."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from sidecar.policies.backoff import NO_HINT
+from tests.exchange.world import NO_LIMIT, World
+
+WHICH = st.integers(0, 11)
+# Multiples of a power of two: sums of them are exact, so that instants often coincide.
+STEPS = st.sampled_from([0.0, 0.25, 0.5, 1.0, 3.0, 8.0])
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """Two worlds of one seed, to which the same things happen."""
+
+    @initialize(seed=st.integers(0, 2**32))
+    def begin(self, seed: int) -> None:
+        self.worlds = (World(seed), World(seed))
+
+    @rule(
+        method=st.sampled_from([b"GET", b"POST"]),
+        limit=st.sampled_from([NO_LIMIT, NO_LIMIT, 5.0, 0.5]),
+        late=st.sampled_from([0.0, 0.0, 0.0, 4.0, 8.0]),
+        uploads=st.booleans(),
+    )
+    def one_arrives(self, method: bytes, limit: float, late: float, uploads: bool) -> None:
+        for world in self.worlds:
+            world.arrive(method, limit, late, uploads)
+
+    @rule(number=WHICH)
+    def one_is_connected(self, number: int) -> None:
+        for world in self.worlds:
+            one = world.some(number, "waiting")
+            if one is not None:
+                one.connected()
+
+    @rule(number=WHICH)
+    def an_upload_ends(self, number: int) -> None:
+        for world in self.worlds:
+            one = world.some(number, "held", "waiting", "sending")
+            if one is not None and one.uploading:
+                one.uploaded()
+
+    @rule(number=WHICH)
+    def a_body_is_no_longer_there(self, number: int) -> None:
+        for world in self.worlds:
+            one = world.some(number, "sending")
+            if one is not None:
+                one.decision.kept = False
+
+    @rule(number=WHICH, which=WHICH)
+    def an_attempt_fails(self, number: int, which: int) -> None:
+        for world in self.worlds:
+            world.fails(number, which)
+
+    @rule(
+        number=WHICH,
+        status=st.sampled_from([200, 200, 404, 500, 501, 503, 503]),
+        hint=st.sampled_from([NO_HINT, 0.0, 1.0, 60.0]),
+    )
+    def an_answer_begins(self, number: int, status: int, hint: float) -> None:
+        for world in self.worlds:
+            world.answers(number, status, hint)
+
+    @rule(number=WHICH, well=st.booleans())
+    def an_answer_ends(self, number: int, well: bool) -> None:
+        for world in self.worlds:
+            world.ends(number, well)
+
+    @rule(number=WHICH)
+    def a_client_leaves(self, number: int) -> None:
+        for world in self.worlds:
+            one = world.some(number, "held", "waiting", "sending", "relaying")
+            if one is not None:
+                one.leaves()
+
+    @rule(number=WHICH)
+    def one_is_called(self, number: int) -> None:
+        for world in self.worlds:
+            world.calls(number)
+
+    @rule(seconds=STEPS)
+    def time_passes(self, seconds: float) -> None:
+        for world in self.worlds:
+            world.passes(seconds)
+
+    @invariant()
+    def nothing_is_lost_and_both_are_alike(self) -> None:
+        for world in self.worlds:
+            world.check()
+        one, other = self.worlds
+        assert one.history == other.history
+        assert one.attempts.outcomes == other.attempts.outcomes
+        assert one.told.skipped == other.told.skipped
+
+    def teardown(self) -> None:
+        for world in getattr(self, "worlds", ()):
+            world.close()
+
+
+TestAnyHistory = AnyHistory.TestCase
