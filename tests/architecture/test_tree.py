@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sidecar
+from sidecar.model.reason import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "sidecar"
@@ -133,6 +134,12 @@ def test_every_example_is_named_in_the_documentation() -> None:
     examples = sorted((ROOT / "config").rglob("*.yaml"))
     assert examples, "there are no examples"
     assert [path.name for path in examples if path.name not in text] == []
+
+
+def test_every_reason_of_an_answer_of_our_own_is_explained_with_its_status() -> None:
+    rows = [line for line in (ROOT / "docs" / "answers.md").read_text().splitlines() if line.startswith("| `")]
+    for reason in Reason:
+        assert [row for row in rows if row.startswith(f"| `{reason.code}` | {reason.status}")], reason.code
 
 
 def _links(page: Path) -> list[str]:
