@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sidecar.model.outcome import Cause
 from sidecar.transport.stream import Channel, DownstreamStream, UpstreamStream
 from sidecar.transport.wheel import Timer
 from sidecar.wire.forwarding import Origin
@@ -194,6 +195,10 @@ class Leases(Channel):
         if receiver not in self.waiting:
             self.waiting.append(receiver)
         return None
+
+    def refuse(self, cause: Cause, detail: str = "refused") -> None:
+        """Whoever waits longest cannot have one."""
+        self.waiting.pop(0).lease_failed(cause, detail)
 
     def forget(self, receiver: Any) -> None:
         if receiver in self.waiting:

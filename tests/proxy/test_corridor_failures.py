@@ -25,8 +25,8 @@ PUT = b"PUT /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 def test_a_connection_that_cannot_be_had_is_answered_with_its_reason(cause: Cause, status: int, word: str) -> None:
     bridge = Bridge()
-    downstream, receiver = bridge.request()
-    receiver.lease_failed(cause, "10.0.0.7: refused")
+    downstream, _ = bridge.request()
+    bridge.channel.refuse(cause, "10.0.0.7: refused")
     assert downstream.status == status
     assert problem(downstream)["reason"] == word
     assert b"10.0.0.7" not in downstream.body, "where the endpoint is, is not the client's business"

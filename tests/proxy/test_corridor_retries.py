@@ -54,9 +54,8 @@ def test_a_connection_that_cannot_be_had_is_asked_for_again_whatever_the_method(
     downstream, receiver = bridge.request(POST)
     receiver.request_data(b"body")
     receiver.request_end(b"")
-    bridge.channel.waiting.clear()
     bridge.channel.streams.append(second)
-    receiver.lease_failed(Cause.CONNECT_FAILURE, "refused")
+    bridge.channel.refuse(Cause.CONNECT_FAILURE)
     bridge.loop.advance(0.1)
     assert second.body == b"body"
     answers(second)

@@ -88,8 +88,8 @@ def test_an_answer_of_our_own_carries_the_requests_id() -> None:
 
 def test_a_request_without_an_id_is_given_one_even_if_nothing_could_be_sent() -> None:
     bridge = Bridge()
-    downstream, receiver = bridge.request()
-    receiver.lease_failed(Cause.CONNECT_FAILURE, "refused")
+    downstream, _ = bridge.request()
+    bridge.channel.refuse(Cause.CONNECT_FAILURE)
     made = json.loads(downstream.body)["request_id"]
     assert len(made) == 32
     assert bridge.records.records[0].request_id.decode() == made
