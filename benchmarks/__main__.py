@@ -37,12 +37,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", type=_some_of(loads.NAMES), default=list(loads.NAMES), help=", ".join(loads.NAMES))
     rows = f"{', '.join(proxies.NAMES)} (default {', '.join(proxies.DEFAULT)})"
     parser.add_argument("--proxies", type=_some_of(proxies.NAMES), default=list(proxies.DEFAULT), help=rows)
+    parser.add_argument("--policies", action="store_true", help="also the row with policies of each of these proxies")
     parser.add_argument("--publish", action="store_true", help="also write the README's table and docs/benchmarks.svg")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.seconds < 1:
         parser.error("--rounds and --seconds must be at least 1")
     if options.publish and "small" not in options.only:
         parser.error("--publish needs the small load")
+    if options.policies:
+        options.proxies = proxies.with_policies(options.proxies)
     return options
 
 

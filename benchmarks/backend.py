@@ -1,7 +1,7 @@
 """The backend behind every proxy: a real nginx whose answers cost as little as possible.
 
-Paths: `/small` a 150-byte JSON document, `/64k` and `/1m` bodies of that size, `/chunked` 16 KiB without a length,
-`/post` reads the whole body and answers 200.
+Paths: `/small` a 150-byte JSON document, and so is everything below `/routes/`; `/64k` and `/1m` bodies of that size,
+`/chunked` 16 KiB without a length, `/post` reads the whole body and answers 200.
 
 Two answers need a trick in plain nginx. Server-side includes make the length unknown, hence chunked, although the page
 includes nothing. And `return` would answer before the body has arrived: `mirror` reads the body first, the static
@@ -52,6 +52,7 @@ def write(directory: Path, port: int, connections: int) -> Path:
         listen 127.0.0.1:{port} backlog=4096;
         root {answers};
         location = /small {{ default_type application/json; return 200 '{SMALL.decode()}'; }}
+        location /routes/ {{ default_type application/json; return 200 '{SMALL.decode()}'; }}
         location = /chunked {{ default_type text/html; ssi on; }}
         location = /post {{ mirror /read; mirror_request_body on; error_page 405 =200 @accepted; }}
         location = /read {{ internal; return 204; }}

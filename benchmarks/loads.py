@@ -68,6 +68,18 @@ class Verdict:
     p99_ms: float
 
 
+DONE = """done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format(
+    '\\nVERDICT {"requests": %d, "microseconds": %d, "p50": %.1f, "p99": %.1f, ',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99)))
+  io.write(string.format(
+    '"connect": %d, "read": %d, "write": %d, "status": %d, "timeout": %d}\\n',
+    e.connect, e.read, e.write, e.status, e.timeout))
+end"""
+"""wrk's hook that prints the verdict."""
+
+
 class OutputError(Exception):
     """A load generator printed something else than its verdict."""
 
@@ -78,18 +90,7 @@ def wrk_script(load: Load) -> str:
     if load.body_bytes:
         lines += ['wrk.method = "POST"', f'wrk.body = string.rep("x", {load.body_bytes})']
         lines.append('wrk.headers["Content-Type"] = "application/octet-stream"')
-    lines.append(
-        """done = function(summary, latency, requests)
-  local e = summary.errors
-  io.write(string.format(
-    '\\nVERDICT {"requests": %d, "microseconds": %d, "p50": %.1f, "p99": %.1f, ',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99)))
-  io.write(string.format(
-    '"connect": %d, "read": %d, "write": %d, "status": %d, "timeout": %d}\\n',
-    e.connect, e.read, e.write, e.status, e.timeout))
-end"""
-    )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, DONE]) + "\n"
 
 
 def wrk_command(wrk: str, load: Load, port: int, seconds: int, script: str) -> list[str]:

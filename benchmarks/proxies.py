@@ -3,7 +3,7 @@
 import importlib.util
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ class Site:
     port: int
     backend: int
     limit: int = configs.OUT_OF_REACH
-    """Requests per second that a row with policies may let through."""
+    """Requests per second that a row with policies may let through, all callers together and each alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,22 @@ def _written(directory: Path, name: str, text: str) -> Path:
     return path
 
 
-def _nginx_command(program: str, site: Site) -> list[str]:
-    text = configs.nginx(site.directory, site.port, site.backend, 2 * MAX_CONNECTIONS)
-    return backend.command(program, site.directory, _written(site.directory, "nginx.conf", text))
+def _nginx_command(policies: bool) -> Callable[[str, Site], list[str]]:
+    def command(program: str, site: Site) -> list[str]:
+        text = configs.nginx(
+            site.directory, site.port, site.backend, 2 * MAX_CONNECTIONS, limit=site.limit if policies else None
+        )
+        return backend.command(program, site.directory, _written(site.directory, "nginx.conf", text))
+
+    return command
 
 
-def _haproxy_command(program: str, site: Site) -> list[str]:
-    text = configs.haproxy(site.port, site.backend, MAX_CONNECTIONS)
-    return [program, "-db", "-f", str(_written(site.directory, "haproxy.cfg", text))]
+def _haproxy_command(policies: bool) -> Callable[[str, Site], list[str]]:
+    def command(program: str, site: Site) -> list[str]:
+        text = configs.haproxy(site.port, site.backend, MAX_CONNECTIONS, limit=site.limit if policies else None)
+        return [program, "-db", "-f", str(_written(site.directory, "haproxy.cfg", text))]
+
+    return command
 
 
 def _caddy_command(program: str, site: Site) -> list[str]:
@@ -76,9 +84,8 @@ def _caddy_command(program: str, site: Site) -> list[str]:
 
 def _envoy_command(policies: bool) -> Callable[[str, Site], list[str]]:
     def command(program: str, site: Site) -> list[str]:
-        path = _written(
-            site.directory, "envoy.json", configs.envoy(site.port, site.backend, policies=policies, limit=site.limit)
-        )
+        text = configs.envoy(site.port, site.backend, limit=site.limit if policies else None)
+        path = _written(site.directory, "envoy.json", text)
         options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
         return [program, "-c", str(path), *options]
 
@@ -87,9 +94,8 @@ def _envoy_command(policies: bool) -> Callable[[str, Site], list[str]]:
 
 def _sidecar_command(policies: bool) -> Callable[[str, Site], list[str]]:
     def command(program: str, site: Site) -> list[str]:
-        text = configs.sidecar(
-            site.port, free_port(), site.backend, MAX_CONNECTIONS, policies=policies, limit=site.limit
-        )
+        limit = site.limit if policies else None
+        text = configs.sidecar(site.port, free_port(), site.backend, MAX_CONNECTIONS, limit=limit)
         return [program, "-m", "sidecar", "run", "-c", str(_written(site.directory, "sidecar.yaml", text))]
 
     return command
@@ -133,9 +139,15 @@ def _envoy_version(program: str) -> str:
     return parts[1] if len(parts) > 1 else "unknown"
 
 
+_POLICIES = "+policies"
+
 PROXIES = (
-    Proxy("nginx", lambda: find("nginx"), nginx_version, _nginx_command),
-    Proxy("haproxy", lambda: find("haproxy"), _haproxy_version, _haproxy_command),
+    Proxy("nginx", lambda: find("nginx"), nginx_version, _nginx_command(policies=False)),
+    Proxy("nginx+policies", lambda: find("nginx"), nginx_version, _nginx_command(policies=True), policies=True),
+    Proxy("haproxy", lambda: find("haproxy"), _haproxy_version, _haproxy_command(policies=False)),
+    Proxy(
+        "haproxy+policies", lambda: find("haproxy"), _haproxy_version, _haproxy_command(policies=True), policies=True
+    ),
     Proxy(
         "caddy",
         lambda: find("caddy"),
@@ -151,11 +163,14 @@ PROXIES = (
 
 NAMES = (DIRECT, *(proxy.name for proxy in PROXIES))
 
-_ON_REQUEST = frozenset({"sidecar+policies"})
-"""Sidecar reads rate limits and does not act on them yet: its witness could only fail, so it has to be asked for."""
-
-DEFAULT = tuple(name for name in NAMES if name not in _ON_REQUEST)
+DEFAULT = tuple([name for name in NAMES if not name.endswith(_POLICIES)])
 """The rows of a run that names none."""
+
+
+def with_policies(names: Sequence[str]) -> list[str]:
+    """`names`, each followed by its row with policies where there is one."""
+    wanted = {*names, *(name + _POLICIES for name in names)}
+    return [name for name in NAMES if name in wanted]
 
 
 def start_backend(program: str, directory: Path, port: int, cpu: int | None) -> AbstractContextManager[Program]:

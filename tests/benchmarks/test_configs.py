@@ -9,17 +9,21 @@ import yaml
 from benchmarks import configs
 from sidecar.rules.load import load_rules
 
+LIMIT = 4711
+
 
 @pytest.fixture
 def every(tmp_path: Path) -> dict[str, str]:
     return {
         "nginx": configs.nginx(tmp_path, 7001, 7002, 100),
+        "nginx+policies": configs.nginx(tmp_path, 7001, 7002, 100, limit=LIMIT),
         "haproxy": configs.haproxy(7001, 7002, 100),
+        "haproxy+policies": configs.haproxy(7001, 7002, 100, limit=LIMIT),
         "caddy": configs.caddy(7001, 7002),
-        "envoy": configs.envoy(7001, 7002, policies=False),
-        "envoy+policies": configs.envoy(7001, 7002, policies=True),
-        "sidecar": configs.sidecar(7001, 7003, 7002, 100, policies=False),
-        "sidecar+policies": configs.sidecar(7001, 7003, 7002, 100, policies=True),
+        "envoy": configs.envoy(7001, 7002),
+        "envoy+policies": configs.envoy(7001, 7002, limit=LIMIT),
+        "sidecar": configs.sidecar(7001, 7003, 7002, 100),
+        "sidecar+policies": configs.sidecar(7001, 7003, 7002, 100, limit=LIMIT),
     }
 
 
@@ -44,39 +48,54 @@ def test_nginx_writes_only_below_its_own_directory(every: dict[str, str], tmp_pa
     assert all(place.startswith(str(tmp_path)) for place in places)
 
 
-def test_nginx_braces_are_balanced(every: dict[str, str]) -> None:
-    assert every["nginx"].count("{") == every["nginx"].count("}")
+@pytest.mark.parametrize("row", ["nginx", "nginx+policies"])
+def test_nginx_braces_are_balanced(every: dict[str, str], row: str) -> None:
+    assert every[row].count("{") == every[row].count("}")
 
 
-def test_only_the_policies_row_of_envoy_limits_retries_and_ejects(every: dict[str, str]) -> None:
-    bare, full = json.loads(every["envoy"]), json.loads(every["envoy+policies"])
-    for word in ("local_ratelimit", "retry_policy", "retry_budget", "outlier_detection"):
-        assert word not in json.dumps(bare)
-        assert word in json.dumps(full)
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("nginx", ("limit_req zone=all", "limit_req zone=per_client", "limit_conn ", "proxy_next_upstream_tries")),
+        ("haproxy", ("track-sc0 int(1)", "track-sc1 src", "maxconn 10000", "retry-on", "observe layer7")),
+        ("envoy", ("local_ratelimit", "descriptors", "retry_policy", "retry_budget", "outlier_detection")),
+        ("sidecar", ("rate_limits", "key: client_ip", "concurrency", "circuit_breaker", "ejection", "budget")),
+    ],
+)
+def test_only_the_row_with_policies_limits_caps_retries_and_ejects(
+    every: dict[str, str], proxy: str, words: tuple[str, ...]
+) -> None:
+    for word in words:
+        assert word not in every[proxy]
+        assert word in every[f"{proxy}+policies"]
+    assert str(LIMIT) not in every[proxy]
+    assert every[f"{proxy}+policies"].count(str(LIMIT)) >= 2, "both rate limits are told the limit"
 
 
-def test_only_the_policies_row_of_sidecar_limits_retries_breaks_and_ejects(every: dict[str, str]) -> None:
-    bare, full = yaml.safe_load(every["sidecar"]), yaml.safe_load(every["sidecar+policies"])
-    assert bare["routes"][0]["retry"] is None
-    assert "rate_limits" not in bare["routes"][0]
-    assert set(full["upstreams"]["app"]) - set(bare["upstreams"]["app"]) == {"ejection", "circuit_breaker"}
-    assert {"rate_limits", "retry"} <= set(full["routes"][0])
+def test_the_bare_row_of_sidecar_does_not_retry(every: dict[str, str]) -> None:
+    assert yaml.safe_load(every["sidecar"])["routes"][0]["retry"] is None
 
 
-@pytest.mark.parametrize("policies", [False, True])
-def test_sidecar_accepts_its_rules(tmp_path: Path, policies: bool) -> None:
+@pytest.mark.parametrize("limit", [None, 5, configs.OUT_OF_REACH])
+def test_sidecar_accepts_its_rules(tmp_path: Path, limit: int | None) -> None:
     path = tmp_path / "sidecar.yaml"
-    path.write_text(configs.sidecar(7001, 7003, 7002, 100, policies=policies))
+    path.write_text(configs.sidecar(7001, 7003, 7002, 100, limit=limit))
     assert load_rules(str(path)).rules.version == 1
 
 
-def test_the_limit_of_the_policies_rows_can_be_brought_within_reach() -> None:
-    assert '"max_tokens": 5' in configs.envoy(1, 2, policies=True, limit=5)
-    assert "rate: 5/s, burst: 5" in configs.sidecar(1, 3, 2, 100, policies=True, limit=5)
+def test_envoy_keeps_a_bucket_for_each_caller(every: dict[str, str]) -> None:
+    document = json.loads(every["envoy+policies"])
+    chain = document["static_resources"]["listeners"][0]["filter_chains"][0]
+    filters = chain["filters"][0]["typed_config"]["http_filters"]
+    names = [each["name"].rpartition(".")[2] for each in filters]
+    assert names == ["all", "per_client", "router"]
+    assert filters[1]["typed_config"]["descriptors"][0]["entries"] == [{"key": "remote_address"}]
 
 
 def test_access_logs_are_off(every: dict[str, str]) -> None:
     assert "access_log off;" in every["nginx"]
     assert "access: off" in every["sidecar"]
-    assert "option httplog" not in every["haproxy"]
-    assert "access_log" not in every["envoy"]
+    for row in ("haproxy", "haproxy+policies"):
+        assert "option httplog" not in every[row]
+    for row in ("envoy", "envoy+policies"):
+        assert "access_log" not in every[row]

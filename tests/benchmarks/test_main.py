@@ -37,11 +37,19 @@ def test_options_become_the_plan(out: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert sorted(path.name for path in out.iterdir()) == ["result.json"]
 
 
-def test_by_default_the_rows_are_those_that_can_be_measured(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_by_default_the_rows_are_those_without_policies(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = measured(monkeypatch, fixed_result())
     assert program.main([]) == 0
-    assert [name for name in proxies.NAMES if name not in plans[0].proxies] == ["sidecar+policies"]
+    assert [name for name in proxies.NAMES if "+policies" in name or name not in plans[0].proxies] == [
+        name for name in proxies.NAMES if "+policies" in name
+    ]
     assert program.parse(["--proxies", "sidecar+policies"]).proxies == ["sidecar+policies"]
+
+
+def test_policies_adds_the_rows_with_policies_of_the_proxies_that_were_chosen(out: Path) -> None:
+    assert program.parse(["--policies"]).proxies == list(proxies.NAMES)
+    chosen = program.parse(["--policies", "--proxies", "sidecar,nginx"]).proxies
+    assert chosen == ["nginx", "nginx+policies", "sidecar", "sidecar+policies"]
 
 
 def test_publishing_writes_table_and_chart(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import proxies
+from benchmarks.processes import ask, free_port
 from benchmarks.proxies import PROXIES, Proxy, Site
 
 
@@ -36,3 +37,37 @@ def test_a_program_that_does_not_exist_is_not_found() -> None:
 def test_row_names_are_unique_and_begin_with_the_reference() -> None:
     assert proxies.NAMES[0] == "direct"
     assert len(set(proxies.NAMES)) == len(proxies.NAMES)
+
+
+def test_every_row_with_policies_stands_behind_the_same_proxy_without() -> None:
+    full = [proxy for proxy in PROXIES if proxy.policies]
+    assert {proxy.name for proxy in full} == {f"{name}+policies" for name in ("nginx", "haproxy", "envoy", "sidecar")}
+    for proxy in full:
+        assert proxies.NAMES[proxies.NAMES.index(proxy.name) - 1] == proxy.name.removesuffix("+policies")
+        assert proxy.name not in proxies.DEFAULT
+
+
+def test_rows_with_policies_are_added_behind_their_own() -> None:
+    assert proxies.with_policies(["direct", "caddy", "sidecar", "nginx"]) == [
+        "direct", "nginx", "nginx+policies", "caddy", "sidecar", "sidecar+policies",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("proxy", [each for each in PROXIES if each.policies], ids=lambda proxy: str(proxy.name))
+def test_the_program_accepts_its_policies_forwards_and_refuses_beyond_its_limit(proxy: Proxy, tmp_path: Path) -> None:
+    nginx, program = proxies.find("nginx"), proxy.program()
+    if nginx is None or program is None:
+        pytest.skip(f"{proxy.name} or its backend is not installed")
+    for name in ("backend", "near", "far"):
+        (tmp_path / name).mkdir()
+    backend = free_port()
+    with proxies.start_backend(nginx, tmp_path / "backend", backend, None) as behind:
+        behind.wait_until_answers(backend)
+        far = Site(tmp_path / "far", free_port(), backend)
+        with proxy.start(program, far, None) as started:
+            started.wait_until_answers(far.port)
+            assert [ask(far.port) for _ in range(5)] == [200] * 5
+        near = Site(tmp_path / "near", free_port(), backend, 1)
+        with proxy.start(program, near, None) as started:
+            started.wait_until_answers(near.port)
+            assert 429 in [ask(near.port) for _ in range(10)]

@@ -1,0 +1,104 @@
+"""What `python -m benchmarks.scale` compares: rules that differ in one number, and the requests sent to them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks import configs
+from benchmarks.loads import DONE, request_bytes
+
+ROUTES = "many-routes"
+KEYS = "many-keys"
+NAMES = (ROUTES, KEYS)
+
+FEW_ROUTES = 10
+DEFAULT_TABLE = 100_000
+"""Keys a rate limit remembers unless `max_keys` says otherwise."""
+
+Rules = Callable[[int, int, int], str]
+Script = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One Sidecar. `rules` of the ports of the listener, the admin and the backend; `script` from which request on.
+
+    `fill` is how many requests it must have answered before it is timed.
+    """
+
+    name: str
+    rules: Rules
+    script: Script
+    ready: str = "/small"
+    fill: int = 0
+
+
+def _rules(defaults: str, routes: str) -> Rules:
+    def written(port: int, admin: int, backend: int) -> str:
+        return f"""{configs.sidecar_prologue(port, admin, 1000)}
+upstreams:
+  app:
+    endpoints: [http://127.0.0.1:{backend}]
+    pool: {{max_connections: {configs.POOL}, idle_timeout: 60s}}
+defaults: {{timeout: {{request: 15s, idle: 60s}}, {defaults}}}
+routes:
+{routes}
+"""
+
+    return written
+
+
+def _script(prelude: str, step: str, path: str, field: str) -> Script:
+    """wrk's request hook: raw text with one number in it, because building a request from parts costs more."""
+    text = request_bytes(path).decode().removesuffix("\r\n") + field + "\r\n"
+    before, _, after = text.partition("@")
+    quoted = [part.replace("\\", "\\\\").replace('"', '\\"').replace("\r\n", "\\r\\n") for part in (before, after)]
+
+    def written(begin: int) -> str:
+        return f"""local before, after = "{quoted[0]}", "{quoted[1]}"
+local n = {begin}
+{prelude}
+request = function()
+  {step}
+  return before .. n .. after
+end
+{DONE}
+"""
+
+    return written
+
+
+def routes(count: int) -> Row:
+    """So many routes; every request asks for another of them, so that nothing of it is in a cache."""
+    kinds = ("path: /routes/{}", "path: '/routes/{}/items/{{id}}'", "path: /routes/{}, methods: [GET, HEAD]")
+    lines = [
+        f"  - {{name: r{number}, match: {{{kinds[number % 3].format(number)}}}, upstream: app}}"
+        for number in range(count)
+    ]
+    # Knuth's multiplier: visits all routes in an order without neighbours.
+    step = f"seen = seen + 1; n = seen * 2654435761 % 4294967296 % {count}"
+    script = _script("local seen = n", step, "/routes/@/items/7", "")
+    return Row(f"{count} routes", _rules("retry: null", "\n".join(lines)), script, ready="/routes/0")
+
+
+def keys(count: int, table: int, rate: str) -> Row:
+    """A rate limit by a header that has so many values, one after the other; `table` are the keys it remembers."""
+    limit = (
+        f"{{name: per-key, rate: {rate}, burst: {rate.partition('/')[0]}, key: 'header:x-api-key', max_keys: {table}}}"
+    )
+    route = f"  - {{name: all, upstream: app, rate_limits: [{limit}]}}"
+    script = _script("", f"n = (n + 1) % {count}", "/small", "X-Api-Key: customer-@\r\n")
+    name = "one key" if count == 1 else f"{count} keys, {table} remembered"
+    return Row(name, _rules("retry: null", route), script, fill=count)
+
+
+def rows(case: str, many_routes: int, many_keys: int) -> list[Row]:
+    """What is compared, the reference first."""
+    if case == ROUTES:
+        return [routes(FEW_ROUTES), routes(many_routes)]
+    # One key has to pass at any rate; many are to leave buckets behind that are not full again when the table is.
+    per_key = "1000/h"
+    return [
+        keys(1, DEFAULT_TABLE, f"{configs.OUT_OF_REACH}/s"),
+        keys(many_keys, min(DEFAULT_TABLE, many_keys), per_key),
+        keys(many_keys, many_keys, per_key),
+    ]
