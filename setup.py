@@ -47,6 +47,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.telemetry.log",
     "sidecar.telemetry.stats",
     "sidecar.transport.departure",
+    "sidecar.transport.direct",
     "sidecar.transport.downstream",
     "sidecar.transport.flow",
     "sidecar.transport.intake",

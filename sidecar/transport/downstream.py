@@ -70,7 +70,7 @@ class DownstreamConnection(DownstreamStream):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._out.transport = transport
+        self._out.attach(transport)
         self._departure.attach(transport)
         transport.set_write_buffer_limits(high=_HIGH_WATER)
         service = self._service
@@ -117,6 +117,7 @@ class DownstreamConnection(DownstreamStream):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._out.detach()
         self._activate()
         self._service.connections.active -= 1
         self.state = CLOSED
@@ -146,13 +147,12 @@ class DownstreamConnection(DownstreamStream):
 
     def send_informational(self, head: bytes) -> None:
         if BODY <= self.state <= BROKEN:
-            self._transport.write(head)
+            self._out.put(head)
             self._await_body()
 
     def send_head(self, head: bytes, framing: int, close: bool, hold: bool = False, length: int = -1) -> None:
         if BODY <= self.state <= BROKEN:
-            if close or framing == UNTIL_CLOSE:
-                self._close_after = True
+            self._close_after = self._close_after or close or framing == UNTIL_CLOSE
             self._out.begin(head, framing, length, hold)
 
     def send_data(self, data: bytes) -> None:

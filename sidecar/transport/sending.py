@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from sidecar.transport.direct import NO_DESCRIPTOR, descriptor, send_now
 from sidecar.transport.phases import DONE, OPEN, UNSENT
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 from sidecar.wire.writer import CHUNK_END, chunk_start, last_chunk
@@ -20,7 +21,7 @@ _LENGTH_FIELD = b"\r\ncontent-length:"
 class MessageWriter:
     """Writes one message after the other to one transport; made once for each connection."""
 
-    __slots__ = ("framing", "held", "left", "phase", "transport")
+    __slots__ = ("_number", "_queued", "framing", "held", "left", "phase", "transport")
 
     transport: asyncio.Transport
 
@@ -29,6 +30,34 @@ class MessageWriter:
         self.held = b""
         self.left = 0
         self.phase = UNSENT
+        self._number = NO_DESCRIPTOR  # where bytes can be sent at once
+        self._queued = False  # whether the transport may still hold some of ours, which go first
+
+    def attach(self, transport: asyncio.Transport) -> None:
+        """The connection stands."""
+        self.transport = transport
+        self._number = descriptor(transport)
+
+    def detach(self) -> None:
+        """It is lost: its descriptor is about to be somebody else's."""
+        self._number = NO_DESCRIPTOR
+
+    def put(self, data: bytes) -> None:
+        """Sends bytes as they are: at once as far as the socket takes them, the rest through the transport."""
+        number = self._number
+        if number >= 0:
+            if len(data) <= _JOIN_BYTES and not (self._queued and self._waits()):
+                sent = send_now(number, data)
+                if sent == len(data):
+                    return
+                if sent > 0:
+                    data = data[sent:]
+            self._queued = True
+        self.transport.write(data)
+
+    def _waits(self) -> bool:
+        self._queued = self.transport.get_write_buffer_size() > 0
+        return self._queued
 
     def begin(self, head: bytes, framing: int, length: int, hold: bool) -> None:
         """Sends the head, or keeps it for the first piece of the body."""
@@ -39,7 +68,7 @@ class MessageWriter:
         if hold:
             self.held = head
         else:
-            self.transport.write(head)
+            self.put(head)
 
     def data(self, data: bytes) -> bool:
         """Sends a piece of the body. False: the head did not announce so much, and nothing was sent."""
@@ -60,12 +89,13 @@ class MessageWriter:
             return False
         held = self.held
         if not held:
-            self.transport.write(data)
+            self.put(data)
         elif len(data) <= _JOIN_BYTES:
             self.held = b""
-            self.transport.write(held + data)
+            self.put(held + data)
         else:
             self.held = b""
+            self._queued = True
             self.transport.writelines((held, data))
         return True
 
@@ -77,10 +107,10 @@ class MessageWriter:
         held = self.held
         if self.framing == CHUNKED:
             self.held = b""
-            self.transport.write(held + last_chunk(trailers))
+            self.put(held + last_chunk(trailers))
         elif held:
             self.held = b""
-            self.transport.write(held)
+            self.put(held)
         return True
 
     def flush(self) -> None:
@@ -88,14 +118,15 @@ class MessageWriter:
         if self.held:
             held = self.held
             self.held = b""
-            self.transport.write(held)
+            self.put(held)
 
     def _put_chunk(self, data: bytes) -> None:
         held = self.held
         self.held = b""
         if len(data) <= _JOIN_BYTES:
-            self.transport.write(b"".join((held, chunk_start(len(data)), data, CHUNK_END)))
+            self.put(b"".join((held, chunk_start(len(data)), data, CHUNK_END)))
         else:
+            self._queued = True
             self.transport.writelines((held + chunk_start(len(data)), data, CHUNK_END))
 
 

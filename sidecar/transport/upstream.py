@@ -91,7 +91,7 @@ class UpstreamConnection(UpstreamStream):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._out.transport = transport
+        self._out.attach(transport)
         self._gate.transport = transport
         transport.set_write_buffer_limits(high=_HIGH_WATER)
 
@@ -120,6 +120,7 @@ class UpstreamConnection(UpstreamStream):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._out.detach()
         self._lose("the endpoint reset the connection" if exc is not None else "the connection was closed")
 
     def pause_writing(self) -> None:

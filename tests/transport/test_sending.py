@@ -18,7 +18,7 @@ class Out:
     def __init__(self) -> None:
         self.transport = FakeTransport()
         self.writer = MessageWriter()
-        self.writer.transport = self.transport  # type: ignore[assignment]
+        self.writer.attach(self.transport)  # type: ignore[arg-type]
 
 
 @pytest.fixture
