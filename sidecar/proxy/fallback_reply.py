@@ -10,15 +10,13 @@ from sidecar.policies.cacheability import Answer, Question
 from sidecar.policies.fallback import Fallback
 from sidecar.policies.stale_store import Capture, StaleStore
 from sidecar.proxy.head_edits import HeadEdits
-from sidecar.proxy.local_reply import LocalReply, quoted
+from sidecar.proxy.local_reply import BODILESS, LocalReply, quoted
 from sidecar.wire.caching import age_seconds, cache_directives, ends_itself, parse_http_date, replayable, vary_names
 from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
 from sidecar.wire.writer import status_line
 
 STATIC = "static"
 STALE = "stale"
-
-_BODILESS = (204, 205, 304)
 
 
 class FallbackReply:
@@ -49,7 +47,7 @@ def fallback_reply(
     without_body = head.method == b"HEAD"
     if fallback.stale is None:
         block = fallback.fields + _proxy_status(STATIC, cause) + ours + b"\r\n"
-        body = b"" if without_body or fallback.status in _BODILESS else fallback.body
+        body = b"" if without_body or fallback.status in BODILESS else fallback.body
         return FallbackReply(STATIC, LocalReply(fallback.status, status_line(fallback.status) + block, body))
     kept = fallback.stale.find(question(head, scheme), now)
     if kept is None:

@@ -14,6 +14,10 @@ from sidecar.transport.stream import DownstreamStream
 from sidecar.wire.message import LENGTH, NO_BODY
 from sidecar.wire.writer import status_line
 
+# RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. A rule may ask for one of these (a fault's `status`), and a client would
+# take a body after it for the next answer.
+BODILESS = (204, 205, 304)
+
 # What stands in place of a rule's name when no rule of the file is to blame.
 NO_RULE = ""
 
@@ -104,8 +108,7 @@ def local_reply(
     body = json.dumps(problem, ensure_ascii=True).encode() + b"\n"
     details = f"{reason.code}; rule={rule}" if rule else reason.code
     lines = [
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(body)}",
+        *_framing(status, len(body)),
         f"Proxy-Status: sidecar; error={reason.proxy_error}; details={quoted(details)}",
         "Cache-Control: no-store",
     ]
@@ -118,7 +121,13 @@ def local_reply(
     elif keep_alive_token:
         lines.append("Connection: keep-alive")
     head = b"".join((status_line(status), extra, "\r\n".join(lines).encode("latin-1"), b"\r\n\r\n"))
-    return LocalReply(status, head, b"" if without_body else body)
+    return LocalReply(status, head, b"" if without_body or status in BODILESS else body)
+
+
+def _framing(status: int, length: int) -> tuple[str, ...]:
+    if status in BODILESS:
+        return ("Content-Length: 0",) if status == 205 else ()
+    return ("Content-Type: application/problem+json", f"Content-Length: {length}")
 
 
 def send_reply(stream: DownstreamStream, reply: LocalReply, close: bool) -> None:

@@ -66,3 +66,33 @@ def test_only_reasons_that_a_key_bounds_name_a_rule() -> None:
     assert rule_name("login", Reason.ATTEMPT_TIMEOUT) == "login/timeout.attempt"
     assert rule_name("login", Reason.RESET) == ""
     assert rule_name("", Reason.ATTEMPT_TIMEOUT) == ""
+
+
+@pytest.mark.parametrize(("status", "length"), [(204, None), (205, b"0"), (304, None)])
+def test_a_status_that_has_no_body_is_sent_without_one(status: int, length: bytes | None) -> None:
+    reply = local_reply(Reason.FAULT_INJECTED, "", "r/fault", close=False, without_body=False, status=status)
+    assert reply.body == b""
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method="GET", target="/", headers=[("host", "a")]))
+    client.send(h11.EndOfMessage())
+    client.receive_data(reply.head)
+    event = client.next_event()
+    assert isinstance(event, h11.Response)
+    fields = dict(event.headers)
+    assert fields.get(b"content-length") == length
+    assert b"content-type" not in fields
+    assert isinstance(client.next_event(), h11.EndOfMessage), "the next byte is the next answer's"
+
+
+def test_a_wait_is_told_in_whole_seconds_and_never_as_none() -> None:
+    for wait, told in ((0.0, b"1"), (0.2, b"1"), (1.0, b"1"), (1.01, b"2")):
+        reply = local_reply(Reason.RATE_LIMITED, "", "r/k", close=False, without_body=False, retry_after=wait)
+        assert b"\r\nRetry-After: " + told + b"\r\n" in reply.head
+    reply = local_reply(Reason.RATE_LIMITED, "", "r/k", close=False, without_body=False)
+    assert b"Retry-After" not in reply.head
+
+
+def test_the_lines_that_every_answer_of_a_route_carries_are_on_our_own_too() -> None:
+    reply = local_reply(Reason.RATE_LIMITED, "", "r/k", close=False, without_body=False, extra=b"RateLimit: x\r\n")
+    assert reply.head.startswith(b"HTTP/1.1 429 Too Many Requests\r\nRateLimit: x\r\n")
+    assert reply.head.endswith(b"\r\n\r\n")
