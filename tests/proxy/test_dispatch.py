@@ -10,7 +10,7 @@ import pytest
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from tests.proxy.bridges import Bridge
-from tests.proxy.streams import Downstream, UpstreamDouble
+from tests.proxy.streams import Downstream, UpstreamDouble, answers
 
 
 def test_a_request_that_no_route_wants_is_404() -> None:
@@ -94,3 +94,37 @@ def test_a_request_without_an_id_is_given_one_even_if_nothing_could_be_sent() ->
     assert len(made) == 32
     assert bridge.records.records[0].request_id.decode() == made
     assert len(bridge.records.records[0].trace_id) == 32
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        (b"Content-Type: application/grpc\r\ngrpc-timeout: 200m\r\n", 0.2),
+        (b"Content-Type: application/grpc+proto\r\ngrpc-timeout: 1S\r\nX-Request-Timeout-Ms: 300\r\n", 0.3),
+        (b"Content-Type: application/json\r\ngrpc-timeout: 200m\r\n", 15.0),
+        (b"Content-Type: application/grpc\r\ngrpc-timeout: 1H\r\n", 15.0),
+    ],
+)
+def test_grpc_says_its_limit_in_its_own_field_and_can_only_shorten_the_routes(fields: bytes, seconds: float) -> None:
+    bridge = Bridge(UpstreamDouble())
+    _, receiver = bridge.request(b"GET / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n")
+    assert receiver.decision.deadline == bridge.clock.now + seconds
+
+
+def test_while_draining_a_refusal_closes_its_connection() -> None:
+    bridge = Bridge()
+    bridge.environment.draining = True
+    bridge.router.route = None
+    downstream, _ = bridge.request()
+    assert downstream.told[0][3] is True
+    assert b"\r\nConnection: close\r\n" in downstream.head
+
+
+def test_an_exchange_keeps_the_rules_it_began_with() -> None:
+    first, second = UpstreamDouble(), UpstreamDouble()
+    bridge = Bridge(first, second)
+    downstream, _ = bridge.request()
+    bridge.router.route = None
+    answers(first)
+    assert downstream.status == 200
+    assert bridge.request()[0].status == 404
