@@ -30,6 +30,10 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "config" / "examples"
 BLAMELESS = {"success", "ignored", "downstream_gone", "1xx", "2xx", "3xx", "4xx"}
 
 
+# `sets` for those who look at one attempt and its end.
+ONE_ATTEMPT = ("defaults.retry=null", "upstreams.app.circuit_breaker=null")
+
+
 def rules_text(
     *endpoints: str, listener: str = "", upstream: str = "", route: str = "", address: str = "127.0.0.1:0"
 ) -> str:

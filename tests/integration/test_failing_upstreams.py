@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, GoneError, refusing
-from tests.doubles.running import RunningProxy, rules_text, running
+from tests.doubles.running import ONE_ATTEMPT, RunningProxy, rules_text, running
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -33,7 +33,7 @@ while True:
 async def refused() -> AsyncIterator[RunningProxy]:
     """A proxy in front of an endpoint that refuses."""
     with refusing() as port:
-        async with running(f"http://127.0.0.1:{port}") as proxy:
+        async with running(f"http://127.0.0.1:{port}", sets=ONE_ATTEMPT) as proxy:
             yield proxy
 
 
@@ -167,7 +167,7 @@ async def test_a_backend_that_is_killed_in_mid_answer(half: str, status: int) ->
         assert process.stdout is not None
         async with asyncio.timeout(LIMIT_SECONDS):
             port = int(await process.stdout.readline())
-        async with running(f"http://127.0.0.1:{port}") as proxy:
+        async with running(f"http://127.0.0.1:{port}", sets=ONE_ATTEMPT) as proxy:
             async with proxy.peer() as peer:
                 await peer.send(GET)
                 async with asyncio.timeout(LIMIT_SECONDS):

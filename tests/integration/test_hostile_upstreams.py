@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, GoneError
-from tests.doubles.running import running
+from tests.doubles.running import ONE_ATTEMPT, running
 
 BAD_HEADS = {
     "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
@@ -86,7 +86,7 @@ async def test_a_bad_chunk_cuts_the_answer(chunks: bytes) -> None:
 
 async def test_a_bad_chunk_that_comes_with_the_head_is_a_502() -> None:
     bad = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbad!zz\r\n"
-    async with Backend(bad, OK) as backend, running(backend.url) as proxy:
+    async with Backend(bad, OK) as backend, running(backend.url, sets=ONE_ATTEMPT) as proxy:
         async with proxy.peer() as peer:
             try:
                 answer = await peer.get()

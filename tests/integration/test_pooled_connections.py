@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call
-from tests.doubles.running import rules_text, running
+from tests.doubles.running import ONE_ATTEMPT, rules_text, running
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -48,7 +48,11 @@ async def test_a_post_with_an_idempotency_key_is_repeated() -> None:
 
 
 async def test_a_stale_connection_is_replaced_once_only() -> None:
-    async with Backend(OK, die_when_used) as backend, running(backend.url) as proxy, proxy.peer() as peer:
+    async with (
+        Backend(OK, die_when_used) as backend,
+        running(backend.url, sets=ONE_ATTEMPT) as proxy,
+        proxy.peer() as peer,
+    ):
         assert (await peer.get()).status == 200
         answer = await peer.get()
         assert (answer.status, answer.problem["reason"]) == (502, "reset")

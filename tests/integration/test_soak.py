@@ -26,10 +26,10 @@ version: 1
 listeners: [{{name: public, address: '127.0.0.1:0'}}]
 admin: {{address: '127.0.0.1:0'}}
 log: {{access: 'off'}}
-defaults: {{timeout: {{attempt: 30ms, idle: 30ms}}}}
+defaults: {{timeout: {{attempt: 30ms, idle: 30ms}}, retry: null}}
 upstreams:
-  app: {{endpoints: ['{url}'], pool: {{max_connections: 24}}}}
-  nobody: {{endpoints: ['http://127.0.0.1:{refused}']}}
+  app: {{endpoints: ['{url}'], pool: {{max_connections: 24}}, circuit_breaker: null}}
+  nobody: {{endpoints: ['http://127.0.0.1:{refused}'], circuit_breaker: null}}
 routes:
   - {{name: patient, match: {{path: /patient}}, upstream: app, timeout: {{attempt: 10s, idle: 10s}}}}
   - {{name: refused, match: {{path: /refused}}, upstream: nobody}}
