@@ -98,7 +98,7 @@ cdef class Decision(Applicant):
     @cython.locals(retry=Retry, machine=Admission, wait=double)
     cdef double _wait_for_retry(self, double now, str word, double hint) except -9.0
     cdef int _again(self, double now, double wait) except -1
-    @cython.locals(endpoint=Endpoint, upstream=Upstream, seconds=double)
+    @cython.locals(endpoint=Endpoint, upstream=Upstream, ended=double, seconds=double)
     cdef _settle(self, double now, object outcome, str word)
 
 cdef list _hold(list held, Admission machine, long long permit)

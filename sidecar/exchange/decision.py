@@ -375,8 +375,10 @@ class Decision(Applicant):
         self.pending = False
         endpoint.in_flight -= 1
         upstream = self.branch.upstream
-        # To the head of the answer: a long download, or events for an hour, are not slow.
-        seconds = (self.head_at if self.head_at > 0.0 else now) - self.attempt_started
+        # From the whole request, or whoever sends slowly would open the breaker for everybody, to the head of the
+        # answer: a long download, or events for an hour, are not slow.
+        ended = self.head_at if self.head_at > 0.0 else now
+        seconds = ended - max(self.attempt_started, min(self.read_at, ended))
         _give_back(self.held_by_attempt, now, outcome, seconds)
         if upstream.ejection is not None:
             upstream.settle(now, endpoint, outcome, self.attempt_started)

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.doubles.backend import Backend, Call
+from tests.doubles.backend import OK, Backend, Call
 from tests.doubles.clock import Clock
 from tests.doubles.running import rules_text, running
 
@@ -111,3 +111,48 @@ async def test_a_caller_in_a_hurry_opens_no_breaker() -> None:
                 await proxy.pass_time(0.12)
                 assert (await asked).status == 504
             assert (await proxy.breaker())["state"] == "closed"
+
+
+async def test_a_caller_that_sends_slowly_opens_no_breaker() -> None:
+    async with Backend() as backend:
+        rules = rules_text(
+            backend.url,
+            upstream="circuit_breaker: {slow_after: 1s, slow_ratio: 0.5, min_requests: 2}",
+            route="timeout: {request: 60s, attempt: 5s}, retry: null",
+        )
+        async with running(rules=rules, clock=Clock()) as proxy:
+            for count in range(1, 5):
+                async with proxy.peer() as peer:
+                    await peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+                    await backend.wait_requests(count)
+                    await proxy.pass_time(3)
+                    await peer.send(b"cd")
+                    assert (await peer.answer()).status == 200
+            told = await proxy.breaker()
+            assert (told["state"], told["slow"]) == ("closed", 0)
+
+
+async def test_an_endpoint_that_is_slow_once_it_has_the_upload_opens_its_breaker() -> None:
+    clock = Clock()
+
+    async def late(call: Call) -> None:
+        await call.body()
+        await clock.passed(2)
+        await call.send(OK)
+
+    async with Backend(late) as backend:
+        rules = rules_text(
+            backend.url,
+            upstream="circuit_breaker: {slow_after: 1s, slow_ratio: 0.5, min_requests: 2}",
+            route="timeout: {request: 60s, attempt: 5s}, retry: null",
+        )
+        async with running(rules=rules, clock=clock) as proxy, asyncio.TaskGroup() as clients:
+            for count in (1, 2):
+                asked = clients.create_task(proxy.ask("/", method="POST", body=b"order"))
+                await backend.wait_requests(count)
+                await proxy.turns(50)
+                while not asked.done():
+                    await proxy.pass_time(0.5)
+                    await proxy.turns(20)
+                assert asked.result().status == 200
+            assert (await proxy.breaker())["state"] == "open"
