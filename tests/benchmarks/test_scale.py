@@ -17,7 +17,7 @@ def figures(name: str, *costs: float, errors: int = 0) -> scale.Figures:
 def test_a_run_fills_every_row_and_visits_it_in_every_round() -> None:
     require("nginx")
     require("wrk")
-    rows = [scale_cases.routes(3), scale_cases.keys(2, 2, "1000/h")]
+    rows = [scale_cases.routes(3), scale_cases.keys(2, 2)]
     said: list[str] = []
     measured = scale.measure(rows, 1, 1, said.append)
     assert [each.name for each in measured] == ["3 routes", "2 keys, 2 remembered"]

@@ -35,7 +35,7 @@ def test_one_key_stands_beside_many_in_a_table_that_holds_them_and_one_that_does
 
 
 def test_a_script_sends_a_whole_request_with_a_number_in_it_from_where_it_is_told() -> None:
-    script = scale_cases.keys(7, 7, "1/s").script(40)
+    script = scale_cases.keys(7, 7).script(40)
     found = re.search(r'^local before, after = "(.*)", "(.*)"$', script, re.MULTILINE)
     assert found is not None
     text = (found[1] + "3" + found[2]).replace("\\r\\n", "\r\n").replace('\\"', '"')
