@@ -315,7 +315,6 @@ class Decision(Applicant):
         self.attempt += 1
         self.attempt_started = now
         self.attempt_deadline = self.deadline
-        self.read_at = _NEVER
         self.sent = False
         self.pending = True
         endpoint.in_flight += 1

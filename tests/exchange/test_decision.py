@@ -202,7 +202,9 @@ def test_an_endpoint_is_not_blamed_for_time_that_went_before_it_was_asked(begun:
 
 def test_a_callers_limit_that_is_not_the_bound_shields_no_endpoint() -> None:
     scene, log = watched(request=15.0, attempt=5.0, total=3.0)
-    d = scene.begun(limit=10.0)
+    d = scene.decision(limit=10.0)
+    d.begin(START + 1.0)
+    sent(d, START + 1.0)
     d.expired(START + 3.0)
     assert [outcome for outcome, _ in settled(log)] == [Outcome.FAILURE]
 

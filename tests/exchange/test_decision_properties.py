@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -11,6 +14,25 @@ from tests.exchange.world import NO_LIMIT, World
 WHICH = st.integers(0, 11)
 # Multiples of a power of two: sums of them are exact, so that instants often coincide.
 STEPS = st.sampled_from([0.0, 0.25, 0.5, 1.0, 3.0, 8.0])
+
+
+def agree(one: World, other: World) -> None:
+    assert one.history == other.history
+    assert one.attempts.outcomes == other.attempts.outcomes
+    assert (one.told.retries, one.told.skipped) == (other.told.retries, other.told.skipped)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_long_history_loses_nothing_and_comes_about_again_from_its_seed(seed: int) -> None:
+    worlds = World(seed), World(seed)
+    for world in worlds:
+        rng = random.Random(seed)
+        for _ in range(600):
+            world.anything(rng)
+            world.check()
+        world.close()
+        assert world.attempts_made > 20, "nothing much has happened, so nothing was shown"
+    agree(*worlds)
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -33,23 +55,17 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(number=WHICH)
     def one_is_connected(self, number: int) -> None:
         for world in self.worlds:
-            one = world.some(number, "waiting")
-            if one is not None:
-                one.connected()
+            world.connects(number)
 
     @rule(number=WHICH)
     def an_upload_ends(self, number: int) -> None:
         for world in self.worlds:
-            one = world.some(number, "held", "waiting", "sending")
-            if one is not None and one.uploading:
-                one.uploaded()
+            world.uploads(number)
 
     @rule(number=WHICH)
     def a_body_is_no_longer_there(self, number: int) -> None:
         for world in self.worlds:
-            one = world.some(number, "sending")
-            if one is not None:
-                one.decision.kept = False
+            world.forgets(number)
 
     @rule(number=WHICH, which=WHICH)
     def an_attempt_fails(self, number: int, which: int) -> None:
@@ -73,9 +89,7 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(number=WHICH)
     def a_client_leaves(self, number: int) -> None:
         for world in self.worlds:
-            one = world.some(number, "held", "waiting", "sending", "relaying")
-            if one is not None:
-                one.leaves()
+            world.leaves(number)
 
     @rule(number=WHICH)
     def one_is_called(self, number: int) -> None:
@@ -87,14 +101,18 @@ class AnyHistory(RuleBasedStateMachine):
         for world in self.worlds:
             world.passes(seconds)
 
+    @rule(seed=st.integers(0, 2**32), events=st.integers(1, 20))
+    def much_happens(self, seed: int, events: int) -> None:
+        for world in self.worlds:
+            rng = random.Random(seed)
+            for _ in range(events):
+                world.anything(rng)
+
     @invariant()
     def nothing_is_lost_and_both_are_alike(self) -> None:
         for world in self.worlds:
             world.check()
-        one, other = self.worlds
-        assert one.history == other.history
-        assert one.attempts.outcomes == other.attempts.outcomes
-        assert one.told.skipped == other.told.skipped
+        agree(*self.worlds)
 
     def teardown(self) -> None:
         for world in getattr(self, "worlds", ()):

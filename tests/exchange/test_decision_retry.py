@@ -14,6 +14,8 @@ from sidecar.policies.backoff import MAX_BEYOND, NO_HINT
 from sidecar.policies.contract import REFUSED
 from sidecar.policies.retry import BackoffSpec, RetrySpec
 from sidecar.policies.retry_budget import RetryBudget
+from sidecar.policies.selection import Hash
+from sidecar.runtime.request_key import RequestKey
 from tests.exchange.scripts import START, Scene, Scripted, retry, sent
 
 SLOWLY = RetrySpec(backoff=BackoffSpec(base=1.0, max=8.0))  # with dice at 0.5: after 0.5, 1.0, 2.0 …
@@ -68,6 +70,8 @@ def test_a_stale_connection_is_replaced_only_for_a_request_that_may_go_twice_and
     d = scene.begun(method=method)
     d.vouched, d.kept = vouched, kept
     assert d.failed(START + late, Cause.STALE) == step
+    assert scene.told.retries == (["stale"] if step == ATTEMPT else [])
+    assert (d.reason is Reason.RESET) == (step == REJECT)
 
 
 def test_a_stale_connection_is_no_outcome_for_the_breaker_and_its_successor_asks_again() -> None:
@@ -128,6 +132,28 @@ def test_a_status_that_the_rule_names_is_tried_again_and_its_answer_settled_as_i
     assert settled == [(Outcome.FAILURE, 1.0), (Outcome.SUCCESS, 2.0), (Outcome.SUCCESS, 1.0)]
     assert scene.told.retries == ["503", "429"]
     assert (d.status, d.reason, scene.in_flight) == (200, None, 0)
+
+
+def test_an_attempt_after_an_answer_that_was_not_wanted_starts_from_nothing() -> None:
+    log: list[tuple[Any, ...]] = []
+    d = Scene(1, each=[Scripted("breaker", log, 3)], policy=retry(RetrySpec(max_attempts=2))).begun()
+    d.answered(START + 1.0, 503, NO_HINT)
+    assert (d.sent, d.head_at) == (False, 0.0)
+    sent(d, START + 1.0)
+    assert d.failed(START + 1.5, Cause.RESET) == REJECT
+    assert log[-1] == ("settled", "breaker", 3, Outcome.FAILURE, 0.5)
+    assert (d.reason, d.status) == (Reason.RESET, 0)
+
+
+def test_a_retry_goes_elsewhere_even_where_a_key_keeps_requests_together() -> None:
+    scene = Scene(1, 2, 3, policy=retry(RetrySpec()))
+    scene.upstream.strategy = Hash()
+    scene.route.branch.key = RequestKey("header:x-user")
+    scene.hands.value = "ann"
+    d = scene.begun()
+    first = d.endpoint
+    assert d.failed(START, Cause.RESET) == ATTEMPT
+    assert d.endpoint is not first
 
 
 def test_the_last_answer_is_delivered_as_it_came() -> None:

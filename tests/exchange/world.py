@@ -29,7 +29,7 @@ from sidecar.policies.split import Split
 from sidecar.runtime.route import Branch, Route
 from tests.exchange.scripts import START, Attempts, Told, upstream
 
-PLACES = 3
+PLACES = 5
 PROBES = 2
 MAX_ATTEMPTS = 3
 BEFORE_IT_IS_SENT = (Cause.CONNECT_FAILURE, Cause.CONNECT_TIMEOUT, Cause.POOL_FULL)
@@ -52,9 +52,9 @@ class Whim(Admission):
         drawn = self.rng.random()
         if drawn < 0.2:
             return ADMITTED
-        if drawn < 0.3:
+        if drawn < 0.25:
             return REFUSED
-        if drawn < 0.5 and self.waits:
+        if drawn < 0.4 and self.waits:
             self.waiting.append(applicant)
             self.wait_until = now + self.rng.choice((0.25, 1.0, 8.0))
             return ASKED_TO_WAIT
@@ -110,6 +110,8 @@ class Exchange:
             self.world.attempts_made += 1
             if not self.uploading:
                 d.request_sent(now)
+            if self.world.rng.random() < 0.75:  # a connection that is there
+                self.connected()
         elif step == WAIT:
             assert d.wait_until > now or self.woken_up
             self.stage = "held"
@@ -173,9 +175,11 @@ class World:
         self.attempts_made = 0
         self.attempts, self.told = Attempts(), Told()
         self.upstreams = [upstream(name, 1, 2, 3, told=self.attempts) for name in ("a", "b")]
-        budget = RetryBudget(0.5, 1.0)
+        budget = RetryBudget(0.5, 4.0)
         spec = RetrySpec(max_attempts=MAX_ATTEMPTS, backoff=BackoffSpec(base=0.5, max=2.0))
-        breaking = CircuitBreakerSpec(min_requests=4, open_for=2.0, half_open_requests=PROBES)
+        breaking = CircuitBreakerSpec(
+            failure_ratio=0.8, min_requests=6, open_for=1.0, max_open_for=2.0, half_open_requests=PROBES
+        )
         once, each = Whim("once", rng, waits=True), Whim("each", rng, waits=False)
         shadow, shadow_each = Whim("shadow", rng, True, shadow=True), Whim("shadow each", rng, False, shadow=True)
         self.whims = [once, each, shadow, shadow_each]
@@ -188,7 +192,7 @@ class World:
             branches.append(Branch(one, [each, shadow_each, breaker], Retry("r/retry", spec, budget, rng)))
         self.route = Route("r", branches, _no_matcher(), self.told)
         self.places = Bulkhead("r/concurrency", BulkheadSpec(max=PLACES, max_queue=3, max_wait=3.0))
-        limit = RateLimitSpec(name="all", rate=4.0, burst=4.0, max_wait=1.0)
+        limit = RateLimitSpec(name="all", rate=8.0, burst=16.0, max_wait=1.0)
         self.limits = RateLimits("r", [(limit, None)], self.told)
         self.route.admissions = (shadow, self.limits, self.places, once)
         self.route.split = Split([("a", 3), ("b", 1)], rng)
@@ -204,6 +208,30 @@ class World:
         """One of the exchanges at one of these stages, if there is any."""
         there = [one for one in self.exchanges if one.stage in stages]
         return there[number % len(there)] if there else None
+
+    def connects(self, number: int) -> None:
+        """A connection has come free."""
+        one = self.some(number, "waiting")
+        if one is not None:
+            one.connected()
+
+    def uploads(self, number: int) -> None:
+        """The last byte of a request is here."""
+        one = self.some(number, "held", "waiting", "sending")
+        if one is not None and one.uploading:
+            one.uploaded()
+
+    def forgets(self, number: int) -> None:
+        """The body of a request is no longer there."""
+        one = self.some(number, "sending")
+        if one is not None:
+            one.decision.kept = False
+
+    def leaves(self, number: int) -> None:
+        """A client goes."""
+        one = self.some(number, "held", "waiting", "sending", "relaying")
+        if one is not None:
+            one.leaves()
 
     def fails(self, number: int, which: int) -> None:
         """An attempt ends without the head of an answer."""
@@ -241,6 +269,29 @@ class World:
         waiting = [applicant for whim in self.whims for applicant in whim.waiting]
         if waiting:
             waiting[number % len(waiting)].granted(self.now)
+
+    def anything(self, rng: random.Random) -> None:
+        """One event, drawn from `rng`: more of those that lead on than of those that end."""
+        number, chance = rng.randrange(12), rng.random()
+        if chance < 0.2:
+            late = rng.choice((0.0, 0.0, 0.0, 4.0, 8.0))
+            self.arrive(rng.choice((b"GET", b"GET", b"POST")), rng.choice((NO_LIMIT, 5.0)), late, chance < 0.05)
+        elif chance < 0.3:
+            self.connects(number)
+        elif chance < 0.35:
+            self.uploads(number)
+        elif chance < 0.5:
+            self.fails(number, rng.randrange(3))
+        elif chance < 0.7:
+            self.answers(number, rng.choice((200, 200, 404, 500, 501, 503, 503)), rng.choice((-1.0, 0.0, 1.0, 60.0)))
+        elif chance < 0.8:
+            self.ends(number, chance < 0.78)
+        elif chance < 0.83:
+            self.leaves(number)
+        elif chance < 0.86:
+            self.calls(number)
+        else:
+            self.passes(rng.choice((0.0, 0.25, 0.25, 0.5, 0.5, 1.0, 3.0)))
 
     def check(self) -> None:
         """What holds at any instant."""
