@@ -14,6 +14,7 @@ from setuptools.command.build_ext import build_ext
 COMPILED: tuple[str, ...] = (
     "sidecar.model.connections",
     "sidecar.model.observer",
+    "sidecar.model.record",
     "sidecar.exchange.decision",
     "sidecar.policies.backoff",
     "sidecar.policies.bulkhead",

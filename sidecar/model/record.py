@@ -55,3 +55,16 @@ class ExchangeRecord:
         self.bytes_out = 0
         self.client = ""
         self.detail = ""
+
+
+class ExchangeLog:
+    """Where finished exchanges are written; by itself it wants none. A base class as the observers are."""
+
+    __slots__ = ()
+
+    def wants(self, status: int, refused: bool) -> bool:
+        """Whether a record of such an exchange would be written, so that others are not even made."""
+        return False
+
+    def exchange(self, record: ExchangeRecord) -> None:
+        """Writes one; never raises."""

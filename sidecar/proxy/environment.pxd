@@ -1,3 +1,4 @@
+from sidecar.model.record cimport ExchangeLog
 from sidecar.transport.wheel cimport DeadlineWheel
 from sidecar.wire.forwarding cimport DeadlineLine, IdSource
 
@@ -5,7 +6,7 @@ cdef class Environment:
     cdef public DeadlineLine deadline_line
     cdef public bint draining
     cdef public IdSource ids
-    cdef public object log
+    cdef public ExchangeLog log
     cdef public Py_ssize_t replay_bytes
     cdef public tuple stores
     cdef public object trusted

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from sidecar.model.record import ExchangeRecord
+from sidecar.model.record import ExchangeLog
 from sidecar.policies.stale_store import StaleStore
 from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.forwarding import DeadlineLine, IdSource, TrustedNetworks
-
-
-class ExchangeLog(Protocol):
-    """Where finished exchanges are written."""
-
-    def wants(self, status: int, refused: bool) -> bool:
-        """Whether a record of such an exchange would be written, so that others are not even made."""
-
-    def exchange(self, record: ExchangeRecord) -> None:
-        """Writes one; never raises."""
 
 
 class Environment:

@@ -1,4 +1,6 @@
-cdef class AccessLog:
+from sidecar.model.record cimport ExchangeLog
+
+cdef class AccessLog(ExchangeLog):
     cdef object _access
     cdef int _left
     cdef object _monotonic
@@ -8,3 +10,4 @@ cdef class AccessLog:
     cdef long long _window
     cdef object _write
     cpdef bint wants(self, int status, bint refused) except -1
+    cpdef exchange(self, object record)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
-from sidecar.model.record import ExchangeRecord
+from sidecar.model.record import ExchangeLog, ExchangeRecord
 from sidecar.telemetry.stats import Stats
 
 Access = Literal["off", "errors", "all"]
@@ -47,7 +47,7 @@ class StreamWriter:
             return False
 
 
-class AccessLog:
+class AccessLog(ExchangeLog):
     """Writes exchanges. `errors`: those answered with 5xx or by the sidecar itself; `all`; or `off`."""
 
     __slots__ = ("_access", "_left", "_monotonic", "_stats", "_untold", "_wall", "_window", "_write")

@@ -2,6 +2,9 @@ cimport cython
 
 from sidecar.model.observer cimport BreakerObserver, RouteObserver, UpstreamObserver
 
+cdef double[16] _BOUNDS
+cdef int _COUNT
+
 cdef class RouteStats(RouteObserver):
     cdef dict _counts
     cdef public list buckets
@@ -32,5 +35,5 @@ cdef class BreakerStats(BreakerObserver):
     cdef public str state
     cdef public dict transitions
 
-@cython.locals(bounds=tuple, low=int, high=int, middle=int, bound=double)
+@cython.locals(low=int, high=int, middle=int)
 cpdef int bucket(double seconds) except -1

@@ -16,6 +16,8 @@ from sidecar.telemetry.events import Events
 # Upper bounds in seconds, inclusive. Half a millisecond is what the sidecar and a near backend cost together; a minute
 # is past every default timeout.
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_BOUNDS = BOUNDS  # where compiled, an array of C doubles
+_COUNT = len(BOUNDS)
 
 # A client may invent methods, and each would be a new series for ever: all others are counted as OTHER.
 KNOWN_METHODS = frozenset(
@@ -255,12 +257,11 @@ def breaker_state_readings(label: str, state: str) -> list[Reading]:
 
 def bucket(seconds: float) -> int:
     """The place of a duration in a histogram: the first bound that is not below it. (`bisect`, typed when compiled.)"""
-    bounds = BOUNDS
     low = 0
-    high = len(bounds)
+    high = _COUNT
     while low < high:
         middle = (low + high) >> 1
-        if bounds[middle] < seconds:
+        if _BOUNDS[middle] < seconds:
             low = middle + 1
         else:
             high = middle

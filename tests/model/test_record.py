@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.model.record import ExchangeRecord
+from sidecar.model.record import ExchangeLog, ExchangeRecord
 
 
 def test_a_new_record_is_complete_and_empty() -> None:
@@ -17,3 +17,10 @@ def test_a_new_record_is_complete_and_empty() -> None:
 def test_a_record_takes_no_field_that_the_log_does_not_have() -> None:
     with pytest.raises(AttributeError):
         ExchangeRecord().latency = 1.0  # type: ignore[attr-defined]
+
+
+def test_a_log_by_itself_wants_nothing() -> None:
+    log = ExchangeLog()
+    assert not log.wants(500, True)
+    log.exchange(ExchangeRecord())
+    assert not hasattr(log, "__dict__")

@@ -8,7 +8,7 @@ from typing import Any
 from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
-from sidecar.model.record import ExchangeRecord
+from sidecar.model.record import ExchangeLog, ExchangeRecord
 from sidecar.policies.contract import WAIT, Admission, Applicant
 
 PERMIT = 1  # of a Gate: go on, with a permit
@@ -127,7 +127,7 @@ class Gate(Admission):
         return b"RateLimit: x\r\n"
 
 
-class RecordLog:
+class RecordLog(ExchangeLog):
     """An ExchangeLog that keeps every record."""
 
     def __init__(self) -> None:
