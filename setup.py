@@ -16,6 +16,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.model.observer",
     "sidecar.model.record",
     "sidecar.exchange.decision",
+    "sidecar.exchange.ledger",
     "sidecar.policies.backoff",
     "sidecar.policies.bulkhead",
     "sidecar.policies.circuit",

@@ -1,5 +1,6 @@
 cimport cython
 
+from sidecar.exchange.ledger cimport give_back, hold
 from sidecar.policies.contract cimport Admission, Applicant, Key
 from sidecar.policies.fallback cimport Fallback
 from sidecar.policies.retry cimport Retry
@@ -100,8 +101,3 @@ cdef class Decision(Applicant):
     cdef int _again(self, double now, double wait) except -1
     @cython.locals(endpoint=Endpoint, upstream=Upstream, ended=double, seconds=double)
     cdef _settle(self, double now, object outcome, str word)
-
-cdef list _hold(list held, Admission machine, long long permit)
-
-@cython.locals(permit=cython.longlong, machine=Admission)
-cdef _give_back(list held, double now, object outcome, double seconds)

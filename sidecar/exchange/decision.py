@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 
+from sidecar.exchange.ledger import give_back, hold
 from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP, SUBSTITUTE, WAIT, Driver
 from sidecar.model.outcome import REASON_OF, Cause, Outcome
 from sidecar.model.reason import Reason
@@ -221,18 +222,18 @@ class Decision(Applicant):
             self.waiting = None
             waiting.withdraw(now, self)
         self._settle(now, _IGNORED, Cause.DOWNSTREAM_GONE.value)
-        _give_back(self.held_by_attempt, now, _IGNORED, 0.0)
+        give_back(self.held_by_attempt, now, _IGNORED, 0.0)
 
     def ended(self, now: float) -> None:
         """The exchange is over, whatever became of it: what it held is given back. Any number of times."""
         if self.pending or self.waiting is not None or self.held_by_attempt:
             self.abandoned(now)  # something of ours has raised
-        _give_back(self.held, now, _SUCCESS if self.reason is None else _IGNORED, now - self.started)
+        give_back(self.held, now, _SUCCESS if self.reason is None else _IGNORED, now - self.started)
 
     def repeatable(self) -> bool:
         """Whether the request may be sent again although an endpoint may have got it."""
         retry = self.branch.retry
-        if retry is None:
+        if retry is None or retry.shadow:
             return self.vouched or self.method in IDEMPOTENT
         return retry.eligible_method(self.method, self.vouched)
 
@@ -269,7 +270,7 @@ class Decision(Applicant):
         """The step that a verdict leads to, 0 to go on."""
         if verdict >= ADMITTED:
             if verdict > ADMITTED:
-                self.held = _hold(self.held, machine, verdict)
+                self.held = hold(self.held, machine, verdict)
             return 0
         if machine.shadow:
             if verdict == ASKED_TO_WAIT:
@@ -302,14 +303,15 @@ class Decision(Applicant):
         branch = self.branch
         for machine in branch.admissions:
             if not self._asked(now, machine):
-                _give_back(self.held_by_attempt, now, _IGNORED, 0.0)
+                give_back(self.held_by_attempt, now, _IGNORED, 0.0)
                 return self._refused(machine)
         endpoint = same
         if endpoint is None:
+            self.fresh = False
             key = None if branch.key is None else self.key(branch.key)
             endpoint = branch.upstream.pick(now, key, self.endpoint)
             if endpoint is None:
-                _give_back(self.held_by_attempt, now, _IGNORED, 0.0)
+                give_back(self.held_by_attempt, now, _IGNORED, 0.0)
                 return self._reject(Reason.NO_ENDPOINT)
         self.endpoint = endpoint
         self.attempt += 1
@@ -324,7 +326,7 @@ class Decision(Applicant):
         """Whether one of those asked before each attempt lets it go on. Nobody waits for one of these."""
         verdict = machine.try_acquire(now, self)
         if verdict > ADMITTED:
-            self.held_by_attempt = _hold(self.held_by_attempt, machine, verdict)
+            self.held_by_attempt = hold(self.held_by_attempt, machine, verdict)
         elif verdict != ADMITTED:
             if not machine.shadow:
                 return False
@@ -378,23 +380,7 @@ class Decision(Applicant):
         # answer: a long download, or events for an hour, are not slow.
         ended = self.head_at if self.head_at > 0.0 else now
         seconds = ended - max(self.attempt_started, min(self.read_at, ended))
-        _give_back(self.held_by_attempt, now, outcome, seconds)
+        give_back(self.held_by_attempt, now, outcome, seconds)
         if upstream.ejection is not None:
             upstream.settle(now, endpoint, outcome, self.attempt_started)
         upstream.observer.attempt_finished(word, now - self.attempt_started)
-
-
-def _hold(held: list[object] | None, machine: Admission, permit: int) -> list[object]:
-    held = [] if held is None else held
-    held.append(machine)
-    held.append(permit)
-    return held
-
-
-def _give_back(held: list[object] | None, now: float, outcome: Outcome, seconds: float) -> None:
-    """Each permit to its machine, the last given first; off the list before, so that none is given back twice and a
-    machine that fails keeps the others waiting only until the exchange ends."""
-    while held:
-        permit: int = held.pop()  # type: ignore[assignment]
-        machine: Admission = held.pop()  # type: ignore[assignment]
-        machine.settle(now, permit, outcome, seconds)

@@ -21,7 +21,7 @@ from sidecar.policies.units import show_duration
 from sidecar.rules.breaker_lints import breaker_lints
 from sidecar.rules.places import Places
 from sidecar.rules.problems import Problem
-from sidecar.rules.reach import unreachable
+from sidecar.rules.reach import Earlier, unreachable
 from sidecar.rules.schema import RouteRule, RuleSet
 from sidecar.rules.tree import Origin
 from sidecar.rules.upstream_lints import upstream_lints
@@ -33,8 +33,10 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QU
 def lints(rules: RuleSet, places: Mapping[str, Origin]) -> Iterator[Problem]:
     """Every warning, route by route, then upstream by upstream."""
     known = Places(places)
-    for index, route in enumerate(rules.routes):
-        yield from unreachable(route, rules.routes[:index], known)
+    earlier = Earlier()
+    for route in rules.routes:
+        yield from unreachable(route, earlier, known)
+        earlier.add(route)
         yield from _timeouts(route, known)
         yield from _retry(route, known)
         yield from _waits(route, known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sidecar.rules.places import Places
@@ -27,7 +27,73 @@ _NEVER_SEEN = frozenset(
 )
 
 
-def unreachable(route: RouteRule, earlier: Sequence[RouteRule], known: Places) -> Iterator[Problem]:
+class Earlier:
+    """The routes so far, by what one must share with another to cover it: host, path and one header.
+
+    Looking at each of ten thousand for each of ten thousand takes minutes, at start-up and at every reload.
+    """
+
+    __slots__ = ("_count", "_kept", "_templates")
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str | None, str, tuple[str, str] | None], list[tuple[int, RouteRule]]] = {}
+        self._templates: dict[int, set[tuple[int, ...]]] = {}
+        self._count = 0
+
+    def add(self, route: RouteRule) -> None:
+        """Add the next in the order of the rules."""
+        match = route.match
+        path = str(match.path)
+        if match.path.kind == "template":
+            parts = path.split("/")
+            variables = tuple([place for place, part in enumerate(parts) if part.startswith("{")])
+            self._templates.setdefault(len(parts), set()).add(variables)
+            path = _skeleton(parts, variables)
+        header = next(iter(match.headers.items()), None)
+        self._kept.setdefault((match.host, path, header), []).append((self._count, route))
+        self._count += 1
+
+    def near(self, match: MatchRule) -> list[RouteRule]:
+        """Those that may cover it, in order; every one that does is among them."""
+        paths = self._paths(match)
+        headers = (None, *match.headers.items())
+        found = [
+            each
+            for host in _hosts(match.host)
+            for path in paths
+            for header in headers
+            for each in self._kept.get((host, path, header), ())
+        ]
+        found.sort(key=_place)
+        return [route for _, route in found]
+
+    def _paths(self, match: MatchRule) -> set[str]:
+        text = match.path.text
+        parts = text.split("/")
+        paths = {"/", text, str(match.path)}
+        paths.update(["/".join(parts[:end]) for end in range(2, len(parts))])
+        if match.path.kind != "prefix":
+            paths.update([_skeleton(parts, variables) for variables in self._templates.get(len(parts), ())])
+        return paths
+
+
+def _place(kept: tuple[int, RouteRule]) -> int:
+    return kept[0]
+
+
+def _skeleton(parts: Iterable[str], variables: tuple[int, ...]) -> str:
+    return "/".join(["{}" if place in variables else part for place, part in enumerate(parts)])
+
+
+def _hosts(host: str | None) -> tuple[str | None, ...]:
+    if host is None:
+        return (None,)
+    labels = host.removeprefix("*.").split(".")
+    above = [f"*.{'.'.join(labels[place:])}" for place in range(1, len(labels))]
+    return (None, host, *above)
+
+
+def unreachable(route: RouteRule, earlier: Earlier, known: Places) -> Iterator[Problem]:
     """At most one warning: what matches nothing is not also shadowed."""
     here = ("routes", route.name)
     for name, value in route.match.headers.items():
@@ -46,7 +112,7 @@ def unreachable(route: RouteRule, earlier: Sequence[RouteRule], known: Places) -
         message = f"the route `{route.name}` is never reached: CONNECT is refused before any rule is asked"
         yield known.at(*here, "match", "methods").warning(message)
         return
-    takers = _takers(route.match, earlier)
+    takers = _takers(route.match, earlier.near(route.match))
     if takers:
         what = "takes" if len(takers) == 1 else "take"
         names = " and ".join([f"`{name}`" for name in takers])
@@ -54,7 +120,7 @@ def unreachable(route: RouteRule, earlier: Sequence[RouteRule], known: Places) -
         yield known.at(*here, "name").warning(message)
 
 
-def _takers(match: MatchRule, earlier: Sequence[RouteRule]) -> tuple[str, ...]:
+def _takers(match: MatchRule, earlier: list[RouteRule]) -> tuple[str, ...]:
     """The earlier routes that leave this one nothing, each taking some of its methods; empty when something is left."""
     for other in earlier:
         if _covers(other.match, match):

@@ -298,3 +298,20 @@ def test_what_is_left_of_the_deadline_is_told_to_each_attempt() -> None:
     assert b"X-Request-Timeout-Ms: 15000\r\n" in first.head
     left = int(second.head.partition(b"X-Request-Timeout-Ms: ")[2].partition(b"\r\n")[0])
     assert 10_900 <= left <= 11_000
+
+
+def test_a_rule_in_shadow_mode_does_not_make_a_post_repeatable() -> None:
+    first, second = UpstreamDouble(reused=True), UpstreamDouble()
+    bridge = Bridge(first, second)
+    bridge.retries(methods=("all",), mode="shadow")
+    bridge.request(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    first.receiver.upstream_failed(Cause.STALE, "closed")
+    assert second.told == []
+
+
+def test_a_request_whose_caller_allows_no_time_is_not_sent() -> None:
+    first = UpstreamDouble()
+    bridge = Bridge(first)
+    downstream, _ = bridge.request(b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-Timeout-Ms: 0\r\n\r\n")
+    assert downstream.status == 504
+    assert first.told == []

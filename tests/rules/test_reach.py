@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sidecar.rules.forms import PathPattern
 from sidecar.rules.load import load_text
 from sidecar.rules.overlay import Given
+from sidecar.rules.reach import Earlier, _covers
+from sidecar.rules.schema import MatchRule, RouteRule
 
 UPSTREAM = "upstreams: {app: {endpoints: 'http://a:1'}}\n"
 
@@ -77,3 +82,37 @@ def test_a_route_that_asks_for_what_is_never_there_is_never_reached(match: str, 
 )
 def test_a_route_that_can_be_reached_is_left_alone(match: str) -> None:
     assert warnings(match) == []
+
+
+PATHS = ("/", "/a", "/a/b", "=/a", "=/a/", "=/a/b", "/a/{x}", "/{x}/b", "/{x}/{y}", "/a//b", "=/", "/{z}", "/a/b/{x}")
+matches = st.builds(
+    MatchRule,
+    host=st.sampled_from([None, "a.org", "b.a.org", "*.a.org", "*.b.a.org", "*.org", "org"]),
+    path=st.sampled_from(PATHS).map(PathPattern.parse),
+    methods=st.sampled_from([(), ("GET",), ("GET", "PUT")]),
+    headers=st.dictionaries(st.sampled_from(["x-a", "x-b"]), st.sampled_from(["1", "2"])),
+)
+
+
+@given(st.lists(matches, max_size=40), matches)
+def test_no_route_that_covers_another_is_overlooked(above: list[MatchRule], below: MatchRule) -> None:
+    earlier = Earlier()
+    routes = [
+        RouteRule(name=f"r{number}", match=match, upstream="app", policies={}) for number, match in enumerate(above)
+    ]
+    for route in routes:
+        earlier.add(route)
+    near = earlier.near(below)
+    assert [route for route in near if _covers(route.match, below)] == [
+        route for route in routes if _covers(route.match, below)
+    ]
+
+
+def test_a_route_is_compared_with_those_that_may_cover_it_only() -> None:
+    earlier = Earlier()
+    for number in range(500):
+        for text in (f"/a/{number}", f"=/b/{number}", f"/c/{number}/{{x}}"):
+            match = MatchRule(path=PathPattern.parse(text))
+            earlier.add(RouteRule(name=f"r{text}", match=match, upstream="app", policies={}))
+    near = earlier.near(MatchRule(path=PathPattern.parse("=/c/7/x")))
+    assert [route.name for route in near] == ["r/c/7/{x}"]

@@ -1,0 +1,8 @@
+cimport cython
+
+from sidecar.policies.contract cimport Admission
+
+cpdef list hold(list held, Admission machine, long long permit)
+
+@cython.locals(permit=cython.longlong, machine=Admission)
+cpdef give_back(list held, double now, object outcome, double seconds)
