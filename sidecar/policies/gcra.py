@@ -48,7 +48,8 @@ class Limit:
 
     __slots__ = (
         "_asked", "_before", "_gaps", "_gaps_as_of", "_last_piece", "_last_whole", "_piece", "_pieces", "_reach",
-        "_slot", "_tat", "burst", "interval", "key", "max_wait", "name", "quota", "rule", "shadow", "skipped", "span", "table",
+        "_slot", "_tat", "burst", "interval", "key", "max_wait", "name", "quota", "rule", "shadow", "skipped",
+        "span", "table",
     )  # fmt: skip
 
     def __init__(
