@@ -18,10 +18,27 @@ SUBSTITUTE = 6  # answer by the route's fallback instead of with the answer that
 
 
 class Driver(Protocol):
-    """Whoever carries out the steps."""
+    """Whoever carries out the steps. It lets go of the decision, or takes NOBODY's place there, when the exchange is
+    over: the two know each other, and only the garbage collector would free them."""
 
     def key(self, key: Key) -> str:
         """The value that a key of the rules has for this request."""
 
     def woken(self) -> None:
         """What the exchange waited for is there: call `resumed` soon, in a turn of its own."""
+
+
+class _Nobody:
+    """Carries out nothing."""
+
+    __slots__ = ()
+
+    def key(self, key: Key) -> str:
+        """Nobody has none."""
+        return ""
+
+    def woken(self) -> None:
+        """Nobody waits."""
+
+
+NOBODY = _Nobody()

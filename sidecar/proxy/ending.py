@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from sidecar.exchange.decision import Decision
+from sidecar.exchange.steps import NOBODY
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from sidecar.policies.contract import NO_TIME, Key
@@ -180,6 +181,7 @@ class Exchange(Receiver):
         try:
             decision.ended(now)
         finally:
+            decision.driver = NOBODY
             # Whatever a policy's bug: what counts exchanges in flight is told of the end of each.
             self.route.observer.finished(self.head.method, status, now - self.downstream.started)
         if self.environment.log.wants(status, decision.reason is not None or bool(self.fallback)):
