@@ -58,7 +58,7 @@ class Entry:
 
 
 CATALOGUE: tuple[Entry, ...] = (
-    Entry("timeout", "route", TimeoutSpec, enforced=True, by_default=True),
+    Entry("timeout", "route", TimeoutSpec, enforced=True, by_default=True, counts_in_shadow=True),
     Entry("rate_limits", "route", RateLimitSpec, many=True, enforced=True, machine=RateLimits),
     Entry("concurrency", "route", BulkheadSpec, enforced=True, machine=Bulkhead),
     Entry("fault", "route", FaultSpec, enforced=True, machine=Fault),

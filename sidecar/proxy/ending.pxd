@@ -53,6 +53,7 @@ cdef class Exchange(Receiver):
     cdef _release(self, double now)
     @cython.locals(upstream=UpstreamStream)
     cdef _discard(self)
+    cdef _count_late(self, double now, object times)
     @cython.locals(decision=Decision)
     cdef _finish(self, double now, int status)
     cdef _end_at_last(self)

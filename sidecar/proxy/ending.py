@@ -15,6 +15,7 @@ from sidecar.model.reason import Reason
 from sidecar.policies.contract import NO_TIME, Key
 from sidecar.policies.fallback import Fallback
 from sidecar.policies.stale_store import Capture
+from sidecar.policies.timeout import TimeoutSpec
 from sidecar.proxy.body_buffer import BodyBuffer
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.fallback_reply import FallbackReply, fallback_reply
@@ -182,10 +183,24 @@ class Exchange(Receiver):
             decision.ended(now)
         finally:
             decision.driver = NOBODY
+            if self.route.shadow_timeout is not None:
+                self._count_late(now, self.route.shadow_timeout)
             # Whatever a policy's bug: what counts exchanges in flight is told of the end of each.
             self.route.observer.finished(self.head.method, status, now - self.downstream.started)
         if self.environment.log.wants(status, decision.reason is not None or bool(self.fallback)):
             self.environment.log.exchange(exchange_record(self, now, status))
+
+    def _count_late(self, now: float, times: TimeoutSpec) -> None:
+        """What a timeout in shadow mode would have cut short."""
+        decision = self.decision
+        observer, name = self.route.observer, self.route.name
+        answered = decision.head_at or now
+        if times.request is not None and answered - decision.started > times.request:
+            observer.shadow_rejected(f"{name}/timeout.request", Reason.REQUEST_TIMEOUT)
+        elif times.attempt is not None and decision.attempt and answered - decision.attempt_started > times.attempt:
+            observer.shadow_rejected(f"{name}/timeout.attempt", Reason.ATTEMPT_TIMEOUT)
+        elif times.total is not None and now - decision.started > times.total:
+            observer.shadow_rejected(f"{name}/timeout.total", Reason.REQUEST_TIMEOUT)
 
     def _crash(self, error: Exception) -> None:
         """The last resort. It may itself meet a broken stream, so each step stands alone."""

@@ -110,6 +110,8 @@ def _route(
         route.attempt_timeout = attempt
         route.idle_timeout = _seconds(timeout.idle)
         route.total_timeout = _seconds(timeout.total)
+    elif timeout is not None:
+        route.shadow_timeout = timeout
     if rule.split:
         route.split = Split([(share.upstream, share.weight) for share in rule.split], rng)
         route.split_key = None if rule.split_key is None else RequestKey(rule.split_key, matcher.variables)

@@ -25,6 +25,7 @@ cdef class Route:
     cdef public RouteObserver observer
     cdef public double request_timeout
     cdef public int rule_index
+    cdef public object shadow_timeout
     cdef public object split
     cdef public object split_key
     cdef public double total_timeout

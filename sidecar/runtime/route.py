@@ -14,6 +14,7 @@ from sidecar.policies.contract import Admission
 from sidecar.policies.fallback import Fallback
 from sidecar.policies.retry import Retry
 from sidecar.policies.split import Split
+from sidecar.policies.timeout import TimeoutSpec
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
 from sidecar.runtime.upstream import Upstream
@@ -46,6 +47,7 @@ class Route:
 
     `admissions` are asked once a request, in order. `branch` is where it leads, or the first of several; `split`
     chooses among `branches` by `split_key`. `announcer` is the admission whose fields every answer carries.
+    `shadow_timeout` holds times that are only counted.
     `rule_index` is the route's place in the rules file, from 0. `edits` is the bridge's own compilation of the rules
     for heads, None when nothing is edited.
     """
@@ -65,6 +67,7 @@ class Route:
         "observer",
         "request_timeout",
         "rule_index",
+        "shadow_timeout",
         "split",
         "split_key",
         "total_timeout",
@@ -83,6 +86,7 @@ class Route:
         self.attempt_timeout = math.inf
         self.idle_timeout = math.inf
         self.total_timeout = math.inf
+        self.shadow_timeout: TimeoutSpec | None = None
         self.admissions: tuple[Admission, ...] = ()
         self.attempt_admissions: tuple[Admission, ...] = ()
         self.announcer: Admission | None = None

@@ -92,7 +92,7 @@ def test_a_request_is_limited_before_it_takes_a_place_and_each_attempt_asks_the_
 def test_what_admits_counts_in_shadow_mode_and_so_does_what_decides_and_counts() -> None:
     counting = {entry.key for entry in CATALOGUE if entry.shadows}
     admitting = {entry.key for entry in CATALOGUE if entry.machine is not None}
-    assert counting == admitting | {"retry", "fallback", "ejection"}
+    assert counting == admitting | {"timeout", "retry", "fallback", "ejection"}
 
 
 @pytest.mark.parametrize("entry", IN_FORCE, ids=lambda entry: f"{entry.scope}-{entry.key}")

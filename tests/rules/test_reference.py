@@ -27,7 +27,7 @@ def test_the_page_is_the_one_the_tables_make() -> None:
 def test_where_shadow_mode_does_nothing_the_page_says_so() -> None:
     sections = {part.partition("`\n")[0].strip("`"): part for part in reference().split("\n## ")}
     shadow = "| `enforce` or `shadow` | `enforce` |"
-    assert f"{shadow} yes, but not `shadow` |" in sections["routes[].timeout"]
+    assert f"{shadow} yes, but not `shadow` |" in sections["routes[].rewrite"]
     assert f"{shadow} yes |" in sections["routes[].concurrency"]
     assert f"{shadow} **not in this version** |" in sections["upstreams.NAME.hold"]
 
