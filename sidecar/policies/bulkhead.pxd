@@ -3,8 +3,8 @@ cimport cython
 from sidecar.policies.contract cimport Admission, Applicant
 
 cdef int _PLACE
-cdef int _REFUSED
-cdef int _WAIT
+cdef int REFUSED
+cdef int WAIT
 
 cdef class Places:
     cdef public long long admitted_total

@@ -18,8 +18,6 @@ from sidecar.policies.units import Count, Mode, Seconds, demand
 
 # All places are alike, so one number is every permit: a permit is counted, never looked up.
 _PLACE = 1
-_REFUSED = REFUSED
-_WAIT = WAIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,11 +144,11 @@ class Bulkhead(Admission):
         # `shadow` beside `max_queue`, since a machine of older rules shares the places of newer ones.
         if self.shadow or len(places.queue) >= places.max_queue or until <= now:
             places.refused_total += 1
-            return _REFUSED
+            return REFUSED
         places.queue[applicant] = until
         places.queued_total += 1
         self.wait_until = until
-        return _WAIT
+        return WAIT
 
     def resume(self, now: float, applicant: Applicant) -> int:
         """The place that was granted; else a refusal when the time is up, else the rest of the wait."""
@@ -163,10 +161,10 @@ class Bulkhead(Admission):
         until = places.queue.get(applicant, now)
         if until > now:  # a coarse timer may be early
             self.wait_until = until
-            return _WAIT
+            return WAIT
         places.queue.pop(applicant, None)
         places.refused_total += 1
-        return _REFUSED
+        return REFUSED
 
     def withdraw(self, now: float, applicant: Applicant) -> None:
         """One that waits has left. Nothing happens for one that does not wait."""

@@ -2,9 +2,9 @@ cimport cython
 
 from sidecar.policies.contract cimport Admission, Applicant
 
-cdef int _ADMITTED
-cdef int _REFUSED
-cdef int _WAIT
+cdef int ADMITTED
+cdef int REFUSED
+cdef int WAIT
 
 cdef class Fault(Admission):
     cdef double _abort_ratio
@@ -17,4 +17,3 @@ cdef class Fault(Admission):
     cpdef long long try_acquire(self, double now, Applicant applicant) except? -9
     cpdef long long resume(self, double now, Applicant applicant) except? -9
     cdef long long _abort(self) except? -9
-    cpdef withdraw(self, double now, Applicant applicant)

@@ -15,10 +15,6 @@ from sidecar.model.reason import Reason
 from sidecar.policies.contract import ADMITTED, REFUSED, WAIT, Admission, Applicant, Binding
 from sidecar.policies.units import Mode, Ratio, Seconds, Status, demand
 
-_ADMITTED = ADMITTED
-_REFUSED = REFUSED
-_WAIT = WAIT
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelaySpec:
@@ -97,7 +93,7 @@ class Fault(Admission):
                 until = applicant.deadline
             if until > now and not self.shadow:
                 self.wait_until = until
-                return _WAIT
+                return WAIT
         return self._abort()
 
     def resume(self, now: float, applicant: Applicant) -> int:
@@ -107,11 +103,8 @@ class Fault(Admission):
     def _abort(self) -> int:
         if self._abort_ratio >= 0.0 and self._rng.random() < self._abort_ratio:
             self._aborted_total += 1
-            return _REFUSED
-        return _ADMITTED
-
-    def withdraw(self, now: float, applicant: Applicant) -> None:
-        """Nothing was kept for it."""
+            return REFUSED
+        return ADMITTED
 
     def snapshot(self, now: float) -> Mapping[str, object]:
         """What the rules ask for (absent: null), and how many requests were hit since the start."""

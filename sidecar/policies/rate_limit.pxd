@@ -30,7 +30,7 @@ cdef class RateLimits(Admission):
     cdef long long _refuse(self, Limit limit, double wait, bint skipped) except? -9
     @cython.locals(limit=Limit, slots=list)
     cdef long long _go_on(self, double now, double until, Applicant applicant) except? -9
-    @cython.locals(limit=Limit, slots=list)
+    @cython.locals(limit=Limit)
     cdef long long _wait(self, double until, Applicant applicant) except? -9
     @cython.locals(limit=Limit)
     cdef _tell(self)

@@ -4,7 +4,7 @@ from sidecar.wire.framing cimport coding_of
 from sidecar.wire.message cimport RequestHead
 from sidecar.wire.runs cimport ByteRun
 
-cdef bint _COMPILED
+cdef bint COMPILED
 cdef ByteRun _TOKEN
 cdef ByteRun _VALUE
 cdef bytes _SLOTS
@@ -14,10 +14,10 @@ cdef bytes _CUT_RESPONSE
 cdef Py_ssize_t _SLOT_LENGTH
 cdef Py_ssize_t _SLOT_FIRST
 cdef Py_ssize_t _SLOT_LAST
-cdef int _NO_CODING
-cdef int _BAD_CODING
-cdef int _CLOSE
-cdef int _KEEP_ALIVE
+cdef int CODING_ABSENT
+cdef int CODING_OTHER
+cdef int CLOSE
+cdef int KEEP_ALIVE
 
 cdef int _HOST
 cdef int _CONTENT_LENGTH

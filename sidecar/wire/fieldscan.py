@@ -11,7 +11,6 @@ from sidecar.wire.hop import CLOSE, KEEP_ALIVE, connection_options
 from sidecar.wire.message import RequestHead
 from sidecar.wire.runs import COMPILED, ByteRun
 
-_COMPILED = COMPILED
 _TOKEN = ByteRun(fieldnames.TOKEN_BYTES)
 _VALUE = ByteRun(fieldnames.VALUE_BYTES)
 _SLOTS = fieldnames.SLOTS
@@ -21,10 +20,6 @@ _CUT_RESPONSE = fieldnames.CUT_FROM_RESPONSE
 _SLOT_LENGTH = fieldnames.SLOT_LENGTH
 _SLOT_FIRST = fieldnames.SLOT_FIRST
 _SLOT_LAST = fieldnames.SLOT_LAST
-_NO_CODING = CODING_ABSENT
-_BAD_CODING = CODING_OTHER
-_CLOSE = CLOSE
-_KEEP_ALIVE = KEEP_ALIVE
 
 _HOST = _NAMES.index(b"host")
 _CONTENT_LENGTH = _NAMES.index(b"content-length")
@@ -71,7 +66,7 @@ class FieldScan:
         self.max_fields = 0
         self.cut = _CUT_RESPONSE
         self.content_length = -1
-        self.coding = _NO_CODING
+        self.coding = CODING_ABSENT
         self.flags = 0
         self.start = 0
         self.host: bytes | None = None
@@ -161,7 +156,7 @@ def _name_fault(data: bytes, begin: int, at: int) -> str:
 def _same_name(data: bytes, begin: int, colon: int, name: bytes) -> bool:
     if colon - begin != len(name):
         return False
-    if not _COMPILED:
+    if not COMPILED:
         return data[begin:colon].lower() == name
     p = data
     q = name
@@ -196,7 +191,7 @@ def _known_field(scan: FieldScan, identifier: int, data: bytes, begin: int, firs
         _note_connection(scan, value)
     elif identifier == _TRANSFER_ENCODING:
         # A second line is a second coding: `chunked` applied twice (RFC 9112 section 6.1: never).
-        scan.coding = coding_of(value) if scan.coding == _NO_CODING else _BAD_CODING
+        scan.coding = coding_of(value) if scan.coding == CODING_ABSENT else CODING_OTHER
     elif identifier == _UPGRADE:
         scan.upgrade = _joined(scan.upgrade, value)
     elif scan.head is not None:
@@ -240,10 +235,10 @@ def _note_length(scan: FieldScan, value: bytes) -> None:
 
 def _note_connection(scan: FieldScan, value: bytes) -> None:
     if value == b"keep-alive":
-        scan.flags |= _KEEP_ALIVE
+        scan.flags |= KEEP_ALIVE
         return
     if value == b"close":
-        scan.flags |= _CLOSE
+        scan.flags |= CLOSE
         return
     if scan.named is None:
         scan.named = set()

@@ -16,9 +16,9 @@ cdef bytes _VERSION_10
 cdef bytes _STATUS_11
 cdef bytes _STATUS_10
 cdef object _CONTENT_LENGTH
-cdef int _CLOSE
-cdef int _KEEP_ALIVE
-cdef int _UPGRADE
+cdef int CLOSE
+cdef int KEEP_ALIVE
+cdef int UPGRADE
 
 @cython.locals(
     p="const unsigned char *",

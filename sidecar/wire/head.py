@@ -26,9 +26,6 @@ _VERSION_10 = b" HTTP/1.0\r\n"
 _STATUS_11 = b"HTTP/1.1 "
 _STATUS_10 = b"HTTP/1.0 "
 _CONTENT_LENGTH = frozenset({b"content-length"})
-_CLOSE = CLOSE
-_KEEP_ALIVE = KEEP_ALIVE
-_UPGRADE = UPGRADE
 
 
 def parse_request(data: bytes, limits: HeadLimits, searched: int = 0) -> RequestHead | None:
@@ -189,11 +186,11 @@ def _finish_request(head: RequestHead, scan: FieldScan) -> None:
         raise BadMessage(BAD_REQUEST, fault)
     head.content_length = scan.content_length
     head.framing = request_framing(scan.coding, scan.content_length)
-    head.keep_alive = persists(head.minor_version, (scan.flags & _CLOSE) != 0, (scan.flags & _KEEP_ALIVE) != 0)
+    head.keep_alive = persists(head.minor_version, (scan.flags & CLOSE) != 0, (scan.flags & KEEP_ALIVE) != 0)
     if head.minor_version == 0:
         # RFC 9110 sections 10.1.1 and 7.8: both are ignored in HTTP/1.0.
         head.expect_continue = False
-    elif scan.upgrade and scan.flags & _UPGRADE and acceptable_upgrade(scan.upgrade):
+    elif scan.upgrade and scan.flags & UPGRADE and acceptable_upgrade(scan.upgrade):
         head.upgrade = scan.upgrade
     if scan.named:
         _drop_named(head, scan.named)
@@ -289,14 +286,14 @@ def _finish_response(head: ResponseHead, scan: FieldScan, request_method: bytes)
         scan.coding,
         scan.content_length,
         head.minor_version,
-        (scan.flags & _CLOSE) != 0,
-        (scan.flags & _KEEP_ALIVE) != 0,
+        (scan.flags & CLOSE) != 0,
+        (scan.flags & KEEP_ALIVE) != 0,
     )
     if (status < 200 or status == 204) and scan.content_length >= 0:
         # RFC 9110 section 8.6: a server must not send it here, and the client must not be left to wonder.
         head.fields = without_fields(head.fields, _CONTENT_LENGTH)
         head.content_length = -1
-    if scan.upgrade and scan.flags & _UPGRADE:
+    if scan.upgrade and scan.flags & UPGRADE:
         head.upgrade = scan.upgrade
     if scan.named:
         head.fields = without_fields(head.fields, scan.named)

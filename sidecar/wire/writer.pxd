@@ -2,9 +2,8 @@ cimport cython
 
 from sidecar.wire.message cimport RequestHead, ResponseHead
 
-cdef int _CHUNKED
-cdef int _NO_BODY
-cdef int _UNTIL_CLOSE
+cdef int CHUNKED
+cdef int UNTIL_CLOSE
 cdef bytes _REQUEST_END
 cdef bytes _CODING
 cdef bytes _VIA_11

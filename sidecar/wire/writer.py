@@ -9,14 +9,11 @@ from http import HTTPStatus
 
 from sidecar.wire.edits import FieldEdits
 from sidecar.wire.hop import with_host
-from sidecar.wire.message import CHUNKED, NO_BODY, UNTIL_CLOSE, RequestHead, ResponseHead
+from sidecar.wire.message import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 
 LAST_CHUNK = b"0\r\n\r\n"
 CHUNK_END = b"\r\n"
 
-_CHUNKED = CHUNKED
-_NO_BODY = NO_BODY
-_UNTIL_CLOSE = UNTIL_CLOSE
 _REQUEST_END = b" HTTP/1.1\r\n"
 _CODING = b"Transfer-Encoding: chunked\r\n"
 _VIA_11 = b"Via: 1.1 sidecar\r\n"
@@ -64,7 +61,7 @@ def _hosted(head: RequestHead) -> bytes:
 
 def _request_tail(head: RequestHead) -> bytes:
     tail = CHUNK_END
-    if head.framing == _CHUNKED:
+    if head.framing == CHUNKED:
         tail = _CODING + tail
     if head.upgrade or head.te_trailers:
         tail = _request_connection(head) + tail
@@ -105,11 +102,11 @@ def response_head(
         close = b", close" if status == 426 and not keep_alive else b""
         tail = b"Connection: Upgrade" + close + b"\r\nUpgrade: " + head.upgrade + b"\r\n\r\n"
     elif status >= 200:
-        if not keep_alive or framing == _UNTIL_CLOSE:
+        if not keep_alive or framing == UNTIL_CLOSE:
             tail = _CLOSE + tail
         elif minor_version == 0:
             tail = _KEEP_ALIVE + tail
-    if framing == _CHUNKED:
+    if framing == CHUNKED:
         tail = _CODING + tail
     via = _VIA_11 if head.minor_version else _VIA_10
     if edits is not None:
