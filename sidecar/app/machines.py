@@ -1,14 +1,14 @@
 """Where the policies' machines of one generation are, and what they tell of themselves.
 
-No policy is named here: whatever has a snapshot is shown under its name, and a figure becomes a metric because its
-snapshot has the key. So a policy that is added to the catalogue needs nothing in status, metrics and admin.
+No policy that admits is asked for by its class: whatever has a snapshot is shown under its name, and a figure becomes a
+metric because the snapshot has its key. So one that is added to the catalogue needs nothing in status and admin.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from sidecar.policies.contract import Admission
 from sidecar.runtime.generation import Runtime
@@ -23,33 +23,9 @@ _ROUTE_FIGURES = (
 )
 
 
-class Shown(Protocol):
-    """Whatever operators may look at."""
-
-    def snapshot(self, now: float) -> Mapping[str, object]:
-        """Plain values by name."""
-
-
-class Commanded(Shown, Protocol):
-    """A machine that operators may take into their own hands."""
-
-    def force(self, now: float, word: str) -> None:
-        """`open`, `close`, or `auto` to give it back."""
-
-
-def breakers(runtime: Runtime) -> Mapping[str, Commanded]:
-    """Every circuit breaker by its label."""
-    return runtime.breakers
-
-
 def admissions(route: Route) -> Iterable[Admission]:
     """What a request of this route is asked of: once a request, then before each attempt."""
     return (*route.admissions, *route.attempt_admissions)
-
-
-def budgets(upstream: Upstream) -> Iterable[Shown]:
-    """What limits the retries towards this upstream: one for each different rule of its routes."""
-    return upstream.budgets
 
 
 def policies(asked: Iterable[Admission], now: float) -> dict[str, Any]:
@@ -59,7 +35,7 @@ def policies(asked: Iterable[Admission], now: float) -> dict[str, Any]:
 
 def breaker_of(runtime: Runtime, upstream: Upstream, now: float) -> dict[str, Any] | None:
     """What the upstream's own breaker tells, None where it has none."""
-    breaker = breakers(runtime).get(f"upstream.{upstream.name}")
+    breaker = runtime.breakers.get(f"upstream.{upstream.name}")
     return None if breaker is None else plain(breaker.snapshot(now))
 
 
@@ -79,13 +55,13 @@ def takes_attempts(upstream: Upstream, endpoint: Endpoint, now: float) -> bool:
 
 def readings(runtime: Runtime, now: float) -> Iterator[Reading]:
     """The machines' figures that are metrics."""
-    for label, breaker in breakers(runtime).items():
+    for label, breaker in runtime.breakers.items():
         yield from breaker_state_readings(label, str(breaker.snapshot(now)["state"]))
     for route in runtime.routes:
         for admission in admissions(route):
             yield from _of_route(route.name, admission.snapshot(now))
     for name, upstream in runtime.upstreams.items():
-        for budget in budgets(upstream):
+        for budget in upstream.budgets:
             yield "retry_budget_available", (name,), _number(budget.snapshot(now)["available"])
 
 

@@ -127,11 +127,11 @@ class Oversight:
 
     def breaker_names(self) -> Sequence[str]:
         """See Subject."""
-        return tuple(machines.breakers(self._current.runtime))
+        return tuple(self._current.runtime.breakers)
 
     def command_breaker(self, label: str, verb: str) -> bool:
         """See Subject."""
-        breaker = machines.breakers(self._current.runtime).get(label)
+        breaker = self._current.runtime.breakers.get(label)
         if breaker is None:
             return False
         self._commanded("breakers", label, verb)  # told first: what follows from it is told by the breaker itself

@@ -31,7 +31,7 @@ def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, EndpointPool],
             **_upstream_counts(stats.upstream(name)),
             "breaker": machines.breaker_of(runtime, upstream, now),
             "policies": machines.policies(upstream.admissions, now),
-            "retry_budgets": [machines.plain(budget.snapshot(now)) for budget in machines.budgets(upstream)],
+            "retry_budgets": [machines.plain(budget.snapshot(now)) for budget in upstream.budgets],
             "endpoints": [
                 _endpoint(upstream, endpoint, pools.get(endpoint.name), now) for endpoint in upstream.endpoints
             ],
@@ -42,7 +42,7 @@ def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, EndpointPool],
 
 def breakers(runtime: Runtime, now: float) -> dict[str, Any]:
     """Each circuit breaker by its label."""
-    return {label: machines.plain(breaker.snapshot(now)) for label, breaker in machines.breakers(runtime).items()}
+    return {label: machines.plain(breaker.snapshot(now)) for label, breaker in runtime.breakers.items()}
 
 
 def connections(stats: Stats) -> dict[str, dict[str, int]]:
@@ -106,8 +106,8 @@ def _endpoint(upstream: Upstream, endpoint: Endpoint, pool: EndpointPool | None,
         "weight": endpoint.weight,
         "in_flight": endpoint.in_flight,
         "takes_attempts": machines.takes_attempts(upstream, endpoint, now),
-        "down": bool(endpoint.down),
-        "drained": bool(endpoint.drained),
+        "down": endpoint.down,
+        "drained": endpoint.drained,
         "ejection": machines.ejection_of(upstream, endpoint, now),
         "pool": asdict(counts),
     }

@@ -18,37 +18,39 @@ from sidecar.policies.split import Split
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.rules.schema import RouteRule, RuleSet, UpstreamRule
 from sidecar.runtime.binding import Binder, Observers
-from sidecar.runtime.generation import Changes, Runtime
+from sidecar.runtime.generation import Runtime
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
 from sidecar.runtime.route import Branch, Route
 from sidecar.runtime.routing import Router
 from sidecar.runtime.upstream import Endpoint, Upstream
 
-__all__ = ["Observers", "prepare"]
-
 
 def prepare(rules: RuleSet, digest: str, previous: Runtime | None, observers: Observers, rng: random.Random) -> Runtime:
     """The next generation. ValueError when a route names an upstream that the rules do not have."""
-    changes = Changes()
+    weights: list[tuple[Endpoint, int]] = []
     binder = Binder(observers, rng, previous.upstreams if previous is not None else {})
     upstreams: dict[str, Upstream] = {}
     for name, rule in rules.upstreams.items():
         before = previous.upstreams.get(name) if previous is not None else None
-        upstreams[name] = _upstream(rule, before, changes, observers, rng)
+        upstreams[name] = _upstream(rule, before, weights, observers, rng)
         upstreams[name].admissions = binder.of_upstream(rule, _longest_attempt(rules, name))
     routes = [_route(rule, index, upstreams, rules, binder, observers, rng) for index, rule in enumerate(rules.routes)]
     for name, upstream in upstreams.items():
         upstream.budgets = binder.budgets(name)
     number = previous.number + 1 if previous is not None else 1
-    runtime = Runtime(number, digest, rules, Router(routes), upstreams, binder.machines, changes)
+    runtime = Runtime(number, digest, rules, Router(routes), upstreams, binder.machines, weights)
     if previous is not None:
         runtime.succeed(previous)
     return runtime
 
 
 def _upstream(
-    rule: UpstreamRule, before: Upstream | None, changes: Changes, observers: Observers, rng: random.Random
+    rule: UpstreamRule,
+    before: Upstream | None,
+    weights: list[tuple[Endpoint, int]],
+    observers: Observers,
+    rng: random.Random,
 ) -> Upstream:
     endpoints: list[Endpoint] = []
     known = before.endpoints if before is not None else ()
@@ -56,7 +58,7 @@ def _upstream(
         fresh = Endpoint(rule.name, written.url.address, written.weight, written.url.scheme)
         # A name that was resolved stays resolved: going back to it would throw its connections away at each reload.
         kept = [old for old in known if old.origin == fresh.name and old.scheme == fresh.scheme]
-        changes.weights.extend((old, fresh.weight) for old in kept)
+        weights.extend((old, fresh.weight) for old in kept)
         if known and not kept:
             fresh.newcomer()
         endpoints.extend(kept or [fresh])

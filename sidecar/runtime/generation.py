@@ -19,25 +19,17 @@ from sidecar.runtime.routing import Router
 from sidecar.runtime.upstream import Endpoint, Upstream
 
 
-class Changes:
-    """What is to happen to what lives on, once a generation becomes current. Nothing here can fail."""
-
-    __slots__ = ("weights",)
-
-    def __init__(self) -> None:
-        self.weights: list[tuple[Endpoint, int]] = []
-
-
 class Runtime:
     """Rules bound to what they govern.
 
     `number` counts generations from 1, `digest` names the text of the rules. `machines` are all admissions by name,
-    `breakers` the circuit breakers by the label that metrics and verbs know them by.
+    `breakers` the circuit breakers by the label that metrics and verbs know them by. `weights` are what endpoints that
+    live on shall weigh, once it is current.
     """
 
     __slots__ = (
-        "_changes",
         "_previous",
+        "_weights",
         "breakers",
         "digest",
         "machines",
@@ -56,7 +48,7 @@ class Runtime:
         router: Router,
         upstreams: Mapping[str, Upstream],
         machines: Sequence[Admission] = (),
-        changes: Changes | None = None,
+        weights: Sequence[tuple[Endpoint, int]] = (),
     ) -> None:
         self.number = number
         self.digest = digest
@@ -66,7 +58,7 @@ class Runtime:
         self.upstreams = dict(upstreams)
         self.machines = {machine.name: machine for machine in machines}
         self.breakers = {machine.label: machine for machine in machines if isinstance(machine, CircuitBreaker)}
-        self._changes = changes or Changes()
+        self._weights = tuple(weights)
         self._previous: Runtime | None = None
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -84,7 +76,7 @@ class Runtime:
 
     def commit(self, now: float) -> None:
         """Let what is shared with the generation before follow these rules. Cannot fail; called by `Current.swap`."""
-        for endpoint, weight in self._changes.weights:
+        for endpoint, weight in self._weights:
             endpoint.weigh(weight)
         previous, self._previous = self._previous, None
         if previous is None:

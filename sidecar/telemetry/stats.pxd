@@ -16,7 +16,7 @@ cdef class RouteStats(RouteObserver):
     cdef public double seconds
     cdef public dict shadow_rejections
     cpdef started(self)
-    @cython.locals(counts=list, place=int)
+    @cython.locals(counts=list)
     cpdef finished(self, bytes method, int status, double seconds)
 
 cdef class UpstreamStats(UpstreamObserver):
@@ -32,7 +32,6 @@ cdef class UpstreamStats(UpstreamObserver):
 cdef class BreakerStats(BreakerObserver):
     cdef object _events
     cdef public str label
-    cdef public str state
     cdef public dict transitions
 
 @cython.locals(low=int, high=int, middle=int)

@@ -157,19 +157,17 @@ class UpstreamStats(UpstreamObserver):
 
 
 class BreakerStats(BreakerObserver):
-    """The transitions of one circuit breaker. `state` is the one of the last of them."""
+    """The transitions of one circuit breaker."""
 
-    __slots__ = ("_events", "label", "state", "transitions")
+    __slots__ = ("_events", "label", "transitions")
 
     def __init__(self, label: str, events: Events) -> None:
         self.label = label
         self._events = events
-        self.state = CLOSED
         self.transitions: dict[tuple[str, str], int] = {}
 
     def transition(self, before: str, after: str, why: str) -> None:
         """The breaker went from one state to another."""
-        self.state = after
         key = (before, after)
         self.transitions[key] = self.transitions.get(key, 0) + 1
         told = {"from": before, "to": after, "why": why}

@@ -112,7 +112,8 @@ def test_the_concurrency_of_a_route_is_read_from_its_machine() -> None:
 class Waiting(Applicant):
     """An exchange without a hurry."""
 
-    deadline = math.inf
+    def __init__(self) -> None:
+        self.deadline = math.inf
 
     def key(self, key: object) -> str:
         return "all"
