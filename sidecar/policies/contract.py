@@ -8,7 +8,8 @@ breakers). It answers with one number, because a verdict of the hot path allocat
     REFUSED  -1   `rule`, `reason`, `status` and `retry_after` say by what and until when
     WAIT     -2   not yet: ask `resume` at `wait_until`, or as soon as the applicant has been told `granted`
 
-In shadow mode a machine decides as ever, and whoever asked goes on whatever it said, without a permit, and counts it.
+In shadow mode a machine decides as ever, and whoever asked goes on whatever it said: past a refusal without a permit,
+which is counted.
 A machine knows no clock, no task and no socket. It is a base class and not a protocol, because a compiled call of a
 known class costs a tenth of a look-up by name (docs/adr/0004); policies share nothing else by it.
 """

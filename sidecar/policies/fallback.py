@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from sidecar.model.reason import Reason
 from sidecar.policies.stale_store import StaleStore
@@ -21,6 +21,7 @@ from sidecar.policies.units import (
     OneOrMany,
     Seconds,
     Status,
+    as_it_is,
     demand,
     parse_status,
 )
@@ -91,15 +92,11 @@ def _parse_cause(text: str) -> str | int:
     raise ValueError(f"`{text}` is neither a status nor one of {', '.join(CAUSES)}")
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 CAUSE = Kind(
     "status or cause",
     _parse_cause,
     {"anyOf": [{"enum": list(CAUSES)}, {"type": "integer", "minimum": 200, "maximum": 599}]},
-    _same,
+    as_it_is,
 )
 
 

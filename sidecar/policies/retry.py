@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Annotated, Any
+from typing import Annotated
 
 from sidecar.policies.backoff import NO_HINT, Backoff
 from sidecar.policies.retry_budget import RetryBudget
@@ -25,6 +25,7 @@ from sidecar.policies.units import (
     OneOrMany,
     Ratio,
     Seconds,
+    as_it_is,
     demand,
     parse_status_range,
 )
@@ -79,15 +80,11 @@ def _parse_methods(text: str) -> str:
     return method
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 TRIGGER = Kind(
     "status or failure",
     _parse_trigger,
     {"anyOf": [{"enum": list(TRIGGERS)}, {"type": "integer", "minimum": 300, "maximum": 599}]},
-    _same,
+    as_it_is,
 )
 METHOD_SET = Kind("method, idempotent or all", _parse_methods, METHOD.json)
 

@@ -249,5 +249,5 @@ class StaleStore:
             del self._variants[entry.key]
 
     def _shrink(self) -> None:
-        while self._kept + self._capturing > self.max_bytes and self._recent:
+        while self.held_bytes > self.max_bytes and self._recent:
             self._drop(next(iter(self._recent)))

@@ -100,6 +100,7 @@ def show_duration(seconds: float) -> str:
 
 
 _SIZE = re.compile(_NUMBER + r"\s?(B|KiB|MiB|GiB)")
+_MAX_SIZE = 1 << 60  # an exbibyte: every sum of two still is a C integer
 _BYTES_IN = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
 
 
@@ -113,6 +114,8 @@ def parse_size(text: str) -> int:
         hint = f"did you mean `{decimal[1]}{decimal[2].upper()}iB`?" if decimal else "write it as 512B, 64KiB or 10MiB"
         raise ValueError(f"`{text}` is not a size; {hint}")
     size = Decimal(match[1]) * _BYTES_IN[match[2]]
+    if size > _MAX_SIZE:
+        raise ValueError(f"`{text}` is more than there is; the largest size is {_MAX_SIZE >> 30}GiB")
     if size != int(size):
         raise ValueError(f"`{text}` is not a whole number of bytes")
     return int(size)
@@ -270,14 +273,15 @@ def _number(name: str, parse: Callable[[str], Any], show: Callable[[Any], object
     return Kind(name, parse, {"type": "integer" if parse is parse_count else "number", "minimum": 0, **limits}, show)
 
 
-def _same(value: object) -> object:
+def as_it_is(value: object) -> object:
+    """Shows a value that is written as what it is."""
     return value
 
 
 TEXT = Kind("text", parse_text, {"type": "string"})
 SECRET = Kind("secret", parse_text, {"type": "string"}, secret=True)
-FLAG = Kind("true or false", parse_flag, {"type": "boolean"}, _same)
-COUNT = _number("whole number", parse_count, _same)
+FLAG = Kind("true or false", parse_flag, {"type": "boolean"}, as_it_is)
+COUNT = _number("whole number", parse_count, as_it_is)
 NUMBER = _number("number", parse_number, show_number)
 RATIO = _number("ratio", parse_ratio, show_number, maximum=1)
 DURATION = Kind(
@@ -298,7 +302,7 @@ METHOD = _pattern("method", parse_method, r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 FIELD_NAME = _pattern("header name", parse_field_name, r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 FIELD_VALUE = Kind("header value", parse_field_value, {"type": "string"})
 KEY_SOURCE = _pattern("key", parse_key_source, r"^(client_ip|(header|cookie|path):.+)$")
-STATUS = Kind("status", parse_status, {"type": "integer", "minimum": 200, "maximum": 599}, _same)
+STATUS = Kind("status", parse_status, {"type": "integer", "minimum": 200, "maximum": 599}, as_it_is)
 STATUS_RANGE = Kind(
     "status range",
     parse_status_range,

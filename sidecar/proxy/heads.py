@@ -37,9 +37,8 @@ def answer_head(
     edits: HeadEdits | None = None,
 ) -> bytes:
     """The final head as the client gets it. `extra` are lines that every answer of the route carries."""
-    if edits is None:
-        return response_head(answer, framing, not close, request.minor_version, extra)
-    return response_head(answer, framing, not close, request.minor_version, extra, edits.response)
+    made = None if edits is None else edits.response
+    return response_head(answer, framing, not close, request.minor_version, extra, made)
 
 
 def informational_head(answer: ResponseHead) -> bytes:

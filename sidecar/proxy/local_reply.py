@@ -47,19 +47,19 @@ _TITLES: dict[Reason, str] = {
     Reason.DOWNSTREAM_GONE: "The client left",
 }
 
-
-def rule_name(route: str, reason: Reason) -> str:
-    """The rule that refused, as `ROUTE/KEY`, where a key of the rules file is what set the bound; else empty."""
-    key = _KEYS.get(reason)
-    return f"{route}/{key}" if key and route else NO_RULE
-
-
+# The keys of the rules file that set the bounds of these.
 _KEYS: dict[Reason, str] = {
     Reason.ATTEMPT_TIMEOUT: "timeout.attempt",
     Reason.REQUEST_TIMEOUT: "timeout.request",
     Reason.CONNECT_TIMEOUT: "connect_timeout",
     Reason.OVERLOADED: "pool.max_connections",
 }
+
+
+def rule_name(route: str, reason: Reason) -> str:
+    """The rule that refused, as `ROUTE/KEY`, where a key of the rules file is what set the bound; else empty."""
+    key = _KEYS.get(reason)
+    return f"{route}/{key}" if key and route else NO_RULE
 
 
 class LocalReply:

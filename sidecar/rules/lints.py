@@ -15,7 +15,7 @@ from sidecar.policies.circuit_breaker import CircuitBreakerSpec
 from sidecar.policies.fallback import FallbackSpec
 from sidecar.policies.fault import FaultSpec
 from sidecar.policies.rate_limit import RateLimitSpec
-from sidecar.policies.retry import RetrySpec
+from sidecar.policies.retry import IDEMPOTENT, RetrySpec
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.policies.units import show_duration
 from sidecar.rules.breaker_lints import breaker_lints
@@ -26,8 +26,7 @@ from sidecar.rules.schema import RouteRule, RuleSet
 from sidecar.rules.tree import Origin
 from sidecar.rules.upstream_lints import upstream_lints
 
-# RFC 9110 9.2.2, and QUERY (draft-ietf-httpbis-safe-method-w-body).
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY"})
+_IDEMPOTENT = frozenset([method.decode("ascii") for method in IDEMPOTENT])
 
 
 def lints(rules: RuleSet, places: Mapping[str, Origin]) -> Iterator[Problem]:
