@@ -10,15 +10,11 @@ import pytest
 
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, GoneError
 from tests.doubles.process import process
+from tests.doubles.steps import stall
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 QUICK = ["drain.announce=0s", "drain.deadline=8s"]
 SHORT = ["drain.announce=0s", "drain.deadline=300ms"]
-
-
-async def stall(call: Call) -> None:
-    await call.wait_gone()
-    call.close()
 
 
 async def test_a_request_in_flight_finishes_and_the_exit_code_is_0() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, GoneError, refusing
 from tests.doubles.running import ONE_ATTEMPT, RunningProxy, rules_text, running
+from tests.doubles.steps import stall
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -76,10 +77,6 @@ async def test_an_endpoint_that_does_not_accept_is_a_504() -> None:
 
 
 async def test_a_stall_before_the_head_is_a_504_within_the_attempt_timeout() -> None:
-    async def stall(call: Call) -> None:
-        await call.wait_gone()
-        call.close()
-
     async with Backend(stall) as backend, running(backend.url, sets=["defaults.timeout.attempt=200ms"]) as proxy:
         async with proxy.peer() as peer:
             began = asyncio.get_running_loop().time()
@@ -94,12 +91,12 @@ async def test_a_stall_before_the_head_is_a_504_within_the_attempt_timeout() -> 
 
 
 async def test_the_deadline_of_the_request_is_a_504() -> None:
-    async def stall(call: Call) -> None:
+    async def half_a_head(call: Call) -> None:
         await call.send(b"HTTP/1.1 200 OK\r\nX-Half: ")
         await call.wait_gone()
         call.close()
 
-    async with Backend(stall) as backend:
+    async with Backend(half_a_head) as backend:
         async with (
             running(backend.url, sets=["defaults.timeout.request=200ms"]) as proxy,
             proxy.peer() as peer,
@@ -112,12 +109,12 @@ async def test_the_deadline_of_the_request_is_a_504() -> None:
 
 
 async def test_a_stall_in_the_body_cuts_the_answer() -> None:
-    async def stall(call: Call) -> None:
+    async def half_a_body(call: Call) -> None:
         await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         await call.wait_gone()
         call.close()
 
-    async with Backend(stall) as backend, running(backend.url, sets=["defaults.timeout.idle=200ms"]) as proxy:
+    async with Backend(half_a_body) as backend, running(backend.url, sets=["defaults.timeout.idle=200ms"]) as proxy:
         async with proxy.peer() as peer:
             with pytest.raises(GoneError):
                 await peer.ask(GET)

@@ -8,13 +8,9 @@ import pytest
 
 from tests.doubles.backend import LIMIT_SECONDS, Backend, Call
 from tests.doubles.running import rules_text, running
+from tests.doubles.steps import stall
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-async def stall(call: Call) -> None:
-    await call.wait_gone()
-    call.close()
 
 
 async def begin_and_stall(call: Call) -> None:

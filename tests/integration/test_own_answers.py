@@ -6,9 +6,10 @@ import pytest
 
 from sidecar.model.observer import RouteObserver
 from sidecar.model.reason import Reason
-from tests.doubles.backend import Backend, Call, refusing
+from tests.doubles.backend import Backend, refusing
 from tests.doubles.peer import Answer
 from tests.doubles.running import rules_text, running
+from tests.doubles.steps import stall
 
 
 def assert_own(answer: Answer, status: int, reason: str, rule: str | None = None) -> None:
@@ -49,10 +50,6 @@ async def test_head_gets_the_head_of_it_only() -> None:
 
 
 async def test_a_timeout_names_the_rule() -> None:
-    async def stall(call: Call) -> None:
-        await call.wait_gone()
-        call.close()
-
     async with Backend(stall) as backend:
         rules = rules_text(backend.url, route="timeout: {attempt: 100ms}")
         async with running(rules=rules) as proxy, proxy.peer() as peer:

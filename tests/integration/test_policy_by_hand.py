@@ -9,8 +9,8 @@ import pytest
 from tests.doubles.backend import Backend
 from tests.doubles.clock import Clock
 from tests.doubles.running import rules_text, running
+from tests.doubles.steps import ERROR
 
-ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 BREAKER = "circuit_breaker: {consecutive_failures: 3, open_for: 5s}"
 
 

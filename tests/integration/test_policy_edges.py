@@ -7,6 +7,7 @@ import asyncio
 from tests.doubles.backend import OK, Backend, Call
 from tests.doubles.clock import Clock
 from tests.doubles.running import RunningProxy, rules_text, running
+from tests.doubles.steps import Gate
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 ONE_AT_A_TIME = "concurrency: {max: 1, max_queue: 9}, timeout: {request: 60s, attempt: 60s}"
@@ -15,18 +16,6 @@ ONE_AT_A_TIME = "concurrency: {max: 1, max_queue: 9}, timeout: {request: 60s, at
 def unavailable(*fields: str) -> bytes:
     """A 503 with these fields."""
     return "\r\n".join(["HTTP/1.1 503 Service Unavailable", "Content-Length: 0", *fields, "", ""]).encode()
-
-
-class Gate:
-    """A step that answers as soon as it is let go."""
-
-    def __init__(self) -> None:
-        self.permits = asyncio.Semaphore(0)
-
-    async def __call__(self, call: Call) -> None:
-        await call.body()
-        await self.permits.acquire()
-        await call.send(OK)
 
 
 async def served(proxy: RunningProxy, count: int) -> None:

@@ -8,9 +8,7 @@ from collections import Counter
 from tests.doubles.backend import OK, Backend, Call, refusing
 from tests.doubles.clock import Clock
 from tests.doubles.running import example, running
-
-ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
-UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+from tests.doubles.steps import ERROR, UNAVAILABLE
 
 
 class Moody:

@@ -6,29 +6,10 @@ import asyncio
 
 import pytest
 
-from tests.doubles.backend import OK, Backend, Call
+from tests.doubles.backend import Backend
 from tests.doubles.clock import Clock
 from tests.doubles.running import example, running
-
-UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
-
-
-async def stall(call: Call) -> None:
-    """Never answers."""
-    await call.wait_gone()
-    call.close()
-
-
-class Gate:
-    """A step that answers as soon as it is let go."""
-
-    def __init__(self) -> None:
-        self.permits = asyncio.Semaphore(0)
-
-    async def __call__(self, call: Call) -> None:
-        await call.body()
-        await self.permits.acquire()
-        await call.send(OK)
+from tests.doubles.steps import Gate, stall
 
 
 async def test_the_sixth_login_of_a_client_is_a_429_that_says_until_when() -> None:

@@ -10,14 +10,9 @@ import pytest
 from tests.doubles.backend import OK, Backend, Call
 from tests.doubles.clock import Clock
 from tests.doubles.running import rules_text, running
+from tests.doubles.steps import stall
 
 CLIENTS = 60
-
-
-async def stall(call: Call) -> None:
-    """Never answers."""
-    await call.wait_gone()
-    call.close()
 
 
 async def half_a_head(call: Call) -> None:

@@ -12,10 +12,10 @@ from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call
 from tests.doubles.clock import Clock
 from tests.doubles.peer import Peer
 from tests.doubles.running import RunningProxy, rules_text, running
+from tests.doubles.steps import UNAVAILABLE, Gate
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 UPLOAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\npart"
-UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 async def leave(proxy: RunningProxy, peer: Peer, how: str, left: int) -> None:
@@ -29,18 +29,6 @@ async def leave(proxy: RunningProxy, peer: Peer, how: str, left: int) -> None:
         await peer.close()
     await proxy.until(lambda: sum(n for (_, status), n in proxy.requests().items() if status == 499) == gone + 1)
     assert proxy.in_flight() == left
-
-
-class Gate:
-    """A step that answers as soon as it is let go."""
-
-    def __init__(self) -> None:
-        self.permits = asyncio.Semaphore(0)
-
-    async def __call__(self, call: Call) -> None:
-        await call.body()
-        await self.permits.acquire()
-        await call.send(OK)
 
 
 @pytest.mark.parametrize("request_bytes", [GET, UPLOAD], ids=["GET", "an upload"])

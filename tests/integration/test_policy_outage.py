@@ -12,8 +12,8 @@ from tests.doubles.backend import OK, Backend, Call
 from tests.doubles.clock import TICK, Clock
 from tests.doubles.offered_load import OfferedLoad
 from tests.doubles.running import RunningProxy, rules_text, running
+from tests.doubles.steps import UNAVAILABLE
 
-UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 PER_TICK = 10
 RATE = PER_TICK / TICK
 SERVICE = 0.04  # seconds that the backend takes over an answer

@@ -9,9 +9,9 @@ import pytest
 from tests.doubles.backend import OK, Backend, Call, GoneError, linger_zero, refusing
 from tests.doubles.clock import Clock
 from tests.doubles.running import RunningProxy, rules_text, running
+from tests.doubles.steps import UNAVAILABLE
 
 RETRY = "retry: {max_attempts: 3, on: [connect_failure, reset, attempt_timeout, 502, 503, 504]}, timeout: {attempt: 1s}"
-UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 KEY = "Idempotency-Key: 7"
 
 

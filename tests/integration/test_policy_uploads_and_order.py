@@ -12,21 +12,16 @@ from tests.doubles.backend import OK, Backend, Call, refusing
 from tests.doubles.clock import Clock
 from tests.doubles.peer import Peer
 from tests.doubles.running import rules_text, running
+from tests.doubles.steps import UNAVAILABLE, Gate
 
-UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 BODY = bytes(range(256)) * 800  # 200 KiB: more than is kept, more than a socket takes at once
 
 
-class Gate:
-    """A step that answers as soon as it is let go."""
-
-    def __init__(self) -> None:
-        self.permits = asyncio.Semaphore(0)
-
-    async def __call__(self, call: Call) -> None:
-        await call.body()
-        await self.permits.acquire()
-        await call.send(OK)
+async def too_early(call: Call) -> None:
+    """Refuses in the middle of an upload."""
+    await call.send(UNAVAILABLE)
+    await call.wait_gone()  # the rest of this request may never be taken for another one
+    call.close()
 
 
 def head(length: int | None, *fields: str, method: str = "PUT") -> bytes:
@@ -62,11 +57,6 @@ async def test_an_upload_that_queues_arrives_whole(chunked: bool) -> None:
 
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_an_upload_that_is_refused_in_the_middle_is_sent_again_from_its_beginning(chunked: bool) -> None:
-    async def too_early(call: Call) -> None:
-        await call.send(UNAVAILABLE)
-        await call.wait_gone()  # the rest of this request may never be taken for another one
-        call.close()
-
     async with Backend(too_early, OK) as backend:
         route = "retry: {max_attempts: 2, backoff: {base: 1s, max: 1s}}"
         async with (
@@ -88,11 +78,6 @@ async def test_an_upload_that_is_refused_in_the_middle_is_sent_again_from_its_be
 
 
 async def test_an_upload_that_ends_during_backoff_is_sent_whole() -> None:
-    async def too_early(call: Call) -> None:
-        await call.send(UNAVAILABLE)
-        await call.wait_gone()
-        call.close()
-
     async with Backend(too_early, OK) as backend:
         route = "retry: {max_attempts: 2, backoff: {base: 1s, max: 1s}}"
         async with (
@@ -110,11 +95,6 @@ async def test_an_upload_that_ends_during_backoff_is_sent_whole() -> None:
 
 
 async def test_an_upload_outgrows_what_is_kept_during_backoff_and_still_arrives() -> None:
-    async def too_early(call: Call) -> None:
-        await call.send(UNAVAILABLE)
-        await call.wait_gone()
-        call.close()
-
     async with Backend(too_early, OK) as backend:
         route = "retry: {max_attempts: 3, max_body_bytes: 4KiB, backoff: {base: 1s, max: 1s}}"
         async with (

@@ -8,6 +8,7 @@ import pytest
 
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call
 from tests.doubles.running import ONE_ATTEMPT, rules_text, running
+from tests.doubles.steps import stall
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -104,10 +105,6 @@ async def test_no_more_connections_than_allowed_and_first_come_first_served() ->
 
 
 async def test_no_place_in_time_is_overloaded() -> None:
-    async def stall(call: Call) -> None:
-        await call.wait_gone()
-        call.close()
-
     async with Backend(stall) as backend:
         rules = rules_text(backend.url, upstream="pool: {max_connections: 1}")
         async with running(rules=rules) as proxy, proxy.peer() as holder, proxy.peer() as peer:
