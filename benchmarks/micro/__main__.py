@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks import machine
-from benchmarks.micro.cases import CASES, Calls, Case
+from benchmarks.micro import Calls
+from benchmarks.micro.cases import CASES, Case
 
 Clock = Callable[[], float]
 

@@ -1,9 +1,9 @@
 """The other admissions, the retry budget and ejection: what a request that meets no resistance pays for each."""
 
 import math
-from collections.abc import Callable
 from random import Random
 
+from benchmarks.micro import Calls
 from benchmarks.micro.rate_limit import Client, ClientIp
 from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.model.outcome import Outcome
@@ -15,8 +15,6 @@ from sidecar.policies.health_gate import EjectionSpec
 from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 from sidecar.policies.retry import Retry, RetrySpec
 from sidecar.policies.retry_budget import RetryBudget
-
-Calls = Callable[[int], None]
 
 
 def _bulkhead() -> Bulkhead:

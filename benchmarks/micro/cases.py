@@ -7,9 +7,7 @@ stands around what is measured. To add a case, write its `prepare` in a file of 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.micro import admissions, rate_limit, routing
-
-Calls = Callable[[int], None]
+from benchmarks.micro import Calls, admissions, rate_limit, routing
 
 
 @dataclass(frozen=True, slots=True)

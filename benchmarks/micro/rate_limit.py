@@ -1,8 +1,8 @@
 """The rate limits of a route: asked for one bucket, for a key that is known, for one that is new."""
 
 import math
-from collections.abc import Callable
 
+from benchmarks.micro import Calls
 from sidecar.model.facts import RequestFacts
 from sidecar.model.observer import RouteObserver
 from sidecar.policies.contract import ADMITTED, REFUSED, Applicant, Key
@@ -44,7 +44,7 @@ def _limits(*keyed: bool, rate: float = 1e9) -> RateLimits:
     return RateLimits("route", [(spec, ClientIp() if spec.key else None) for spec in specs], RouteObserver())
 
 
-def _asked(limits: RateLimits, clients: list[Client], verdict: int) -> Callable[[int], None]:
+def _asked(limits: RateLimits, clients: list[Client], verdict: int) -> Calls:
     now = 1000.0
     place = 0
 
@@ -59,12 +59,12 @@ def _asked(limits: RateLimits, clients: list[Client], verdict: int) -> Callable[
     return calls
 
 
-def one_bucket() -> Callable[[int], None]:
+def one_bucket() -> Calls:
     """A limit without a key admits."""
     return _asked(_limits(False), [Client("")], ADMITTED)
 
 
-def known_key() -> Callable[[int], None]:
+def known_key() -> Calls:
     """A limit per client admits one that it knows, among a thousand."""
     # Slow enough to refill that nobody is forgotten in between, wide enough that nobody is refused.
     spec = RateLimitSpec(name="limit", rate=1.0, burst=1e12, key=("client_ip",))
@@ -72,14 +72,14 @@ def known_key() -> Callable[[int], None]:
     return _asked(limits, [Client(f"10.0.{n // 256}.{n % 256}") for n in range(1000)], ADMITTED)
 
 
-def new_key() -> Callable[[int], None]:
+def new_key() -> Calls:
     """A limit per client admits one that it does not know, and its table is full of spent buckets."""
     spec = RateLimitSpec(name="limit", rate=1e-6, burst=1.0, key=("client_ip",), max_keys=_KEYS // 2)
     limits = RateLimits("route", [(spec, ClientIp())], RouteObserver())
     return _asked(limits, [Client(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(_KEYS)], ADMITTED)
 
 
-def refused() -> Callable[[int], None]:
+def refused() -> Calls:
     """A limit per client refuses."""
     limits = _limits(True, rate=1e-6)
     client = Client("10.0.0.1")
@@ -88,22 +88,22 @@ def refused() -> Callable[[int], None]:
     return _asked(limits, [client], REFUSED)
 
 
-def three_limits() -> Callable[[int], None]:
+def three_limits() -> Calls:
     """One limit for all and two per client admit."""
     return _asked(_limits(False, True, True), [Client("10.0.0.1")], ADMITTED)
 
 
-def fields_of_one_bucket() -> Callable[[int], None]:
+def fields_of_one_bucket() -> Calls:
     """What an answer says of a limit without a key."""
     return _told(_limits(False, rate=1.0))
 
 
-def fields_of_a_known_key() -> Callable[[int], None]:
+def fields_of_a_known_key() -> Calls:
     """What an answer says of a limit per client."""
     return _told(_limits(True, rate=1.0))
 
 
-def _told(limits: RateLimits) -> Callable[[int], None]:
+def _told(limits: RateLimits) -> Calls:
     client = Client("10.0.0.1")
     limits.try_acquire(1000.0, client)
 

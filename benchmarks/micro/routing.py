@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+from benchmarks.micro import Calls
 from sidecar.model.observer import RouteObserver, UpstreamObserver
 from sidecar.policies.selection import RoundRobin
 from sidecar.rules.forms import PathPattern
@@ -31,7 +32,7 @@ def _router(rules: list[MatchRule]) -> Router:
     return Router([Route(f"r{index}", (branch,), Matcher(rule), observer, index) for index, rule in enumerate(rules)])
 
 
-def _asked(router: Router, head: RequestHead, expected: Route | None) -> Callable[[int], None]:
+def _asked(router: Router, head: RequestHead, expected: Route | None) -> Calls:
     def calls(count: int) -> None:
         for _ in range(count):
             if router.match(head) is not expected:
@@ -44,42 +45,42 @@ def _paths(count: int) -> Router:
     return _router([MatchRule(path=PathPattern.parse(f"{_PREFIX}-{number}")) for number in range(count)])
 
 
-def first(count: int) -> Callable[[], Callable[[int], None]]:
+def first(count: int) -> Callable[[], Calls]:
     """The first of so many prefixes takes it."""
 
-    def prepare() -> Callable[[int], None]:
+    def prepare() -> Calls:
         router = _paths(count)
         return _asked(router, _head(f"{_PREFIX}-0/users/7"), router.routes[0])
 
     return prepare
 
 
-def last(count: int) -> Callable[[], Callable[[int], None]]:
+def last(count: int) -> Callable[[], Calls]:
     """The last of so many prefixes takes it."""
 
-    def prepare() -> Callable[[int], None]:
+    def prepare() -> Calls:
         router = _paths(count)
         return _asked(router, _head(f"{_PREFIX}-{count - 1}/users/7"), router.routes[-1])
 
     return prepare
 
 
-def none(count: int) -> Callable[[], Callable[[int], None]]:
+def none(count: int) -> Callable[[], Calls]:
     """None of so many prefixes takes it."""
 
-    def prepare() -> Callable[[int], None]:
+    def prepare() -> Calls:
         return _asked(_paths(count), _head(f"{_PREFIX}-x/users/7"), None)
 
     return prepare
 
 
-def anything() -> Callable[[int], None]:
+def anything() -> Calls:
     """The only route has no condition."""
     router = _router([MatchRule()])
     return _asked(router, _head("/a"), router.routes[0])
 
 
-def mixed() -> Callable[[int], None]:
+def mixed() -> Calls:
     """Ten thousand routes of a thousand hosts, with templates and methods, and one for all hosts below at the end."""
     kinds = ("/users/{id}/orders", "/users", "=/login", "/static", "/users/{id}/carts/{cart}")
     rules = [
@@ -95,7 +96,7 @@ def mixed() -> Callable[[int], None]:
     return _asked(router, _head("/users/7/carts/3", "Tenant-7.example.com:8443"), router.routes[1007])
 
 
-def tenants() -> Callable[[int], None]:
+def tenants() -> Calls:
     """The last of ten thousand routes that share one path and differ in a header."""
     router = _router([MatchRule(headers={"x-tenant": str(number)}) for number in reversed(range(10_000))])
     return _asked(router, _head("/a"), router.routes[-10])
