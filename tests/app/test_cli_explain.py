@@ -63,7 +63,9 @@ def test_each_policy_value_comes_with_where_it_was_written(rules: str, capsys: p
 
 def test_what_is_not_in_force_is_marked(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(rules)
-    text = RULES.replace("timeout: {attempt: 2s}", "rewrite: {add_prefix: /v1, mode: shadow}\n    concurrency: {max: 5, mode: shadow}")
+    text = RULES.replace(
+        "timeout: {attempt: 2s}", "rewrite: {add_prefix: /v1, mode: shadow}\n    concurrency: {max: 5, mode: shadow}"
+    )
     path.write_text(text.replace("3000]", "3000]\n    hold: {timeout: 5s}"))
     lines = told(capsys, "-c", rules, "GET", "/", "-H", "x-tenant: gold")
     assert ["hold.timeout", "5s", f"{rules}:5", "(not", "in", "force)"] in lines
