@@ -67,4 +67,4 @@ class ExchangeLog:
         return False
 
     def exchange(self, record: ExchangeRecord) -> None:
-        """Writes one; never raises."""
+        """Writes one that is wanted; never raises."""

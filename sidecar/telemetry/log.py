@@ -75,13 +75,11 @@ class AccessLog(ExchangeLog):
         self._access = access
 
     def wants(self, status: int, refused: bool) -> bool:
-        """Whether such an exchange would be written; `refused` when the sidecar answered by itself."""
+        """Whether such an exchange is to be written; `refused` when the sidecar or a fallback answered by itself."""
         return self._access == "all" or (self._access == "errors" and (status >= 500 or refused))
 
     def exchange(self, record: ExchangeRecord) -> None:
-        """Write one exchange, when it is wanted and the second's lines are not used up."""
-        if not self.wants(record.status, record.reason is not None):
-            return
+        """Write one exchange that is wanted, when the second's lines are not used up."""
         second = int(self._monotonic())
         if second != self._window:
             self._window = second

@@ -85,8 +85,15 @@ def test_the_rules_say_which_exchanges_are_written(
 ) -> None:
     log = Log(access)
     assert log.log.wants(status, reason is not None) is wanted
-    log.log.exchange(record(status, reason))
-    assert bool(log.page) is wanted
+
+
+def test_a_fallbacks_answer_is_written_although_it_is_no_error() -> None:
+    log = Log("errors")
+    made = record(200)
+    made.fallback = "static"
+    assert log.log.wants(made.status, True)
+    log.log.exchange(made)
+    assert [line["fallback"] for line in log.lines()] == ["static"]
 
 
 def test_the_level_tells_failures_from_refusals() -> None:
@@ -98,10 +105,9 @@ def test_the_level_tells_failures_from_refusals() -> None:
 
 def test_other_rules_are_followed_from_then_on() -> None:
     log = Log("off")
-    log.log.exchange(record(500))
+    assert not log.log.wants(500, False)
     log.log.follow("errors")
-    log.log.exchange(record(500))
-    assert len(log.page) == 1
+    assert log.log.wants(500, False)
 
 
 @given(st.binary(max_size=9000))
