@@ -1,10 +1,10 @@
 cdef int _ABSENT
 cdef int _CHUNKED_CODING
 cdef int _OTHER
-cdef int _NO_BODY
-cdef int _LENGTH
-cdef int _CHUNKED
-cdef int _UNTIL_CLOSE
+cdef int NO_BODY
+cdef int LENGTH
+cdef int CHUNKED
+cdef int UNTIL_CLOSE
 
 cpdef int coding_of(bytes value) except -1
 cpdef str transfer_fault(int coding, long long content_length, int minor_version)

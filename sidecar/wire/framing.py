@@ -14,15 +14,10 @@ CODING_OTHER = 2
 # RFC 9110 section 8.6 sets no bound; beyond 2^63 - 1 every peer that counts in 64 bits may wrap around.
 MAX_LENGTH = (1 << 63) - 1
 
-# The same numbers under names of this module's own, which the compiler makes C integers; the public ones must stay
-# objects for others to import.
+# The compiler makes these C integers; the ones above must stay objects for others to import.
 _ABSENT = CODING_ABSENT
 _CHUNKED_CODING = CODING_CHUNKED
 _OTHER = CODING_OTHER
-_NO_BODY = NO_BODY
-_LENGTH = LENGTH
-_CHUNKED = CHUNKED
-_UNTIL_CLOSE = UNTIL_CLOSE
 
 
 def coding_of(value: bytes) -> int:
@@ -53,10 +48,10 @@ def transfer_fault(coding: int, content_length: int, minor_version: int) -> str:
 def request_framing(coding: int, content_length: int) -> int:
     """How a request's body ends."""
     if coding == _CHUNKED_CODING:
-        return _CHUNKED  # RFC 9112 section 6.3 item 4
+        return CHUNKED  # RFC 9112 section 6.3 item 4
     if content_length > 0:
-        return _LENGTH  # item 6
-    return _NO_BODY  # item 7; a length of zero needs no reader either
+        return LENGTH  # item 6
+    return NO_BODY  # item 7; a length of zero needs no reader either
 
 
 def bodiless(status: int, request_method: bytes) -> bool:
@@ -67,14 +62,14 @@ def bodiless(status: int, request_method: bytes) -> bool:
 def response_framing(status: int, request_method: bytes, coding: int, content_length: int) -> int:
     """How a response's body ends."""
     if bodiless(status, request_method):
-        return _NO_BODY
+        return NO_BODY
     if coding == _CHUNKED_CODING:
-        return _CHUNKED  # item 4
+        return CHUNKED  # item 4
     if content_length > 0:
-        return _LENGTH  # item 6
+        return LENGTH  # item 6
     if content_length == 0:
-        return _NO_BODY
-    return _UNTIL_CLOSE  # item 8
+        return NO_BODY
+    return UNTIL_CLOSE  # item 8
 
 
 def persists(minor_version: int, close: bool, keep_alive: bool) -> bool:
@@ -91,7 +86,7 @@ def response_persists(
     status: int, framing: int, coding: int, content_length: int, minor_version: int, close: bool, keep_alive: bool
 ) -> bool:
     """Whether an upstream connection can be used again after this response."""
-    if framing == _UNTIL_CLOSE:
+    if framing == UNTIL_CLOSE:
         return False  # RFC 9112 section 6.3 item 8: the close is the end of the body
     if status == 101:
         return False  # RFC 9110 section 15.2.2: it speaks another protocol from here on
@@ -108,6 +103,6 @@ def downstream_framing(framing: int, minor_version: int) -> int:
     A close-delimited body is sent chunked, so that the connection survives and a cut-off body does not look complete.
     A client of HTTP/1.0 cannot read chunks (RFC 9112 section 7.1.2) and gets the close instead.
     """
-    if framing in (_CHUNKED, _UNTIL_CLOSE):
-        return _CHUNKED if minor_version >= 1 else _UNTIL_CLOSE
+    if framing in (CHUNKED, UNTIL_CLOSE):
+        return CHUNKED if minor_version >= 1 else UNTIL_CLOSE
     return framing
