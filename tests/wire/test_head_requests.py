@@ -5,19 +5,7 @@ import pytest
 from sidecar.wire.errors import BadMessage
 from sidecar.wire.head import HeadLimits, parse_request
 from sidecar.wire.message import NO_BODY, RequestHead
-
-LIMITS = HeadLimits()
-
-
-def parsed(data: bytes, limits: HeadLimits = LIMITS) -> RequestHead:
-    head = parse_request(data, limits)
-    assert head is not None
-    return head
-
-
-def with_fields(*lines: bytes, start: bytes = b"GET / HTTP/1.1", host: bool = True) -> bytes:
-    fields = ((b"Host: h",) if host else ()) + lines
-    return b"\r\n".join([start, *fields, b"", b""])
+from tests.wire.heads import LIMITS, parsed, refusal, with_fields
 
 
 def trickled(data: bytes, limits: HeadLimits, hinted: bool = True) -> str:
@@ -29,12 +17,6 @@ def trickled(data: bytes, limits: HeadLimits, hinted: bool = True) -> str:
             return error.code
         assert head is None
     return ""
-
-
-def refusal(data: bytes, limits: HeadLimits = LIMITS) -> tuple[str, str]:
-    with pytest.raises(BadMessage) as caught:
-        parse_request(data, limits)
-    return caught.value.code, caught.value.detail
 
 
 def test_a_plain_request_is_taken_apart() -> None:
