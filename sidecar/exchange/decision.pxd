@@ -62,13 +62,13 @@ cdef class Decision(Applicant):
     cdef public Admission waiting
     @cython.locals(route=Route, retry=Retry)
     cpdef int begin(self, double now) except -1
-    @cython.locals(machine=Admission, step=int)
+    @cython.locals(machine=Admission, step=int, verdict=cython.longlong)
     cpdef int resumed(self, double now) except -1
     @cython.locals(limit=double)
     cpdef request_sent(self, double now)
-    @cython.locals(retry=Retry, wait=double)
+    @cython.locals(retry=Retry, wait=double, blameless=bint)
     cpdef int failed(self, double now, object cause) except -1
-    @cython.locals(route=Route, allowed=double, blamed_from=double)
+    @cython.locals(blamed=bint)
     cpdef int expired(self, double now) except -1
     @cython.locals(retry=Retry, wait=double, exhausted=bint, fallback=Fallback)
     cpdef int answered(self, double now, int status, double hint) except -1
@@ -99,5 +99,7 @@ cdef class Decision(Applicant):
     @cython.locals(retry=Retry, machine=Admission, wait=double)
     cdef double _wait_for_retry(self, double now, str word, double hint) except -9.0
     cdef int _again(self, double now, double wait) except -1
+    @cython.locals(route=Route, allowed=double)
+    cdef bint _had_its_time(self, double now, double since) except -1
     @cython.locals(endpoint=Endpoint, upstream=Upstream, ended=double, seconds=double)
     cdef _settle(self, double now, object outcome, str word)

@@ -129,8 +129,9 @@ class Decision(Applicant):
         machine = self.waiting
         if machine is None:
             return self._attempt(now, None)
-        self.waiting = None
-        step = self._hear(now, machine, machine.resume(now, self))
+        verdict = machine.resume(now, self)
+        self.waiting = None  # only now: a machine that fails here still has to hear that we have left
+        step = self._hear(now, machine, verdict)
         return step or self._admit(now)
 
     def request_sent(self, now: float) -> None:
@@ -142,7 +143,10 @@ class Decision(Applicant):
 
     def failed(self, now: float, cause: Cause) -> int:
         """The attempt ended without the head of an answer."""
-        self._settle(now, _IGNORED if cause in _BLAMELESS else _FAILURE, cause.value)
+        blameless = cause in _BLAMELESS
+        if cause is Cause.CONNECT_TIMEOUT and now >= self.deadline:
+            blameless = not self._had_its_time(now, self.attempt_started)
+        self._settle(now, _IGNORED if blameless else _FAILURE, cause.value)
         # The endpoint closed an idle connection just as we used it, and no byte of an answer was seen: an eligible
         # request goes out once more on a fresh connection (RFC 9112 section 9.3.1), whatever the rules say of retries.
         if cause is Cause.STALE and not self.retried_stale and now < self.deadline and self.kept and self.repeatable():
@@ -161,12 +165,8 @@ class Decision(Applicant):
         """The attempt's deadline passed before the head of an answer."""
         if now < self.deadline:
             return self.failed(now, Cause.ATTEMPT_TIMEOUT)
-        # The rest went to others: to a slow head or upload, to our own queue, to attempts before. Were it a failure,
-        # any caller could open a breaker by sending slowly, or by asking for a millisecond.
-        route = self.route
-        allowed = min(route.attempt_timeout, route.request_timeout, route.total_timeout)
-        blamed_from = self.read_at + (allowed if self.shortened else allowed * _FAIR_SHARE)
-        self._settle(now, _FAILURE if now >= blamed_from else _IGNORED, Cause.ATTEMPT_TIMEOUT.value)
+        blamed = self._had_its_time(now, self.read_at)
+        self._settle(now, _FAILURE if blamed else _IGNORED, Cause.ATTEMPT_TIMEOUT.value)
         return self._reject(Reason.REQUEST_TIMEOUT)
 
     def answered(self, now: float, status: int, hint: float) -> int:
@@ -368,6 +368,14 @@ class Decision(Applicant):
         return WAIT
 
     # Settling.
+
+    def _had_its_time(self, now: float, since: float) -> bool:
+        """Whether the request's deadline is the endpoint's own doing. Else the time went to others: to a slow head or
+        upload, to our own queue, to attempts before. Were it a failure, any caller could open a breaker by sending
+        slowly, or by asking for a millisecond."""
+        route = self.route
+        allowed = min(route.attempt_timeout, route.request_timeout, route.total_timeout)
+        return now >= since + (allowed if self.shortened else allowed * _FAIR_SHARE)
 
     def _settle(self, now: float, outcome: Outcome, word: str) -> None:
         endpoint = self.endpoint

@@ -171,6 +171,24 @@ def test_a_hurry_of_the_caller_says_nothing_about_the_endpoint(limit: float, out
     assert [outcome for outcome, _ in settled(log)] == [outcome]
 
 
+@pytest.mark.parametrize(
+    ("limit", "outcome"), [(0.001, Outcome.IGNORED), (4.9, Outcome.IGNORED), (5.0, Outcome.FAILURE)]
+)
+def test_a_hurry_of_the_caller_makes_no_connection_late(limit: float, outcome: Outcome) -> None:
+    scene, log = watched(request=15.0, attempt=5.0)
+    d = scene.begun(limit)
+    assert d.failed(START + limit, Cause.CONNECT_TIMEOUT) == REJECT
+    assert [outcome for outcome, _ in settled(log)] == [outcome]
+
+
+def test_an_endpoint_that_lets_nobody_in_has_failed_at_the_deadline_even_while_an_upload_runs() -> None:
+    scene, log = watched(request=0.5, attempt=0.5)
+    d = scene.decision(method=b"POST")
+    d.begin(START)
+    assert d.failed(START + 0.5, Cause.CONNECT_TIMEOUT) == REJECT
+    assert [outcome for outcome, _ in settled(log)] == [Outcome.FAILURE]
+
+
 def test_the_endpoints_time_begins_when_the_request_is_whole_even_under_the_callers_limit() -> None:
     scene, log = watched(request=15.0, attempt=5.0)
     d = scene.decision(limit=6.0)

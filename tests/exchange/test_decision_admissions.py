@@ -264,3 +264,19 @@ def test_every_answer_carries_what_the_announcing_machine_says(log: Log) -> None
     d = scene.begun()
     sent(d, START)
     assert d.answer_fields(START) == b"RateLimit: 100\r\n"
+
+
+def test_a_machine_that_fails_at_the_end_of_a_wait_still_hears_that_who_waited_has_left(log: Log) -> None:
+    class Lost(Scripted):
+        def resume(self, now: float, applicant: Applicant) -> int:
+            raise ZeroDivisionError
+
+    machine = Lost("places", log, ASKED_TO_WAIT)
+    machine.wait_until = START + 1.0
+    d = Scene(1, once=[machine]).decision()
+    assert d.begin(START) == WAIT
+    with pytest.raises(ZeroDivisionError):
+        d.resumed(START + 1.0)
+    d.ended(START + 1.0)
+    d.ended(START + 1.0)
+    assert log == [("asked", "places"), ("withdrawn", "places")]
