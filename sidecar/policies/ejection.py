@@ -32,6 +32,7 @@ _SUCCESS = Outcome.SUCCESS
 _FAILURE = Outcome.FAILURE
 # 0.29 x 100 is 28.999… in binary; a ratio means what it says.
 _ROUNDING = 1e-9
+_MOST = 1e15  # ejections: what an integer holds where it is compiled
 
 
 class EndpointHealth:
@@ -86,7 +87,7 @@ class Ejection:
         self._base = spec.base
         self._max = spec.max
         # A larger n makes no longer ejection, and would only keep the endpoint from being forgiven.
-        self._most = math.ceil(spec.max / spec.base)
+        self._most = math.ceil(min(spec.max / spec.base, _MOST))
         self._max_ejected_ratio = spec.max_ejected_ratio
 
     def settle(self, now: float, started: float, health: EndpointHealth, outcome: Outcome) -> bool:

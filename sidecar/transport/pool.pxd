@@ -31,7 +31,7 @@ cdef class EndpointPool(Home):
     cdef object _pace
     cdef bint _serving
     cdef double _idle_timeout
-    cdef int _max_connections
+    cdef long long _max_connections
     cdef double _max_lifetime
     cdef object _settings
     cdef object _tasks

@@ -223,3 +223,8 @@ def test_the_snapshot_says_how_long_and_readmits_nobody() -> None:
     assert (seen["state"], seen["seconds_left"], seen["ejections"]) == ("ejected", 7.0, 1)
     assert group.ejection.snapshot(20.0, group.health)["state"] == "available"
     assert [event[0] for event in group.told.events] == ["ejected"]
+
+
+def test_the_shortest_base_and_the_longest_ejection_go_together() -> None:
+    group = Group(consecutive_failures=1, base=1e-21, max=3e8)
+    assert 0.0 < group.fail(100.0) < 1e-9

@@ -30,6 +30,7 @@ def test_a_duration_is_seconds(text: str, seconds: float) -> None:
         (units.SIZE, "10m", "did you mean `10MiB`?"),
         (units.SIZE, "x", "is not a size"),
         (units.SIZE, "0.3B", "whole number of bytes"),
+        (units.SIZE, "1073741825GiB", "the largest size is 1073741824GiB"),
         (units.RATE, "10", "write `10/s`"),
         (units.RATE, "10/w", "is not a rate"),
         (units.RATIO, "50%", "write `0.5`"),

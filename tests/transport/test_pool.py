@@ -48,6 +48,12 @@ def test_an_idle_connection_is_lent_at_once_the_last_used_first(endpoint: Endpoi
     assert len(endpoint.made) == 2
 
 
+def test_a_limit_may_be_as_large_as_the_rules_can_write_it(virtual: VirtualLoop) -> None:
+    endpoint = Endpoint(virtual, PoolSettings(max_connections=999_999_999_999_999, max_lifetime=None))
+    endpoint.serve(endpoint.ask())
+    assert endpoint.pool.snapshot().idle == 1
+
+
 def test_those_above_the_limit_wait_and_are_served_in_order(virtual: VirtualLoop) -> None:
     endpoint = Endpoint(virtual, PoolSettings(max_connections=2, max_lifetime=None))
     ears = [endpoint.ask(name) for name in "abcd"]
