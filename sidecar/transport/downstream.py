@@ -118,13 +118,12 @@ class DownstreamConnection(DownstreamStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._out.detach()
-        self._activate()
+        self._leave_state()
         self._service.connections.active -= 1
         self.state = CLOSED
         self._wheel.drop(self._timer)
         self._wheel.drop(self.timer)
         self._watch.drop()
-        self._intake.clear()
         receiver = self._receiver
         self._receiver = DEAF
         receiver.downstream_gone()

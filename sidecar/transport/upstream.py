@@ -327,6 +327,7 @@ class UpstreamConnection(UpstreamStream):
 
     def _break_off(self) -> None:
         self.state = max(self.state, HEAD)  # it is not the connection that was stale
+        self._out.detach()  # the socket is open until the loss is told: nothing that comes now may complete the message
         self._transport.abort()
 
     def _lose(self, detail: str) -> None:

@@ -6,8 +6,9 @@ import gc
 
 import pytest
 
-from tests.doubles.backend import Backend, refusing
+from tests.doubles.backend import Backend, Call, refusing
 from tests.doubles.running import rules_text, running
+from tests.integration.test_tunnels import SWITCH, UPGRADE
 
 COUNT = 50
 KINDS = ("Corridor", "Decision", "RequestHead", "ResponseHead", "RequestIds", "BodyBuffer")
@@ -68,3 +69,29 @@ async def test_failures_and_retries_leave_no_cycle_behind() -> None:
             finally:
                 gc.enable()
     assert {kind: after[kind] - before[kind] for kind in KINDS if after[kind] > before[kind] + 2} == {}
+
+
+async def test_tunnels_that_clients_cut_leave_no_cycle_behind() -> None:
+    async def switching(call: Call) -> None:
+        await call.send(SWITCH)
+        await call.connection.gone.wait()
+
+    kinds = ("Corridor", "Decision", "DownstreamConnection", "Tunnel", "UpstreamConnection")
+
+    def counted() -> list[str]:
+        return [name for one in gc.get_objects() if (name := type(one).__name__) in kinds]
+
+    async with Backend(switching) as backend, running(backend.url) as proxy:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                async with proxy.peer() as peer:
+                    await peer.send(UPGRADE)
+                    await peer.head()
+                    peer.reset()
+                await proxy.quiet()
+            left = counted()
+        finally:
+            gc.enable()
+    assert len(left) <= 4, left

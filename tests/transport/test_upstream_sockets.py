@@ -23,7 +23,7 @@ from sidecar.transport.stream import UpstreamStream
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.upstream import Home
 from sidecar.transport.wheel import DeadlineWheel
-from sidecar.wire.message import CHUNKED, NO_BODY
+from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY
 from tests.transport.doubles import HeardCalls, ResponseEar
 from tests.transport.test_downstream_sockets import close, reset
 
@@ -286,3 +286,25 @@ async def test_a_failed_handshake_says_what_tls_said() -> None:
         made.pool.lease(ear, time.monotonic() + 10)
         await made.calls.until("lease_failed", Cause.CONNECT_FAILURE)
         assert "ssl" in ear.detail.lower()
+
+
+async def test_a_message_that_was_broken_off_is_not_completed_by_what_comes_after(tmp_path: Path) -> None:
+    heard = asyncio.get_running_loop().create_future()
+
+    async def hears(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.set_result(await reader.read())
+        writer.close()
+
+    address = Address("", 0, str(tmp_path / "endpoint"))
+    async with await asyncio.start_unix_server(hears, address.path):
+        endpoint = Endpoint(address)
+        ear, stream = await endpoint.lease()
+        head = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
+        stream.start(ear, b"PUT", head, LENGTH, False, 5)
+        stream.send_data(b"too long")
+        stream.send_data(b"short")
+        stream.send_end()
+        await endpoint.calls.until("upstream_failed", Cause.RESET)
+        async with asyncio.timeout(10):
+            assert await heard == head
+        await endpoint.tasks.close()
