@@ -28,6 +28,7 @@ from sidecar.wire.forwarding import client_ip, request_ids
 from sidecar.wire.message import NO_BODY, RequestHead
 
 _log = logging.getLogger("sidecar.proxy")
+_SWITCHING_PROTOCOLS = 101
 
 
 class Exchange(Receiver):
@@ -195,11 +196,14 @@ class Exchange(Receiver):
         decision = self.decision
         observer, name = self.route.observer, self.route.name
         answered = decision.head_at or now
+        # As in force: an attempt's time runs from the whole request, and a tunnel has no end that is too late.
+        asked = max(decision.attempt_started, min(decision.read_at, answered))
+        tunnel = decision.status == _SWITCHING_PROTOCOLS
         if times.request is not None and answered - decision.started > times.request:
             observer.shadow_rejected(f"{name}/timeout.request", Reason.REQUEST_TIMEOUT)
-        elif times.attempt is not None and decision.attempt and answered - decision.attempt_started > times.attempt:
+        elif times.attempt is not None and decision.attempt and answered - asked > times.attempt:
             observer.shadow_rejected(f"{name}/timeout.attempt", Reason.ATTEMPT_TIMEOUT)
-        elif times.total is not None and now - decision.started > times.total:
+        elif times.total is not None and not tunnel and now - decision.started > times.total:
             observer.shadow_rejected(f"{name}/timeout.total", Reason.REQUEST_TIMEOUT)
 
     def _crash(self, error: Exception) -> None:

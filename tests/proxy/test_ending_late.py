@@ -10,6 +10,9 @@ from sidecar.policies.timeout import TimeoutSpec
 from tests.proxy.bridges import Bridge
 from tests.proxy.streams import UpstreamDouble, answer
 
+POST = b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
+SWITCH = b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+
 
 @pytest.mark.parametrize(
     ("to_head", "to_end", "told"),
@@ -32,3 +35,31 @@ def test_what_would_have_been_late_is_counted_once(to_head: float, to_end: float
     stream.receiver.response_end(b"")
     assert downstream.status == 200
     assert bridge.route_log.shadowed == told
+
+
+def test_an_upload_that_takes_its_time_makes_no_attempt_late() -> None:
+    stream = UpstreamDouble()
+    bridge = Bridge(stream, request=math.inf, attempt=math.inf)
+    bridge.route.shadow_timeout = TimeoutSpec(request=10.0, attempt=2.0, mode="shadow")
+    downstream, receiver = bridge.request(POST)
+    bridge.loop.advance(5.0)
+    receiver.request_data(b"body")
+    receiver.request_end(b"")
+    bridge.loop.advance(1.0)
+    stream.receiver.response_head(answer(), True)
+    stream.receiver.response_data(b"ok")
+    stream.receiver.response_end(b"")
+    assert downstream.status == 200
+    assert bridge.route_log.shadowed == []
+
+
+def test_a_tunnel_is_never_too_long() -> None:
+    stream = UpstreamDouble()
+    bridge = Bridge(stream, request=math.inf, attempt=math.inf)
+    bridge.route.shadow_timeout = TimeoutSpec(total=10.0, mode="shadow")
+    _, receiver = bridge.request()
+    stream.receiver.response_head(answer(SWITCH), False)
+    bridge.loop.advance(50.0)
+    receiver.downstream_gone()
+    assert bridge.route_log.finishes[0][:2] == (b"GET", 101)
+    assert bridge.route_log.shadowed == []
