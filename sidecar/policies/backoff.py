@@ -14,7 +14,7 @@ NO_HINT = -1.0
 # A Retry-After may lengthen a wait by this and no more: a backend (or whoever forges its answers) must not be able to
 # park our exchanges, each with its memory and its place in a concurrency limit, for as long as it likes.
 MAX_BEYOND = 5.0
-_MAX_BEYOND = MAX_BEYOND
+_MAX_BEYOND = MAX_BEYOND  # compiled, a C number that nobody can import
 
 
 class Backoff:

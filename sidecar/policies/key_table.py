@@ -12,7 +12,7 @@ import math
 from collections import OrderedDict
 
 FULL = -math.inf  # the TAT of a key that is not remembered
-_FULL = FULL
+_FULL = FULL  # compiled, a C number that nobody can import
 
 # Two for each one that comes in: the table shrinks again after a flood, and no request pays for a sweep.
 _FORGOTTEN_AT_ONCE = 2

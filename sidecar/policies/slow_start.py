@@ -16,7 +16,7 @@ import math
 from sidecar.policies.health_gate import SlowStart
 
 FULL = 100  # shares to one unit of weight
-_FULL = FULL
+_FULL = FULL  # compiled, a C number that nobody can import
 STEADY = math.inf  # of `since`: the endpoint has its full share
 NEWCOMER = -1.0  # of `since`: it begins with the first pick that sees it
 

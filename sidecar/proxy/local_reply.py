@@ -93,19 +93,7 @@ def local_reply(
     place of the reason's own. `extra`: lines that every answer of the route carries.
     """
     status = status or reason.status
-    problem: dict[str, object] = {
-        "type": f"urn:sidecar:problem:{reason.code}",
-        "title": _TITLES[reason],
-        "status": status,
-        "reason": reason.code,
-    }
-    if detail:
-        problem["detail"] = detail
-    if rule:
-        problem["rule"] = rule
-    if request_id:
-        problem["request_id"] = request_id.decode("latin-1")
-    body = json.dumps(problem, ensure_ascii=True).encode() + b"\n"
+    body = _problem(reason, status, detail, rule, request_id)
     details = f"{reason.code}; rule={rule}" if rule else reason.code
     lines = [
         *_framing(status, len(body)),
@@ -122,6 +110,22 @@ def local_reply(
         lines.append("Connection: keep-alive")
     head = b"".join((status_line(status), extra, "\r\n".join(lines).encode("latin-1"), b"\r\n\r\n"))
     return LocalReply(status, head, b"" if without_body or status in BODILESS else body)
+
+
+def _problem(reason: Reason, status: int, detail: str, rule: str, request_id: bytes) -> bytes:
+    problem: dict[str, object] = {
+        "type": f"urn:sidecar:problem:{reason.code}",
+        "title": _TITLES[reason],
+        "status": status,
+        "reason": reason.code,
+    }
+    if detail:
+        problem["detail"] = detail
+    if rule:
+        problem["rule"] = rule
+    if request_id:
+        problem["request_id"] = request_id.decode("latin-1")
+    return json.dumps(problem, ensure_ascii=True).encode() + b"\n"
 
 
 def _framing(status: int, length: int) -> tuple[str, ...]:
