@@ -60,7 +60,7 @@ cdef class Decision(Applicant):
     cdef public bint vouched
     cdef public double wait_until
     cdef public Admission waiting
-    @cython.locals(route=Route, retry=Retry)
+    @cython.locals(route=Route)
     cpdef int begin(self, double now) except -1
     @cython.locals(machine=Admission, step=int, verdict=cython.longlong)
     cpdef int resumed(self, double now) except -1
@@ -87,7 +87,7 @@ cdef class Decision(Applicant):
     cpdef bytes answer_fields(self, double now)
     cpdef str key(self, Key key)
     cpdef granted(self, double now)
-    @cython.locals(machine=Admission, admissions=tuple, step=int)
+    @cython.locals(machine=Admission, admissions=tuple, step=int, retry=Retry)
     cdef int _admit(self, double now) except -1
     cdef int _hear(self, double now, Admission machine, long long verdict) except -1
     cdef int _refused(self, Admission machine) except -1

@@ -115,9 +115,6 @@ class Decision(Applicant):
         if route.split is not None:
             key = None if route.split_key is None else self.key(route.split_key)
             self.branch = route.branches[route.split.pick(key)]
-        retry = self.branch.retry
-        if retry is not None:
-            retry.deposit(now)
         return self._admit(now)
 
     def resumed(self, now: float) -> int:
@@ -264,6 +261,9 @@ class Decision(Applicant):
             step = self._hear(now, machine, machine.try_acquire(now, self))
             if step:
                 return step
+        retry = self.branch.retry
+        if retry is not None:
+            retry.deposit(now)  # not before: what was refused is no load that a share may be added to
         return self._attempt(now, None)
 
     def _hear(self, now: float, machine: Admission, verdict: int) -> int:

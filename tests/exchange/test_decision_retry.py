@@ -11,7 +11,8 @@ from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, WAIT
 from sidecar.model.outcome import Cause, Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.backoff import MAX_BEYOND, NO_HINT
-from sidecar.policies.contract import REFUSED
+from sidecar.policies.contract import ADMITTED, REFUSED
+from sidecar.policies.contract import WAIT as ASKED_TO_WAIT
 from sidecar.policies.retry import BackoffSpec, RetrySpec
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.selection import Hash
@@ -299,3 +300,19 @@ def test_no_time_of_any_kind_bounds_an_exchange_without_timeouts() -> None:
     d = scene.begun()
     assert (d.deadline, d.attempt_deadline) == (math.inf, math.inf)
     assert d.answered(START + 1e6, 503, 4.0) == WAIT
+
+
+def test_a_request_pays_for_retries_once_it_is_let_in_and_a_refused_one_never() -> None:
+    budget = RetryBudget(0.5, 0.0)
+    gate = Scripted("limit", [], REFUSED, ASKED_TO_WAIT, ADMITTED)
+    gate.wait_until = START + 1.0
+    scene = Scene(1, once=[gate], policy=retry(RetrySpec(), budget))
+    assert scene.decision().begin(START) == REJECT
+    assert budget.available(START) == 0.0
+    d = scene.decision()
+    assert d.begin(START) == WAIT
+    assert budget.available(START) == 0.0
+    assert d.resumed(START + 1.0) == ATTEMPT
+    assert budget.available(START + 1.0) == 0.5
+    d.failed(START + 1.0, Cause.RESET)
+    assert budget.available(START + 1.0) == 0.5
