@@ -76,7 +76,7 @@ def table(told: Mapping[str, Any]) -> str:
     lines += ["", *columns(("ENDPOINT", "STATE", "IN FLIGHT", "IDLE", "WEIGHT"), endpoints)]
     for head, rows in (
         (("BREAKER", "STATE", "LEFT", "FAILED", "SLOW", "ATTEMPTS"), _breakers(told)),
-        (("LIMIT", "STATE"), _limits(told)),
+        (("POLICY", "STATE"), _figures_of_routes(told)),
         (("RULE", "REJECTED", "IN SHADOW"), _rejections(told)),
     ):
         if rows:
@@ -100,7 +100,9 @@ def _breakers(told: Mapping[str, Any]) -> list[Sequence[object]]:
     return [
         (
             label,
-            f"{breaker['state']} by hand" if breaker["forced"] != "auto" else breaker["state"],
+            breaker["state"]
+            + (" by hand" if breaker["forced"] != "auto" else "")
+            + (", in shadow" if breaker["shadow"] else ""),
             show_duration(math.ceil(breaker["open_remaining"])) if breaker["open_remaining"] else "-",
             breaker["failures"],
             breaker["slow"],
@@ -110,7 +112,7 @@ def _breakers(told: Mapping[str, Any]) -> list[Sequence[object]]:
     ]
 
 
-def _limits(told: Mapping[str, Any]) -> list[Sequence[object]]:
+def _figures_of_routes(told: Mapping[str, Any]) -> list[Sequence[object]]:
     rows: list[Sequence[object]] = []
     for route in told["routes"]:
         for name, snapshot in route["policies"].items():
@@ -170,7 +172,9 @@ def _ask(address: Address, method: str, target: str, timeout: float) -> tuple[in
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise CommandError(Exit.FAILED, f"no sidecar answers at {address}: {reason}") from error
+        raise CommandError(
+            Exit.FAILED, f"no sidecar answers at {address}: {reason}; --admin names another address"
+        ) from error
     finally:
         connection.close()
 

@@ -81,7 +81,8 @@ def request_head(method: str, url: str, headers: Sequence[str]) -> RequestHead:
     except UnicodeEncodeError as error:
         raise CommandError(Exit.USAGE, "a request line and its headers are Latin-1; percent-encode the rest") from error
     except BadMessage as error:
-        raise CommandError(Exit.USAGE, f"the proxy would refuse this request: {error}") from error
+        hint = "" if target.startswith(("/", "*")) else "; write http://HOST/PATH, or a path alone"
+        raise CommandError(Exit.USAGE, f"the proxy would refuse this request: {error}{hint}") from error
     if head is None or head.size != len(raw):
         raise CommandError(Exit.USAGE, "this is not one request: there is a line break in it")
     return head

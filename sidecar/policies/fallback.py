@@ -89,7 +89,7 @@ def _parse_cause(text: str) -> str | int:
         return text
     if text.isdigit():
         return parse_status(text)
-    raise ValueError(f"`{text}` is neither a status nor one of {', '.join(CAUSES)}")
+    raise ValueError(f"`{text}` is neither one status, such as 503, nor one of {', '.join(CAUSES)}")
 
 
 CAUSE = Kind(

@@ -70,7 +70,7 @@ def _parse_trigger(text: str) -> str | int:
         if status < 300:
             raise ValueError(f"`{text}` is a success; retry on failures")
         return status
-    raise ValueError(f"`{text}` is neither a status nor one of {', '.join(TRIGGERS)}")
+    raise ValueError(f"`{text}` is neither one status, such as 503, nor one of {', '.join(TRIGGERS)}")
 
 
 def _parse_methods(text: str) -> str:

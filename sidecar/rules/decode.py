@@ -6,10 +6,12 @@ result is only used when there was no error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from sidecar.policies.catalogue import CATALOGUE
 from sidecar.policies.units import Invalid, Kind
 from sidecar.rules.keys import Key, Keyed, Many, Record, Shape, keys_of, name_field
 from sidecar.rules.nearest import nearest
@@ -17,6 +19,8 @@ from sidecar.rules.problems import Problem
 from sidecar.rules.tree import DEFAULT, Entry, Items, Node, Origin, Scalar, Table, is_null
 
 FAILED: Final[Any] = object()
+# What somebody writes who wants a policy off; YAML's own word for it is null.
+_OFF: Final = frozenset({"false", "off", "no", "none", "disabled"})
 
 
 @dataclass(slots=True)
@@ -100,10 +104,10 @@ class Decoder:
         if record.short and not isinstance(node, Table):
             node = Table({record.short: Entry(node.origin, node)}, node.origin)
         if not isinstance(node, Table):
-            return self._fail(node.origin, f"`{_last(path)}` is a mapping with the keys {', '.join(keys)}")
+            return self._fail(node.origin, f"{_called(path)} is a mapping with the keys {', '.join(keys)}")
         for text, entry in node.entries.items():
             if text not in keys:
-                self._fail(entry.origin, f"unknown key `{text}`{nearest(text, keys)}")
+                self._fail(entry.origin, f"unknown key `{text}`{_meant(text, keys)}")
         named = name_field(record.type)
         fields: dict[str, Any] = {named: _last(path)} if named else {}
         policies: dict[str, object] = {}
@@ -131,6 +135,9 @@ class Decoder:
                 self.leaves[where] = self.places[where] = entry.value.origin
                 return None
             return self._default(key, where)
+        if key.policy and _says_off(entry.value):
+            self._fail(entry.value.origin, f"write `{key.name}: null` to switch it off")
+            return key.default
         value = self.decode(entry.value, key.shape, where)
         if value is FAILED:
             return FAILED if key.required else key.default
@@ -177,6 +184,31 @@ def _asks_nothing(key: Key, value: Any) -> bool:
 
 def _last(path: str) -> str:
     return path.rpartition(".")[2]
+
+
+def _called(path: str) -> str:
+    """What a mapping is called in a message; an item of a list that has no name is called by its list."""
+    above, _, last = path.rpartition(".")
+    return f"an item of `{_last(above)}`" if last.isdigit() else f"`{last}`"
+
+
+def _says_off(node: Node) -> bool:
+    return isinstance(node, Scalar) and not node.style and node.text.lower() in _OFF
+
+
+def _meant(text: str, keys: Mapping[str, Key]) -> str:
+    """What a key that is not there was meant to be: one that stands elsewhere, or one that is written alike."""
+    within = [
+        name
+        for name, key in keys.items()
+        if isinstance(key.shape, Record) and any(text == inner.name for inner in keys_of(key.shape.type))
+    ]
+    if len(within) == 1:
+        return f"; there is one in `{within[0]}`"
+    elsewhere = [entry for entry in CATALOGUE if entry.key == text] if any(key.policy for key in keys.values()) else []
+    if elsewhere:
+        return f"; it is a policy of {'an' if elsewhere[0].scope == 'upstream' else 'a'} {elsewhere[0].scope}"
+    return nearest(text, keys)
 
 
 def _label(item: Node, index: int, unnamed: str | None) -> str:

@@ -50,6 +50,7 @@ STATUS: dict[str, Any] = {
             "failures": 6,
             "slow": 1,
             "requests": 10,
+            "shadow": False,
         },
         "route.all": {
             "breaker": "route.all",
@@ -59,6 +60,7 @@ STATUS: dict[str, Any] = {
             "failures": 0,
             "slow": 0,
             "requests": 0,
+            "shadow": True,
         },
     },
     "upstreams": [
@@ -141,7 +143,7 @@ def test_status_is_a_table(admin: str, capsys: pytest.CaptureFixture[str]) -> No
     assert ["all", "app", "2", "7", "1", "5"] in rows
     assert ["app/127.0.0.1:3000", "ready", "2", "5", "1"] in rows
     assert ["upstream.app", "open", "12s", "6", "1", "10"] in rows
-    assert ["route.all", "open", "by", "hand", "-", "0", "0", "0"] in rows
+    assert ["route.all", "open", "by", "hand,", "in", "shadow", "-", "0", "0", "0"] in rows
     assert ["all/per-client", "4", "1"] in rows
     assert ["all/concurrency", "0", "9"] in rows
 
@@ -255,7 +257,10 @@ def test_nobody_there_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
         silent.bind(("127.0.0.1", 0))
         port = silent.getsockname()[1]
         assert main(["status", "--admin", f"127.0.0.1:{port}"]) == 1
-    assert capsys.readouterr().err == f"sidecar: no sidecar answers at 127.0.0.1:{port}: Connection refused\n"
+    assert (
+        capsys.readouterr().err
+        == f"sidecar: no sidecar answers at 127.0.0.1:{port}: Connection refused; --admin names another address\n"
+    )
 
 
 class UnixServer(HTTPServer):

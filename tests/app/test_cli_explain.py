@@ -137,6 +137,13 @@ def test_what_is_no_request_is_usage(rules: str, argv: list[str], capsys: pytest
     assert capsys.readouterr().err.startswith("sidecar: ")
 
 
+def test_an_address_without_its_scheme_is_told_how_to_be_written(
+    rules: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "-c", rules, "GET", "localhost:8080/x"]) == 2
+    assert capsys.readouterr().err.endswith("; write http://HOST/PATH, or a path alone\n")
+
+
 def test_without_rules_there_is_nothing_to_explain(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,7 @@ def test_what_makes_sense_is_taken_and_enforced(spec: Any, given: dict[str, Any]
 
 def test_causes_are_outcomes_by_name_or_by_status() -> None:
     assert [CAUSE.parse(text) for text in ("circuit_open", "503")] == ["circuit_open", 503]
-    with pytest.raises(ValueError, match="neither a status nor one of"):
+    with pytest.raises(ValueError, match="neither one status, such as 503, nor one of"):
         CAUSE.parse("open")
 
 

@@ -38,6 +38,20 @@ def decoded(text: str, record: type) -> tuple[object, list[str]]:
         (RouteRule, "name: a\nupstream: b\nmatch: {headers: {A: x, a: y}}", "f:3:25: error: `a` is written twice"),
         (RouteRule, "name: a.b\nupstream: b", "f:1:7: error: `a.b` is not a name"),
         (RouteRule, "name: a\nupstream: b\ntimeout: {reqest: 1s}", "f:3:11: error: unknown key `reqest`; did you mean"),
+        (RouteRule, "name: a\nupstream: b\npath: /x", "f:3:1: error: unknown key `path`; there is one in `match`"),
+        (
+            RouteRule,
+            "name: a\nupstream: b\nejection: {}",
+            "f:3:1: error: unknown key `ejection`; it is a policy of an up",
+        ),
+        (
+            UpstreamRule,
+            "endpoints: 'http://a'\ntimeout: 1s",
+            "f:2:1: error: unknown key `timeout`; it is a policy of a route",
+        ),
+        (RouteRule, "name: a\nupstream: b\nretry: false", "f:3:8: error: write `retry: null` to switch it off"),
+        (RouteRule, "name: a\nupstream: b\nrate_limits: off", "f:3:14: error: write `rate_limits: null` to switch it"),
+        (RouteRule, "name: a\nupstream: b\nrate_limits: [x]", "f:3:15: error: an item of `rate_limits` is a mapping"),
     ],
 )
 def test_a_mistake_is_told_at_its_place(record: type, text: str, complaint: str) -> None:
