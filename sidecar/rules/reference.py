@@ -20,6 +20,7 @@ Every key, what it means, how it is written, what holds without it, and whether 
 
 **Written forms.** Durations: `250ms`, `2s`, `5m`, `1h` (`0` or `0s` for none). Sizes: `512B`, `64KiB`, `10MiB`,
 `1GiB`, or a number of bytes. Ratios: `0` to `1`. Rates: `10/s`, `600/m`, `1000/h`. Statuses: `200`, `200-399`, `5xx`.
+(the last two in `expect_status` only; `on` of `retry` and `fallback` takes single ones).
 Addresses: `host:port`, `[v6]:port`, `:port`, `unix:/path`. Keys: `client_ip`, `header:NAME`, `cookie:NAME`,
 `path:VARIABLE`. Names: up to 64 letters, digits, `-` and `_`.
 
@@ -40,7 +41,9 @@ and `null` switches one off. A policy that is on by default says so. Every polic
 `mode: shadow`, in which it decides as ever, and only counts what it would have done; where the table says *not
 `shadow`* there is nothing to count, and shadow is off. What is *not in force* is read and checked, and `sidecar check`
 warns about it; a setting is never silently ignored. Where running without it would be worse than not running, as with
-TLS, `sidecar run` refuses to start. What each does, its formula and its pitfalls:
+TLS, `sidecar run` refuses to start. Rules with a `fault` are refused by `run`, `check` and `explain` without
+`--allow-faults`. This version reads its rules once, at the start; what a page says of a reload tells what is kept once
+a later version reads them again. What each policy does, its formula and its pitfalls:
 [timeout](policies/timeout.md),
 [rate_limits](policies/rate_limits.md),
 [concurrency](policies/concurrency.md),

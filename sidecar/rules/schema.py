@@ -207,7 +207,11 @@ class MatchRule:
     """What a request must be like. Everything named must hold; what is not named always holds."""
 
     host: Annotated[str | None, HOST, "api.example.com, or *.example.com for every name below it; no port"] = None
-    path: Annotated[PathPattern, PATH, "/prefix by whole segments, =/exact, or a template as /users/{id}"] = _EVERY_PATH
+    path: Annotated[
+        PathPattern,
+        PATH,
+        "/prefix by whole segments, =/exact, or a template as /users/{id}; no wildcards, `*` is itself",
+    ] = _EVERY_PATH
     methods: Annotated[tuple[Method, ...], OneOrMany(), "any of these; absent: every method"] = ()
     headers: Annotated[Mapping[FieldName, FieldValue], "all of these, each with exactly this value"] = field(
         default_factory=dict
