@@ -15,6 +15,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.model.connections",
     "sidecar.model.observer",
     "sidecar.model.record",
+    "sidecar.exchange.blame",
     "sidecar.exchange.decision",
     "sidecar.exchange.ledger",
     "sidecar.policies.backoff",

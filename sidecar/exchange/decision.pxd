@@ -1,5 +1,6 @@
 cimport cython
 
+from sidecar.exchange.blame cimport is_good, of_break, of_failure, of_silence
 from sidecar.exchange.ledger cimport give_back, hold
 from sidecar.policies.contract cimport Admission, Applicant, Key
 from sidecar.policies.fallback cimport Fallback
@@ -19,11 +20,8 @@ cdef int STOP
 cdef int SUBSTITUTE
 cdef int WAIT
 cdef double _LEAST_SECONDS
-cdef double _FAIR_SHARE
 cdef double _NEVER
 cdef double _NO_RETRY
-cdef int _SUCCESS_BELOW
-cdef int _SWITCHING_PROTOCOLS
 cdef object _FAILURE
 cdef object _IGNORED
 cdef object _SUCCESS
@@ -66,16 +64,13 @@ cdef class Decision(Applicant):
     cpdef int resumed(self, double now) except -1
     @cython.locals(limit=double)
     cpdef request_sent(self, double now)
-    @cython.locals(retry=Retry, wait=double, blameless=bint)
+    @cython.locals(retry=Retry, wait=double)
     cpdef int failed(self, double now, object cause) except -1
-    @cython.locals(blamed=bint)
     cpdef int expired(self, double now) except -1
     @cython.locals(retry=Retry, wait=double, exhausted=bint, fallback=Fallback)
     cpdef int answered(self, double now, int status, double hint) except -1
     cpdef replaced(self, double now)
-    @cython.locals(status=int)
     cpdef completed(self, double now)
-    @cython.locals(silent=bint)
     cpdef int broken_off(self, double now, object cause) except -1
     cpdef int overdue(self, double now) except -1
     @cython.locals(waiting=Admission)
@@ -100,6 +95,6 @@ cdef class Decision(Applicant):
     cdef double _wait_for_retry(self, double now, str word, double hint) except -9.0
     cdef int _again(self, double now, double wait) except -1
     @cython.locals(route=Route, allowed=double)
-    cdef bint _had_its_time(self, double now, double since) except -1
+    cdef object _of_silence(self, double now, double since)
     @cython.locals(endpoint=Endpoint, upstream=Upstream, ended=double, seconds=double)
     cdef _settle(self, double now, object outcome, str word)

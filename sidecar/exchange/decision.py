@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 
+from sidecar.exchange.blame import is_good, of_break, of_failure, of_silence
 from sidecar.exchange.ledger import give_back, hold
 from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP, SUBSTITUTE, WAIT, Driver
 from sidecar.model.outcome import REASON_OF, Cause, Outcome
@@ -35,22 +36,14 @@ from sidecar.policies.retry import (
 from sidecar.runtime.route import Route
 from sidecar.runtime.upstream import Endpoint
 
-_SUCCESS_BELOW = 500
-# 501 and 505 speak of the request, not of the endpoint's health.
-_NOT_A_FAILURE = frozenset({501, 505})
 # A request that cannot be answered in less would only be load.
 _LEAST_SECONDS = 0.001
 _NO_RETRY = -1.0
-# Of its time an endpoint must have had this share, or its silence at the request's deadline says nothing about it.
-_FAIR_SHARE = 0.5
 _NEVER = math.inf
-_SWITCHING_PROTOCOLS = 101
 
 _SUCCESS = Outcome.SUCCESS
 _FAILURE = Outcome.FAILURE
 _IGNORED = Outcome.IGNORED
-# What says nothing about the endpoint: our own line was full; it closed an idle connection just as we used it.
-_BLAMELESS = frozenset({Cause.POOL_FULL, Cause.STALE, Cause.DOWNSTREAM_GONE})
 
 
 class Decision(Applicant):
@@ -140,10 +133,10 @@ class Decision(Applicant):
 
     def failed(self, now: float, cause: Cause) -> int:
         """The attempt ended without the head of an answer."""
-        blameless = cause in _BLAMELESS
+        outcome = of_failure(cause)
         if cause is Cause.CONNECT_TIMEOUT and now >= self.deadline:
-            blameless = not self._had_its_time(now, self.attempt_started)
-        self._settle(now, _IGNORED if blameless else _FAILURE, cause.value)
+            outcome = self._of_silence(now, self.attempt_started)
+        self._settle(now, outcome, cause.value)
         # The endpoint closed an idle connection just as we used it, and no byte of an answer was seen: an eligible
         # request goes out once more on a fresh connection (RFC 9112 section 9.3.1), whatever the rules say of retries.
         if cause is Cause.STALE and not self.retried_stale and now < self.deadline and self.kept and self.repeatable():
@@ -162,8 +155,7 @@ class Decision(Applicant):
         """The attempt's deadline passed before the head of an answer."""
         if now < self.deadline:
             return self.failed(now, Cause.ATTEMPT_TIMEOUT)
-        blamed = self._had_its_time(now, self.read_at)
-        self._settle(now, _FAILURE if blamed else _IGNORED, Cause.ATTEMPT_TIMEOUT.value)
+        self._settle(now, self._of_silence(now, self.read_at), Cause.ATTEMPT_TIMEOUT.value)
         return self._reject(Reason.REQUEST_TIMEOUT)
 
     def answered(self, now: float, status: int, hint: float) -> int:
@@ -192,16 +184,14 @@ class Decision(Applicant):
 
     def completed(self, now: float) -> None:
         """The last byte of the answer is here: the attempt's one outcome."""
-        status = self.status
-        if status < _SUCCESS_BELOW or status in _NOT_A_FAILURE:
+        if is_good(self.status):
             self._settle(now, _SUCCESS, "success")
         else:
             self._settle(now, _FAILURE, "5xx")
 
     def broken_off(self, now: float, cause: Cause) -> int:
-        """The answer broke off after its head. Silence in a tunnel is both sides' and so nobody's failure."""
-        silent = cause is Cause.IDLE_TIMEOUT and self.status == _SWITCHING_PROTOCOLS
-        self._settle(now, _IGNORED if silent else _FAILURE, cause.value)
+        """The answer broke off after its head."""
+        self._settle(now, of_break(cause, self.status), cause.value)
         self.reason = REASON_OF[cause]
         return STOP
 
@@ -369,13 +359,10 @@ class Decision(Applicant):
 
     # Settling.
 
-    def _had_its_time(self, now: float, since: float) -> bool:
-        """Whether the request's deadline is the endpoint's own doing. Else the time went to others: to a slow head or
-        upload, to our own queue, to attempts before. Were it a failure, any caller could open a breaker by sending
-        slowly, or by asking for a millisecond."""
+    def _of_silence(self, now: float, since: float) -> Outcome:
         route = self.route
         allowed = min(route.attempt_timeout, route.request_timeout, route.total_timeout)
-        return now >= since + (allowed if self.shortened else allowed * _FAIR_SHARE)
+        return of_silence(now, since, allowed, self.shortened)
 
     def _settle(self, now: float, outcome: Outcome, word: str) -> None:
         endpoint = self.endpoint
