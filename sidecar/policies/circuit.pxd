@@ -44,11 +44,13 @@ cdef class Circuit:
     cdef public int state
     cdef public long long successes
     cdef public Thresholds thresholds
+    cdef public set well_begun
     cdef public Window window
     cpdef long long acquire(self, double now) except? -9
-    @cython.locals(ended=cython.longlong)
     cpdef bint admits(self, double now) except -1
     cpdef double retry_after(self, double now) except? -9.0
+    cpdef answering(self, double now, long long permit)
+    @cython.locals(counted=bint)
     cpdef settle(self, double now, long long permit, object outcome, double seconds)
     cpdef wake(self, double now)
     cpdef expire(self, double now)

@@ -7,6 +7,12 @@
                                        open            one failed: twice the time
     any        -                       open, closed    by hand, and then it stays until it is given back
 
+A probe succeeds when its answer is whole, or when its lease is over and its answer has begun well: one that lasts, an
+event stream or a tunnel, ends too late to tell of a recovery. Should it break off after that and before the circuit has
+moved, it has failed all the same: one failure opens a circuit in doubt, whenever it comes, and what succeeded before
+says less than what is known last. It never succeeds twice. Leases end when somebody asks or tells, and the result is
+the same as if a timer had ended each at its instant.
+
 It lives on through a reload, and the machines of the rules before and after share it: a late result lands where it
 belongs and is judged by the newest thresholds. Numbers of permits only grow, so that what belongs to an earlier state
 is known by its number (the generation of gobreaker, v2/gobreaker.go). Knows no clock, no task and no rule's name.
@@ -100,6 +106,7 @@ class Circuit:
         "state",
         "successes",
         "thresholds",
+        "well_begun",
         "window",
     )
 
@@ -117,9 +124,10 @@ class Circuit:
         self.open_until = 0.0
         self.successes = 0  # of probes in this half-open period
         self.leases: dict[int, float] = {}  # permit -> instant at which its place is free again
-        # Permits whose place is free again and whose result is still to come. It counts when it comes: an attempt that
-        # times out settles just after its lease's end, and a long download long after.
+        # Permits whose place is free again and whose end is still to come. It counts when it comes: an attempt that
+        # times out settles just after its lease's end.
         self.overdue: set[int] = set()
+        self.well_begun: set[int] = set()  # permits with a good head; of those overdue, the ones that have succeeded
         self._last = 1
         self._rng = rng
         self._observer = observer
@@ -132,9 +140,7 @@ class Circuit:
         if self.state == _OPEN:
             return REFUSED
         if len(self.leases) >= self.thresholds.half_open_requests:
-            self.expire(now)
-            if len(self.leases) >= self.thresholds.half_open_requests:
-                return REFUSED
+            return REFUSED
         self._last += 1
         self.leases[self._last] = now + self.thresholds.lease_seconds
         return self._last
@@ -144,13 +150,7 @@ class Circuit:
         self.wake(now)
         if self.state != _HALF_OPEN:
             return self.state == _CLOSED
-        if len(self.leases) < self.thresholds.half_open_requests:
-            return True
-        ended = 0
-        for end in self.leases.values():
-            if end <= now:
-                ended += 1
-        return len(self.leases) - ended < self.thresholds.half_open_requests
+        return len(self.leases) < self.thresholds.half_open_requests
 
     def retry_after(self, now: float) -> float:
         """Seconds until asking again makes sense, for one that has just been refused."""
@@ -158,34 +158,54 @@ class Circuit:
             return _PROBES_ARE_OUT
         return NO_TIME if self.forced == FORCED_OPEN else self.open_until - now
 
+    def answering(self, now: float, permit: int) -> None:
+        """The answer to one probe has begun well."""
+        self.wake(now)
+        if permit in self.leases:
+            self.well_begun.add(permit)
+        elif permit in self.overdue and permit not in self.well_begun:  # after an upload that outlasted the lease
+            self.well_begun.add(permit)
+            self.succeeded()
+
     def settle(self, now: float, permit: int, outcome: Outcome, seconds: float) -> None:
         """One permit's result. That of an earlier state changes nothing."""
         if self.state == _CLOSED:
             if permit == self.generation and outcome is not _IGNORED:
                 self._record(now, outcome is _FAILURE, seconds > self.thresholds.slow_after)
         elif self.state == _HALF_OPEN:
+            self.expire(now)
+            counted = False
             if permit in self.leases:
                 del self.leases[permit]
             elif permit in self.overdue:
                 self.overdue.discard(permit)
+                counted = permit in self.well_begun
             else:
-                return
+                return  # also when it has just closed, by leases that are over
+            self.well_begun.discard(permit)
             if outcome is _SUCCESS:
-                self.succeeded()
+                if not counted:
+                    self.succeeded()
             elif outcome is _FAILURE:
                 self.reopen(now, "a probe failed")
 
     def wake(self, now: float) -> None:
-        """An open circuit whose time is over becomes half open."""
-        if self.state == _OPEN and now >= self.open_until:
+        """What time alone does: an open circuit whose time is over becomes half open, and leases end."""
+        if self.state == _HALF_OPEN:
+            self.expire(now)
+        elif self.state == _OPEN and now >= self.open_until:
             self._move(_HALF_OPEN, f"it was open for {self.open_seconds:.1f}s")
 
     def expire(self, now: float) -> None:
-        """Leases whose time is over give their places back."""
+        """Leases whose time is over give their places back, and succeed where the answer has begun well."""
         ended = [permit for permit, end in self.leases.items() if end <= now]
         for permit in ended:
             del self.leases[permit]
             self.overdue.add(permit)
+            if permit in self.well_begun:
+                self.succeeded()
+                if self.state != _HALF_OPEN:
+                    return  # closed: no permit of before means anything
 
     def succeeded(self) -> None:
         """One success while half open."""
@@ -271,6 +291,7 @@ class Circuit:
         self.successes = 0
         self.leases.clear()
         self.overdue.clear()
+        self.well_begun.clear()
         self._last += 1
         self.generation = self._last
         if after != before:

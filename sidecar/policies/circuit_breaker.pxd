@@ -14,6 +14,8 @@ cdef class CircuitBreaker(Admission):
     @cython.locals(circuit=Circuit, permit=cython.longlong)
     cpdef long long try_acquire(self, double now, Applicant applicant) except? -9
     cpdef long long resume(self, double now, Applicant applicant) except? -9
+    @cython.locals(circuit=Circuit)
+    cpdef answering(self, double now, long long permit)
     cpdef settle(self, double now, long long permit, object outcome, double seconds)
     @cython.locals(circuit=Circuit)
     cpdef bint available(self, double now) except -1

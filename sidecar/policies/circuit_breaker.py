@@ -99,6 +99,12 @@ class CircuitBreaker(Admission):
         """Nobody ever waits for a breaker, so this asks anew."""
         return self.try_acquire(now, applicant)
 
+    def answering(self, now: float, permit: int) -> None:
+        """See Admission. Means something only while half open."""
+        circuit = self._circuit
+        if circuit.state == HALF_OPEN:
+            circuit.answering(now, permit)
+
     def settle(self, now: float, permit: int, outcome: Outcome, seconds: float) -> None:
         """See Admission. Ignored outcomes count for nothing and still give a probe's place back."""
         self._circuit.settle(now, permit, outcome, seconds)
@@ -132,7 +138,6 @@ class CircuitBreaker(Admission):
         """The state and what led to it. `open_remaining` is seconds; None while forced open, because nobody knows."""
         circuit = self._circuit
         circuit.wake(now)
-        circuit.expire(now)
         circuit.window.roll(now)
         remaining = max(0.0, circuit.open_until - now) if circuit.state == OPEN else 0.0
         return {

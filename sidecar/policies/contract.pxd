@@ -19,6 +19,7 @@ cdef class Admission:
     cpdef long long try_acquire(self, double now, Applicant applicant) except? -9
     cpdef long long resume(self, double now, Applicant applicant) except? -9
     cpdef withdraw(self, double now, Applicant applicant)
+    cpdef answering(self, double now, long long permit)
     cpdef settle(self, double now, long long permit, object outcome, double seconds)
     cpdef bint available(self, double now) except -1
     cpdef bytes answer_fields(self, double now, Applicant applicant)

@@ -124,6 +124,10 @@ class Admission:
     def withdraw(self, now: float, applicant: Applicant) -> None:
         """One that waits has left: what was kept for it goes to the next."""
 
+    def answering(self, now: float, permit: int) -> None:
+        """What a permit of an attempt is for has begun to answer, with a status that counts as a success or a 101: at
+        most once, and before its `settle`. How the answer ends may take hours to be known."""
+
     def settle(self, now: float, permit: int, outcome: Outcome, seconds: float) -> None:
         """A permit is given back. `seconds` is how long what it was for took until its answer's head (or its failure).
 

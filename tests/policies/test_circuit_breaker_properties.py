@@ -66,6 +66,11 @@ class BreakerLife(RuleBasedStateMachine):
         self.breaker = _made(self.spec, 0, self.log)
         self.out: list[tuple[int, object]] = []  # permit, generation it was given in
         self.probes: dict[int, float] = {}  # permit -> instant it was given at
+        self.answers: set[int] = set()  # permits whose answer has begun well
+        self.won: set[tuple[int, object]] = set()  # permits that have succeeded, and those of health checks
+        self.half: object = None  # the generation that was half open last
+        self.unseen_log = _Log()
+        self.unseen = _made(self.spec, 0, self.unseen_log)  # told the same, and looked at only by those who ask
         self.checked = 0
         self.forced = "auto"
 
@@ -73,9 +78,13 @@ class BreakerLife(RuleBasedStateMachine):
     def _begin(self, spec: CircuitBreakerSpec, seed: int) -> None:
         self.spec = spec
         self.breaker = _made(spec, seed, self.log)
+        self.unseen = _made(spec, seed, self.unseen_log)
 
     def _seen(self) -> dict[str, object]:
-        return dict(self.breaker.snapshot(self.now))
+        seen = dict(self.breaker.snapshot(self.now))
+        if seen["state"] == "half_open":
+            self.half = seen["generation"]
+        return seen
 
     @rule(gap=GAPS)
     def pass_time(self, gap: float) -> None:
@@ -87,6 +96,8 @@ class BreakerLife(RuleBasedStateMachine):
         """It gives what it said it had."""
         available = self.breaker.available(self.now)
         permit = self.breaker.try_acquire(self.now, ANYONE)
+        assert permit == self.unseen.try_acquire(self.now, ANYONE)
+        assert self.log.told == self.unseen_log.told
         assert (permit > 0) == available
         assert permit > 0 or permit == REFUSED
         seen = self._seen()
@@ -100,27 +111,81 @@ class BreakerLife(RuleBasedStateMachine):
             self.probes[permit] = self.now
         self.out.append((permit, seen["generation"]))
 
+    @precondition(lambda self: self.forced == "auto")
+    @rule(late=st.sampled_from([0.0, 1.0]))
+    def an_outage(self, late: float) -> None:
+        """Whatever is asked fails, and it opens unless successes of before are in the window; then its time passes."""
+        for _ in range(10):
+            before = len(self.out)
+            self.ask()
+            if len(self.out) > before:
+                self._settle(-1, Outcome.FAILURE, 0.1)
+        remaining = self._seen()["open_remaining"]
+        assert isinstance(remaining, float)
+        self.now += remaining + late
+
+    @rule(count=st.integers(1, 3), early=st.sampled_from([True, True, False]), end=st.sampled_from([None, *Outcome]))
+    def streams(self, count: int, early: bool, end: Outcome | None) -> None:
+        """Some more ask, and their answers begin well, at once or when their time is over; one may end then."""
+        before = len(self.out)
+        for _ in range(count):
+            self.ask()
+        for permit, generation in self.out[before:] if early else []:
+            self._answer(permit, generation)
+        self.now += LEASE
+        for permit, generation in self.out[before:]:
+            self._answer(permit, generation)
+        if end is not None and len(self.out) > before:
+            self._settle(-1, end, 0.1)
+
     @precondition(lambda self: self.out)
     @rule(data=st.data(), outcome=OUTCOMES, seconds=st.floats(0, 3))
     def settle(self, data: st.DataObject, outcome: Outcome, seconds: float) -> None:
         """Permits come back in any order; one of an earlier generation changes nothing."""
-        permit, generation = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
+        self._settle(data.draw(st.integers(0, len(self.out) - 1)), outcome, seconds)
+
+    def _settle(self, place: int, outcome: Outcome, seconds: float) -> None:
+        self._count_lasting()
+        permit, generation = self.out.pop(place)
         before = self._seen()
         self.breaker.settle(self.now, permit, outcome, seconds)
+        self.unseen.settle(self.now, permit, outcome, seconds)
+        if permit in self.probes and generation == before["generation"]:
+            if outcome is Outcome.SUCCESS:
+                self.won.add((permit, generation))
+            elif outcome is Outcome.FAILURE:
+                assert self._seen()["state"] == "open"
         if generation != before["generation"] or self.forced == "open":
             assert self._seen() == before
         elif outcome is Outcome.IGNORED:
             assert {**self._seen(), "leases": 0} == {**before, "leases": 0}
+
+    @precondition(lambda self: self.out)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        """An answer begins well; nothing comes of it but while half open."""
+        self._answer(*data.draw(st.sampled_from(self.out)))
+
+    def _answer(self, permit: int, generation: object) -> None:
+        before = self._seen()
+        self.breaker.answering(self.now, permit)
+        self.unseen.answering(self.now, permit)
+        self.answers.add(permit)
+        if permit not in self.probes or generation != before["generation"] or self.forced == "open":
+            assert self._seen() == before
 
     @rule(ok=st.booleans())
     def probe(self, ok: bool) -> None:
         """A health check moves only a half-open breaker."""
         before = self._seen()
         self.breaker.probe(self.now, ok)
+        self.unseen.probe(self.now, ok)
         if before["state"] != "half_open":
             assert self._seen() == before
         elif not ok:
             assert self._seen()["state"] == "open"
+        else:
+            self.won.add((-len(self.won), before["generation"]))
 
     @rule(word=st.sampled_from(["open", "close", "auto", "auto"]))
     def force(self, word: str) -> None:
@@ -129,6 +194,7 @@ class BreakerLife(RuleBasedStateMachine):
         before = self._seen()
         self._check_transitions()
         self.breaker.force(self.now, word)
+        self.unseen.force(self.now, word)
         told = self.log.told[self.checked :]
         assert {(one, other) for one, other, _ in told} <= BY_HAND
         assert {why for _, _, why in told} <= {"by hand"}
@@ -143,8 +209,27 @@ class BreakerLife(RuleBasedStateMachine):
         for before, after, why in self.log.told[self.checked :]:
             assert (before, after) in BY_ITSELF
             assert why
+            if after == "closed":
+                assert self._successes(self.half) >= self.spec.half_open_requests
             assert self.forced == "auto"
         self.checked = len(self.log.told)
+
+    def _count_lasting(self) -> None:
+        for permit, period in self.out:
+            if permit in self.answers and self.now >= self.probes.get(permit, math.inf) + LEASE:
+                self.won.add((permit, period))
+
+    def _successes(self, generation: object) -> int:
+        """Of a half-open time: answers that ended well or lasted, and health checks."""
+        self._count_lasting()
+        return sum(period == generation for _, period in self.won)
+
+    @invariant()
+    def it_is_half_open_until_enough_have_succeeded(self) -> None:
+        """Each probe once, however its answer ends."""
+        seen = self._seen()
+        successes = self._successes(seen["generation"])
+        assert seen["state"] != "half_open" or successes < self.spec.half_open_requests
 
     @invariant()
     def it_moves_only_along_the_table(self) -> None:
