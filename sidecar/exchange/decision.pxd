@@ -1,7 +1,7 @@
 cimport cython
 
 from sidecar.exchange.blame cimport is_good, of_break, of_failure, of_silence
-from sidecar.exchange.ledger cimport give_back, hold
+from sidecar.exchange.ledger cimport give_back, hold, tell_answering
 from sidecar.policies.contract cimport Admission, Applicant, Key
 from sidecar.policies.fallback cimport Fallback
 from sidecar.policies.retry cimport Retry
@@ -22,6 +22,7 @@ cdef int WAIT
 cdef double _LEAST_SECONDS
 cdef double _NEVER
 cdef double _NO_RETRY
+cdef int _SWITCHING_PROTOCOLS
 cdef object _FAILURE
 cdef object _IGNORED
 cdef object _SUCCESS
@@ -69,6 +70,7 @@ cdef class Decision(Applicant):
     cpdef int expired(self, double now) except -1
     @cython.locals(retry=Retry, wait=double, exhausted=bint, fallback=Fallback)
     cpdef int answered(self, double now, int status, double hint) except -1
+    cpdef switched(self, double now)
     cpdef replaced(self, double now)
     cpdef completed(self, double now)
     cpdef int broken_off(self, double now, object cause) except -1

@@ -10,7 +10,8 @@ attempt, ever.
                │                        │  └── WAIT, retry ──┤
                └────────► REJECT ◄──────┴───────── failed ───┘       (abandoned: at any point, by the client)
 
-Each permit is settled exactly once: an attempt's with its one outcome, the request's when the exchange has ended.
+Each permit is settled exactly once: an attempt's with its one outcome, the request's when the exchange has ended. That
+of an attempt hears before when its answer has begun well, for some answers never end.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import math
 
 from sidecar.exchange.blame import is_good, of_break, of_failure, of_silence
-from sidecar.exchange.ledger import give_back, hold
+from sidecar.exchange.ledger import give_back, hold, tell_answering
 from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP, SUBSTITUTE, WAIT, Driver
 from sidecar.model.outcome import REASON_OF, Cause, Outcome
 from sidecar.model.reason import Reason
@@ -40,6 +41,7 @@ from sidecar.runtime.upstream import Endpoint
 _LEAST_SECONDS = 0.001
 _NO_RETRY = -1.0
 _NEVER = math.inf
+_SWITCHING_PROTOCOLS = 101
 
 _SUCCESS = Outcome.SUCCESS
 _FAILURE = Outcome.FAILURE
@@ -170,12 +172,20 @@ class Decision(Applicant):
             if wait >= 0.0:
                 self.replaced(now)
                 return self._again(now, wait)
+        if is_good(status):
+            tell_answering(self.held_by_attempt, now)
         fallback = self.route.fallback
         if fallback is not None and fallback.replaces_status(status, exhausted):
             if not fallback.shadow:
                 return SUBSTITUTE
             self.route.observer.fell_back("shadow", str(status))
         return DELIVER
+
+    def switched(self, now: float) -> None:
+        """A 101 is here: from now on a tunnel, until `completed` or `broken_off`."""
+        self.status = _SWITCHING_PROTOCOLS
+        self.head_at = now
+        tell_answering(self.held_by_attempt, now)
 
     def replaced(self, now: float) -> None:
         """The answer that has begun is not passed on: another attempt, or the fallback, takes its place."""

@@ -17,6 +17,18 @@ def hold(held: list[object] | None, machine: Admission, permit: int) -> list[obj
     return held
 
 
+def tell_answering(held: list[object] | None, now: float) -> None:
+    """Each machine that gave a permit hears that its answer has begun well. The permits stay where they are."""
+    if held is None:
+        return
+    place = 0
+    while place < len(held):
+        machine: Admission = held[place]  # type: ignore[assignment]
+        permit: int = held[place + 1]  # type: ignore[assignment]
+        machine.answering(now, permit)
+        place += 2
+
+
 def give_back(held: list[object] | None, now: float, outcome: Outcome, seconds: float) -> None:
     """Each permit to its machine, the last given first; off the list before, so that none is given back twice and a
     machine that fails keeps the others waiting only until the exchange ends."""

@@ -172,8 +172,7 @@ class Corridor(Exchange):
 
     def _interim(self, head: ResponseHead) -> None:
         if head.status == SWITCHING_PROTOCOLS:
-            self.decision.status = SWITCHING_PROTOCOLS
-            self.decision.head_at = self.environment.wheel.turn
+            self.decision.switched(self.environment.wheel.turn)
             self.state = TUNNEL
             self.downstream.send_informational(informational_head(head))
             self.downstream.open_tunnel()

@@ -45,6 +45,9 @@ class Scripted(Admission):
     def withdraw(self, now: float, applicant: Applicant) -> None:
         self.log.append(("withdrawn", self.name))
 
+    def answering(self, now: float, permit: int) -> None:
+        self.log.append(("answering", self.name, permit))
+
     def settle(self, now: float, permit: int, outcome: Outcome, seconds: float) -> None:
         self.log.append(("settled", self.name, permit, outcome, seconds))
 

@@ -242,7 +242,7 @@ def test_an_answer_that_breaks_off_is_a_failure_under_its_cause(cause: Cause) ->
 def test_silence_in_a_tunnel_is_nobodys_failure(cause: Cause, outcome: Outcome) -> None:
     scene, log = watched()
     d = scene.begun()
-    d.status, d.head_at = 101, START + 0.5
+    d.switched(START + 0.5)
     assert d.broken_off(START + 60.0, cause) == STOP
     assert settled(log) == [(outcome, 0.5)]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sidecar.policies.backoff import NO_HINT
-from tests.exchange.world import NO_LIMIT, World
+from tests.exchange.world import NO_LIMIT, SWITCHED, World
 
 WHICH = st.integers(0, 11)
 # Multiples of a power of two: sums of them are exact, so that instants often coincide.
@@ -74,7 +74,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(
         number=WHICH,
-        status=st.sampled_from([200, 200, 404, 500, 501, 503, 503]),
+        status=st.sampled_from([SWITCHED, 200, 404, 500, 501, 503, 503]),
         hint=st.sampled_from([NO_HINT, 0.0, 1.0, 60.0]),
     )
     def an_answer_begins(self, number: int, status: int, hint: float) -> None:

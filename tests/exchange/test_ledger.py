@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.exchange.ledger import give_back, hold
+from sidecar.exchange.ledger import give_back, hold, tell_answering
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.policies.contract import Admission
@@ -15,6 +15,10 @@ class _Machine(Admission):
         super().__init__(name, Reason.CIRCUIT_OPEN)
         self.settled = settled
         self.fails = False
+        self.heard: list[int] = []
+
+    def answering(self, now: float, permit: int) -> None:
+        self.heard.append(permit)
 
     def settle(self, now: float, permit: int, outcome: Outcome, seconds: float) -> None:
         if self.fails:
@@ -33,6 +37,18 @@ def test_the_last_permit_is_given_back_first_and_each_once() -> None:
 def test_nothing_held_is_nothing_to_give_back() -> None:
     give_back(None, 0.0, Outcome.IGNORED, 0.0)
     give_back([], 0.0, Outcome.IGNORED, 0.0)
+
+
+def test_each_hears_of_its_own_permit_that_it_is_answering_and_keeps_it() -> None:
+    settled: list[tuple[str, int, Outcome]] = []
+    one, two = _Machine(settled, "one"), _Machine(settled, "two")
+    held = hold(hold(None, one, 7), two, 8)
+    tell_answering(held, 0.0)
+    assert (one.heard, two.heard, settled) == ([7], [8], [])
+    give_back(held, 0.0, Outcome.SUCCESS, 0.1)
+    tell_answering(held, 0.0)
+    tell_answering(None, 0.0)
+    assert (one.heard, two.heard, len(settled)) == ([7], [8], 2)
 
 
 def test_a_machine_that_fails_has_had_its_permit_and_the_others_keep_theirs_for_the_next_call() -> None:

@@ -32,6 +32,7 @@ from tests.exchange.scripts import START, Attempts, Told, upstream
 PLACES = 5
 PROBES = 2
 MAX_ATTEMPTS = 3
+SWITCHED = 101
 BEFORE_IT_IS_SENT = (Cause.CONNECT_FAILURE, Cause.CONNECT_TIMEOUT, Cause.POOL_FULL)
 AFTER_IT_IS_SENT = (Cause.RESET, Cause.PROTOCOL_ERROR, Cause.STALE)
 
@@ -45,6 +46,7 @@ class Whim(Admission):
         self.waits = waits
         self.given = 0
         self.out: set[int] = set()
+        self.silent: set[int] = set()  # of those out, the ones whose answer has not begun
         self.waiting: list[Applicant] = []
 
     def try_acquire(self, now: float, applicant: Applicant) -> int:
@@ -60,6 +62,7 @@ class Whim(Admission):
             return ASKED_TO_WAIT
         self.given += 1
         self.out.add(self.given)
+        self.silent.add(self.given)
         return self.given
 
     def resume(self, now: float, applicant: Applicant) -> int:
@@ -69,8 +72,12 @@ class Whim(Admission):
     def withdraw(self, now: float, applicant: Applicant) -> None:
         self.waiting.remove(applicant)
 
+    def answering(self, now: float, permit: int) -> None:
+        self.silent.remove(permit)
+
     def settle(self, now: float, permit: int, outcome: Outcome, seconds: float) -> None:
         self.out.remove(permit)
+        self.silent.discard(permit)
         assert seconds >= 0.0
 
     def available(self, now: float) -> bool:
@@ -243,7 +250,12 @@ class World:
     def answers(self, number: int, status: int, hint: float) -> None:
         """The head of an answer."""
         one = self.some(number, "sending")
-        if one is not None:
+        if one is None:
+            return
+        if status == SWITCHED:
+            one.decision.switched(self.now)
+            one.perform(DELIVER)
+        else:
             one.perform(one.decision.answered(self.now, status, hint))
 
     def ends(self, number: int, well: bool) -> None:
@@ -283,7 +295,8 @@ class World:
         elif chance < 0.5:
             self.fails(number, rng.randrange(3))
         elif chance < 0.7:
-            self.answers(number, rng.choice((200, 200, 404, 500, 501, 503, 503)), rng.choice((-1.0, 0.0, 1.0, 60.0)))
+            status = rng.choice((SWITCHED, 200, 404, 500, 501, 503, 503))
+            self.answers(number, status, rng.choice((-1.0, 0.0, 1.0, 60.0)))
         elif chance < 0.8:
             self.ends(number, chance < 0.78)
         elif chance < 0.83:
