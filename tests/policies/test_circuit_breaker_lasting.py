@@ -156,6 +156,7 @@ def test_several_whose_time_ends_together_close_it_once() -> None:
     lasting = [_answering(breaker, now) for _ in range(2)]
     assert _take(breaker, now + 5.0) == breaker.snapshot(now + 5.0)["generation"]
     assert [after for _, after, _ in log.told] == ["open", "half_open", "closed"]
+    assert not breaker._circuit.well_begun  # or each outage would leave some behind, for ever
     for permit in lasting:
         breaker.settle(now + 6.0, permit, FAILURE, 0.1)
     assert breaker.snapshot(now + 6.0)["requests"] == 0
