@@ -3,6 +3,7 @@ cimport cython
 from sidecar.policies.circuit cimport Circuit, Thresholds
 from sidecar.policies.contract cimport Admission, Applicant
 
+cdef int AUTO
 cdef int CLOSED
 cdef int HALF_OPEN
 cdef int OPEN
@@ -10,6 +11,7 @@ cdef int REFUSED
 
 cdef class CircuitBreaker(Admission):
     cdef public Circuit _circuit
+    cdef bint _shadows
     cdef public str label
     @cython.locals(circuit=Circuit, permit=cython.longlong)
     cpdef long long try_acquire(self, double now, Applicant applicant) except? -9

@@ -16,7 +16,7 @@ from typing import Annotated
 from sidecar.model.observer import BreakerObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
-from sidecar.policies.circuit import CLOSED, FORCES, HALF_OPEN, OPEN, WORDS, Circuit, Thresholds
+from sidecar.policies.circuit import AUTO, CLOSED, FORCES, HALF_OPEN, OPEN, WORDS, Circuit, Thresholds
 from sidecar.policies.contract import REFUSED, Admission, Applicant, Binding
 from sidecar.policies.units import Count, Mode, Off, Ratio, Seconds, demand
 from sidecar.policies.window import slices_of
@@ -60,7 +60,7 @@ class CircuitBreaker(Admission):
     decides as ever; what goes on against its word has no permit and is not reported to it.
     """
 
-    __slots__ = ("_circuit", "label")
+    __slots__ = ("_circuit", "_shadows", "label")
 
     def __init__(
         self,
@@ -76,6 +76,7 @@ class CircuitBreaker(Admission):
         timeout, or infinity where there is none."""
         Admission.__init__(self, name, Reason.CIRCUIT_OPEN, spec.mode == "shadow")
         self.label = label
+        self._shadows = self.shadow
         self._circuit = Circuit(_thresholds(spec, lease_seconds), rng, observer)
 
     @classmethod
@@ -133,6 +134,8 @@ class CircuitBreaker(Admission):
         Raises ValueError for another word."""
         self._circuit.wake(now)
         self._circuit.force(word)
+        # An operator's word is none of the rule's guesses: it holds in shadow mode too.
+        self.shadow = self._shadows and self._circuit.forced == AUTO
 
     def snapshot(self, now: float) -> Mapping[str, object]:
         """The state and what led to it. `open_remaining` is seconds; None while forced open, because nobody knows."""
@@ -163,6 +166,7 @@ class CircuitBreaker(Admission):
             other = before  # a name of its own, for the `.pxd` to type
             other._circuit.adopt(self._circuit, now)
             self._circuit = other._circuit
+            self.shadow = self._shadows and self._circuit.forced == AUTO
 
 
 def _thresholds(spec: CircuitBreakerSpec, lease_seconds: float) -> Thresholds:

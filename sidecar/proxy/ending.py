@@ -122,6 +122,7 @@ class Exchange(Receiver):
         if found is None:
             return False
         self._discard()
+        self.detail = f"instead of the upstream's {self.decision.status}"
         self.decision.replaced(now)
         self._reply(now, found.reply, close)
         return True

@@ -210,3 +210,17 @@ def test_a_breaker_that_had_no_forerunner_of_its_kind_starts_on_its_own() -> Non
     _attempt(breaker, 1.0, FAILURE)
     breaker.inherit(Admission("login/concurrency", Reason.CONCURRENCY_LIMITED), 1.0)
     assert breaker.snapshot(1.0)["requests"] == 1
+
+
+def test_in_shadow_mode_an_operators_word_holds_and_the_rule_guesses_on_after_it() -> None:
+    breaker, later = _breaker(mode="shadow"), _breaker(mode="shadow")
+    seen = [breaker.shadow]
+    breaker.force(0.0, "open")
+    seen.append(breaker.shadow)
+    assert breaker.try_acquire(1.0, ANYONE) == REFUSED
+    later.inherit(breaker, 2.0)
+    seen.append(later.shadow)
+    later.force(3.0, "auto")
+    seen.append(later.shadow)
+    assert seen == [True, False, False, True]
+    assert later.try_acquire(4.0, ANYONE) > 0

@@ -162,6 +162,7 @@ def test_a_status_is_replaced_by_the_fixed_reply_and_its_answer_discarded() -> N
     assert bridge.route_log.rejections == []
     (record,) = bridge.records.records
     assert (record.status, record.fallback, record.reason, record.attempts) == (200, "static", None, 1)
+    assert record.detail == "instead of the upstream's 503"
 
 
 def test_a_status_that_is_not_named_comes_through() -> None:
