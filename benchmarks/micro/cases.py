@@ -7,7 +7,7 @@ stands around what is measured. To add a case, write its `prepare` in a file of 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.micro import Calls, admissions, rate_limit, routing
+from benchmarks.micro import Calls, admissions, decision, rate_limit, routing
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ CASES: tuple[Case, ...] = (
     Case("retry, a status not repeated", "sidecar.policies.retry", admissions.repeats_status),
     Case("ejection, a success settled", "sidecar.policies.ejection", admissions.ejection),
     Case("all admissions of one request", _RATE_LIMIT, admissions.one_request),
+    Case("the decision of one exchange, whole", "sidecar.exchange.decision", decision.exchange),
     Case("route, without a condition", _ROUTING, routing.anything),
     *[Case(f"route, first of {count}", _ROUTING, routing.first(count)) for count in _TABLES],
     *[Case(f"route, last of {count}", _ROUTING, routing.last(count)) for count in _TABLES],
