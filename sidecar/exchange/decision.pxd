@@ -84,19 +84,18 @@ cdef class Decision(Applicant):
     cpdef bytes answer_fields(self, double now)
     cpdef str key(self, Key key)
     cpdef granted(self, double now)
-    @cython.locals(machine=Admission, admissions=tuple, step=int, retry=Retry)
+    @cython.locals(machine=Admission, admissions=tuple, step=int, retry=Retry, verdict=cython.longlong)
     cdef int _admit(self, double now) except -1
     cdef int _hear(self, double now, Admission machine, long long verdict) except -1
     cdef int _refused(self, Admission machine) except -1
     cdef int _reject(self, object reason) except -1
-    @cython.locals(branch=Branch, machine=Admission, endpoint=Endpoint)
+    @cython.locals(branch=Branch, machine=Admission, endpoint=Endpoint, verdict=cython.longlong)
     cdef int _attempt(self, double now, Endpoint same) except -1
-    @cython.locals(verdict=cython.longlong)
-    cdef bint _asked(self, double now, Admission machine) except -1
+    cdef bint _let_go_on(self, Admission machine) except -1
     @cython.locals(retry=Retry, machine=Admission, wait=double)
     cdef double _wait_for_retry(self, double now, str word, double hint) except -9.0
     cdef int _again(self, double now, double wait) except -1
     @cython.locals(route=Route, allowed=double)
     cdef object _of_silence(self, double now, double since)
-    @cython.locals(endpoint=Endpoint, upstream=Upstream, ended=double, seconds=double)
+    @cython.locals(endpoint=Endpoint, upstream=Upstream, ended=double, begun=double)
     cdef _settle(self, double now, object outcome, str word)

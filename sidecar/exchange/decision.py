@@ -131,7 +131,10 @@ class Decision(Applicant):
         own line takes, and `timeout.request` bounds it."""
         self.read_at = now
         limit = now + self.route.attempt_timeout
-        self.attempt_deadline = min(self.deadline, limit)
+        # Not min() and max() here and below: each is a call, and costs as much as a policy.
+        self.attempt_deadline = self.deadline
+        if limit < self.deadline:
+            self.attempt_deadline = limit
 
     def failed(self, now: float, cause: Cause) -> int:
         """The attempt ended without the head of an answer."""
@@ -258,9 +261,13 @@ class Decision(Applicant):
         while self.place < len(admissions):
             machine: Admission = admissions[self.place]
             self.place += 1
-            step = self._hear(now, machine, machine.try_acquire(now, self))
-            if step:
-                return step
+            verdict = machine.try_acquire(now, self)
+            if verdict > ADMITTED:
+                self.held = hold(self.held, machine, verdict)
+            elif verdict != ADMITTED:
+                step = self._hear(now, machine, verdict)
+                if step:
+                    return step
         retry = self.branch.retry
         if retry is not None:
             retry.deposit(now)  # not before: what was refused is no load that a share may be added to
@@ -302,7 +309,10 @@ class Decision(Applicant):
             return self._reject(Reason.REQUEST_TIMEOUT)
         branch = self.branch
         for machine in branch.admissions:
-            if not self._asked(now, machine):
+            verdict = machine.try_acquire(now, self)
+            if verdict > ADMITTED:
+                self.held_by_attempt = hold(self.held_by_attempt, machine, verdict)
+            elif verdict != ADMITTED and not self._let_go_on(machine):
                 give_back(self.held_by_attempt, now, _IGNORED, 0.0)
                 return self._refused(machine)
         endpoint = same
@@ -322,16 +332,11 @@ class Decision(Applicant):
         endpoint.in_flight += 1
         return ATTEMPT
 
-    def _asked(self, now: float, machine: Admission) -> bool:
-        """Whether one of those asked before each attempt lets it go on. Nobody waits for one of these."""
-        verdict = machine.try_acquire(now, self)
-        if verdict > ADMITTED:
-            self.held_by_attempt = hold(self.held_by_attempt, machine, verdict)
-        elif verdict != ADMITTED:
-            if not machine.shadow:
-                return False
+    def _let_go_on(self, machine: Admission) -> bool:
+        """Whether the attempt goes on although this one refuses it. Nobody waits for one that is asked here."""
+        if machine.shadow:
             self.route.observer.shadow_rejected(machine.rule, machine.reason)
-        return True
+        return machine.shadow
 
     # Trying again.
 
@@ -384,8 +389,12 @@ class Decision(Applicant):
         # From the whole request, or whoever sends slowly would open the breaker for everybody, to the head of the
         # answer: a long download, or events for an hour, are not slow.
         ended = self.head_at if self.head_at > 0.0 else now
-        seconds = ended - max(self.attempt_started, min(self.read_at, ended))
-        give_back(self.held_by_attempt, now, outcome, seconds)
+        begun = self.attempt_started
+        if begun < self.read_at:
+            begun = self.read_at
+        if begun > ended:
+            begun = ended
+        give_back(self.held_by_attempt, now, outcome, ended - begun)
         if upstream.ejection is not None:
             upstream.settle(now, endpoint, outcome, self.attempt_started)
         upstream.observer.attempt_finished(word, now - self.attempt_started)
