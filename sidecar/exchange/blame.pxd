@@ -1,7 +1,7 @@
 cimport cython
 
 cdef int _SUCCESS_BELOW
-cdef int _SWITCHING_PROTOCOLS
+cdef int SWITCHING_PROTOCOLS
 cdef double _FAIR_SHARE
 cdef object _FAILURE
 cdef object _IGNORED

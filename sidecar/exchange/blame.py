@@ -7,13 +7,13 @@ counted, any caller could open a breaker for everybody, by leaving, by sending s
 from __future__ import annotations
 
 from sidecar.model.outcome import Cause, Outcome
+from sidecar.model.status import SWITCHING_PROTOCOLS
 
 _SUCCESS_BELOW = 500
 # 501 and 505 speak of the request, not of the endpoint's health.
 _NOT_A_FAILURE = frozenset({501, 505})
 # Of its time an endpoint must have had this share, or its silence at the request's deadline says nothing about it.
 _FAIR_SHARE = 0.5
-_SWITCHING_PROTOCOLS = 101
 
 _FAILURE = Outcome.FAILURE
 _IGNORED = Outcome.IGNORED
@@ -43,5 +43,5 @@ def of_silence(now: float, since: float, allowed: float, shortened: bool) -> Out
 
 def of_break(cause: Cause, status: int) -> Outcome:
     """Of an answer that broke off after its head. Silence in a tunnel is both sides' and so nobody's failure."""
-    silent = cause is Cause.IDLE_TIMEOUT and status == _SWITCHING_PROTOCOLS
+    silent = cause is Cause.IDLE_TIMEOUT and status == SWITCHING_PROTOCOLS
     return _IGNORED if silent else _FAILURE

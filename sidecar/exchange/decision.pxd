@@ -22,7 +22,7 @@ cdef int WAIT
 cdef double _LEAST_SECONDS
 cdef double _NEVER
 cdef double _NO_RETRY
-cdef int _SWITCHING_PROTOCOLS
+cdef int SWITCHING_PROTOCOLS
 cdef object _FAILURE
 cdef object _IGNORED
 cdef object _SUCCESS

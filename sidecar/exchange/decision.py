@@ -23,6 +23,7 @@ from sidecar.exchange.ledger import give_back, hold, tell_answering
 from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP, SUBSTITUTE, WAIT, Driver
 from sidecar.model.outcome import REASON_OF, Cause, Outcome
 from sidecar.model.reason import Reason
+from sidecar.model.status import SWITCHING_PROTOCOLS
 from sidecar.policies.backoff import NO_HINT
 from sidecar.policies.contract import ADMITTED, NO_TIME, REFUSED, Admission, Applicant, Key
 from sidecar.policies.contract import WAIT as ASKED_TO_WAIT
@@ -41,7 +42,6 @@ from sidecar.runtime.upstream import Endpoint
 _LEAST_SECONDS = 0.001
 _NO_RETRY = -1.0
 _NEVER = math.inf
-_SWITCHING_PROTOCOLS = 101
 
 _SUCCESS = Outcome.SUCCESS
 _FAILURE = Outcome.FAILURE
@@ -186,7 +186,7 @@ class Decision(Applicant):
 
     def switched(self, now: float) -> None:
         """A 101 is here: from now on a tunnel, until `completed` or `broken_off`."""
-        self.status = _SWITCHING_PROTOCOLS
+        self.status = SWITCHING_PROTOCOLS
         self.head_at = now
         tell_answering(self.held_by_attempt, now)
 

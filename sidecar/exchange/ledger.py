@@ -1,6 +1,7 @@
 """The permits that an exchange, or one of its attempts, holds: a flat list of machine, permit, machine, permit.
 
-Flat, because a pair for each would be one more object on the path of every request; None while nothing is held.
+Flat, because a pair for each would be one more object on the path of every request; None while nothing is held. No type
+says that machines and permits take turns, hence the `ignore` where they are read: only `hold` writes the list.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sidecar.model.reason import Reason
+from sidecar.model.status import BODILESS
 from sidecar.policies.stale_store import StaleStore
 from sidecar.policies.units import (
     Bytes,
@@ -78,8 +79,6 @@ _OUR_FIELDS = frozenset(
         "upgrade",
     }
 )
-# RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5.
-_BODILESS = (204, 205, 304)
 # An answer takes at most a quarter of the memory, and each costs a kibibyte beside its own bytes.
 _MIN_STALE_BYTES = 16 << 10
 
@@ -139,7 +138,7 @@ class FallbackSpec:
             ("on", bool(self.on), "is empty, so the fallback is never used"),
             ("stale", not (fixed and self.stale), "excludes status, headers and body"),
             ("status", self.status is not None or self.stale is not None, "is missing; give a `status`, or `stale`"),
-            ("body", self.body is None or self.status not in _BODILESS, "cannot be sent with this status"),
+            ("body", self.body is None or self.status not in BODILESS, "cannot be sent with this status"),
             ("body", writable, "holds half of a surrogate pair, which UTF-8 cannot say"),
             ("headers", not ours, f"may not set {', '.join(sorted(ours))}; the sidecar writes what frames the reply"),
         )
@@ -214,7 +213,7 @@ def _fixed_fields(spec: FallbackSpec, length: int) -> bytes:
     if "cache-control" not in spec.headers:
         # A 200 may be kept by anyone (RFC 9111 section 4.2.2), and would outlive the outage as the real answer.
         lines.append("cache-control: no-store\r\n")
-    if spec.status not in _BODILESS:
+    if spec.status not in BODILESS:
         lines.append(f"content-length: {length}\r\n")
     elif spec.status == 205:
         lines.append("content-length: 0\r\n")

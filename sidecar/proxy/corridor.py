@@ -12,6 +12,7 @@ import time
 from sidecar.exchange.steps import ATTEMPT, DELIVER, SUBSTITUTE, WAIT
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
+from sidecar.model.status import SWITCHING_PROTOCOLS
 from sidecar.policies.backoff import NO_HINT
 from sidecar.policies.cacheability import invalidates
 from sidecar.proxy.body_buffer import BodyBuffer
@@ -23,8 +24,6 @@ from sidecar.transport.stream import Channel, UpstreamStream
 from sidecar.wire.forwarding import stable_fields
 from sidecar.wire.message import UNTIL_CLOSE, ResponseHead
 from sidecar.wire.retry_after import retry_after_seconds
-
-SWITCHING_PROTOCOLS = 101
 
 
 class Corridor(Exchange):

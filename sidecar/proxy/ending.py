@@ -12,6 +12,7 @@ from sidecar.exchange.decision import Decision
 from sidecar.exchange.steps import NOBODY
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
+from sidecar.model.status import SWITCHING_PROTOCOLS
 from sidecar.policies.contract import NO_TIME, Key
 from sidecar.policies.fallback import Fallback
 from sidecar.policies.stale_store import Capture
@@ -28,7 +29,6 @@ from sidecar.wire.forwarding import client_ip, request_ids
 from sidecar.wire.message import NO_BODY, RequestHead
 
 _log = logging.getLogger("sidecar.proxy")
-_SWITCHING_PROTOCOLS = 101
 
 
 class Exchange(Receiver):
@@ -199,7 +199,7 @@ class Exchange(Receiver):
         answered = decision.head_at or now
         # As in force: an attempt's time runs from the whole request, and a tunnel has no end that is too late.
         asked = max(decision.attempt_started, min(decision.read_at, answered))
-        tunnel = decision.status == _SWITCHING_PROTOCOLS
+        tunnel = decision.status == SWITCHING_PROTOCOLS
         if times.request is not None and answered - decision.started > times.request:
             observer.shadow_rejected(f"{name}/timeout.request", Reason.REQUEST_TIMEOUT)
         elif times.attempt is not None and decision.attempt and answered - asked > times.attempt:

@@ -6,11 +6,12 @@ what may be kept and served the store does.
 
 from __future__ import annotations
 
+from sidecar.model.status import BODILESS
 from sidecar.policies.cacheability import Answer, Question
 from sidecar.policies.fallback import Fallback
 from sidecar.policies.stale_store import Capture, StaleStore
 from sidecar.proxy.head_edits import HeadEdits
-from sidecar.proxy.local_reply import BODILESS, LocalReply, quoted
+from sidecar.proxy.local_reply import LocalReply, quoted
 from sidecar.wire.caching import age_seconds, cache_directives, ends_itself, parse_http_date, replayable, vary_names
 from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
 from sidecar.wire.writer import status_line

@@ -9,14 +9,11 @@ import json
 import math
 
 from sidecar.model.reason import Reason
+from sidecar.model.status import BODILESS
 from sidecar.policies.contract import NO_TIME
 from sidecar.transport.stream import DownstreamStream
 from sidecar.wire.message import LENGTH, NO_BODY
 from sidecar.wire.writer import status_line
-
-# RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. A rule may ask for one of these (a fault's `status`), and a client would
-# take a body after it for the next answer.
-BODILESS = (204, 205, 304)
 
 # What stands in place of a rule's name when no rule of the file is to blame.
 NO_RULE = ""
