@@ -1,19 +1,21 @@
 """How each endpoint is reached: a pool for each, and host names looked up again and again.
 
 Owns the pools by their endpoint's name, from the first generation that names one until none does and its attempts are
-over. Knows no rules file; a runtime comes in.
+over; and the look-ups of each upstream, over every reload that leaves the name in. Knows no rules file; a runtime
+comes in.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from sidecar.app.settings import pool_settings
 from sidecar.model.address import Address, ip_literal
 from sidecar.model.connections import Connections
+from sidecar.rules.schema import UpstreamRule
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.transport.dialling import connector_to
@@ -38,29 +40,45 @@ class Ground:
     tasks: Tasks
 
 
+class _Watch:
+    """The look-ups of one upstream: what its rules name, and what of that is known."""
+
+    __slots__ = ("found", "interval", "resolvers", "upstream", "written")
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.upstream = upstream
+        self.interval: float | None = None
+        self.written: tuple[Endpoint, ...] = ()
+        self.resolvers: dict[str, Resolver] = {}
+        self.found: dict[str, tuple[Address, ...]] = {}
+
+
 class Channels:
-    """The pools of the process."""
+    """The pools of the process. `moved` is called after the endpoints of an upstream have become others."""
 
-    __slots__ = ("_ground", "_resolvers", "pools")
+    __slots__ = ("_ground", "_moved", "_watches", "pools")
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, moved: Callable[[], None] | None = None) -> None:
         self._ground = ground
-        self._resolvers: list[Resolver] = []
+        self._moved = moved
+        self._watches: dict[str, _Watch] = {}
         self.pools: dict[str, EndpointPool] = {}
 
     def attach(self, runtime: Runtime) -> None:
         """Give every endpoint of this generation its pool: the one it has, under the rules of today, or a new one."""
-        for upstream in runtime.upstreams.values():
+        for name in self._watches.keys() - runtime.upstreams.keys():
+            for resolver in self._watches.pop(name).resolvers.values():
+                resolver.stop()
+        for name, upstream in runtime.upstreams.items():
             for endpoint in upstream.endpoints:
                 self._attach(upstream, endpoint)
-            self._watch(upstream)
+            self._watch(upstream, runtime.rules.upstreams[name])
 
-    def let_go(self, endpoints: Iterable[Endpoint]) -> None:
+    def let_go(self, endpoints: Iterable[Endpoint], runtime: Runtime) -> None:
         """Close the pools of endpoints that no rules name any more; attempts under way end in their own time."""
-        for endpoint in endpoints:
-            pool = self.pools.pop(endpoint.name, None)
-            if pool is not None:
-                pool.close()
+        # An address may be reached by a name now and have been written as an address before: its pool stays.
+        names = {endpoint.name for endpoint in runtime.endpoints()}
+        self._close(endpoint for endpoint in endpoints if endpoint.name not in names)
 
     def is_available(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint takes attempts: not while it is a name that nothing is known of."""
@@ -68,49 +86,74 @@ class Channels:
 
     def close(self) -> None:
         """Close every connection to every endpoint."""
-        for resolver in self._resolvers:
-            resolver.stop()
-        self._resolvers.clear()
+        for watch in self._watches.values():
+            for resolver in watch.resolvers.values():
+                resolver.stop()
+        self._watches.clear()
         for pool in self.pools.values():
             pool.abort()
         self.pools.clear()
 
-    def _watch(self, upstream: Upstream) -> None:
+    def _close(self, endpoints: Iterable[Endpoint]) -> None:
+        for endpoint in endpoints:
+            pool = self.pools.pop(endpoint.name, None)
+            if pool is not None:
+                pool.close()
+
+    def _watch(self, upstream: Upstream, rule: UpstreamRule) -> None:
         """Look up the upstream's names, and put the addresses in their place whenever they change."""
-        written = upstream.endpoints
-        found: dict[str, tuple[Address, ...]] = {}
-
-        def changed(name: str, addresses: tuple[Address, ...]) -> None:
-            found[name] = addresses
-            self._replace(upstream, written, found)
-
-        for endpoint in written:
-            if _is_looked_up(endpoint):
-                resolver = Resolver(
+        watch = self._watches.get(upstream.name)
+        if watch is None:
+            watch = self._watches[upstream.name] = _Watch(upstream)
+        watch.upstream = upstream
+        # As written, and not as they stand in the upstream: there, addresses may have taken their place.
+        watch.written = tuple(
+            [Endpoint(rule.name, one.url.address, one.weight, one.url.scheme) for one in rule.endpoints]
+        )
+        wanted = {endpoint.name: endpoint for endpoint in watch.written if _is_looked_up(endpoint)}
+        for name in list(watch.resolvers):
+            if name not in wanted or watch.interval != upstream.resolve:
+                watch.resolvers.pop(name).stop()
+        watch.interval = upstream.resolve
+        watch.found = {name: addresses for name, addresses in watch.found.items() if name in wanted}
+        for name, endpoint in wanted.items():
+            if name not in watch.resolvers:
+                resolver = watch.resolvers[name] = Resolver(
                     endpoint.address,
                     upstream.resolve or _ONCE,
-                    partial(changed, endpoint.name),
+                    partial(self._changed, watch, name),
                     self._ground.wheel.loop,
                     self._ground.tasks,
                 )
-                self._resolvers.append(resolver)
                 resolver.start()
 
-    def _replace(
-        self, upstream: Upstream, written: Iterable[Endpoint], found: Mapping[str, tuple[Address, ...]]
-    ) -> None:
+        if any(endpoint.name in watch.found for endpoint in upstream.endpoints):
+            self._put_in_place(watch)  # a name that led nowhere leaves no endpoint that a new generation could keep
+
+    def _changed(self, watch: _Watch, name: str, addresses: tuple[Address, ...]) -> None:
+        watch.found[name] = addresses
+        self._put_in_place(watch)
+        where = ", ".join(str(one.address) for one in watch.upstream.endpoints) or "no address"
+        _LOG.info("upstream %s is at %s", watch.upstream.name, where)
+        if self._moved is not None:
+            self._moved()
+
+    def _put_in_place(self, watch: _Watch) -> None:
+        upstream = watch.upstream
+        known = {endpoint.name: endpoint for endpoint in upstream.endpoints}
         endpoints: list[Endpoint] = []
-        for endpoint in written:
-            addresses = found.get(endpoint.name)
-            endpoints.extend([endpoint] if addresses is None else map(endpoint.resolved, addresses))
+        for written in watch.written:
+            found = watch.found.get(written.name)
+            if found is None:
+                endpoints.append(known.get(written.name, written))
+            else:
+                endpoints.extend(map(written.resolved, found))
         gone = upstream.replace_endpoints(endpoints)
+        names = set()
         for endpoint in upstream.endpoints:
             self._attach(upstream, endpoint)
-        # An address may be reached by a name now and have been written as an address before: its pool stays.
-        names = {endpoint.name for endpoint in upstream.endpoints}
-        self.let_go(endpoint for endpoint in gone if endpoint.name not in names)
-        where = ", ".join(str(one.address) for one in upstream.endpoints) or "no address"
-        _LOG.info("upstream %s is at %s", upstream.name, where)
+            names.add(endpoint.name)
+        self._close(endpoint for endpoint in gone if endpoint.name not in names)
 
     def _attach(self, upstream: Upstream, endpoint: Endpoint) -> None:
         settings = pool_settings(upstream.pool)

@@ -82,8 +82,9 @@ async def test_a_later_generation_finds_the_pools_of_the_one_before(channels: Ch
 async def test_a_pool_is_let_go_with_its_endpoint(channels: Channels) -> None:
     runtime = built("http://127.0.0.1:1", "http://127.0.0.1:2")
     channels.attach(runtime)
-    channels.let_go(runtime.endpoints()[:1])
-    channels.let_go(runtime.endpoints()[:1])
+    fewer = built("http://127.0.0.1:2", previous=runtime)
+    channels.let_go(runtime.endpoints(), fewer)
+    channels.let_go(runtime.endpoints(), fewer)
     assert list(channels.pools) == ["app/127.0.0.1:2"]
 
 
@@ -146,3 +147,62 @@ async def test_closing_ends_the_looking_and_every_pool(channels: Channels, names
     channels.attach(built("http://app.internal:80"))
     channels.close()
     assert (len(names.stopped), channels.pools) == (1, {})
+
+
+async def test_a_name_that_a_reload_leaves_in_is_looked_up_on_and_its_addresses_reach_the_new_generation(
+    channels: Channels, names: Names
+) -> None:
+    first = built("http://app.internal:80")
+    channels.attach(first)
+    names.answer("10.0.0.1")
+    second = built("http://app.internal:80", previous=first, sets=["upstreams.app.connect_timeout=2s"])
+    channels.attach(second)
+    channels.let_go(first.endpoints(), second)
+    assert (len(names.begun), names.stopped) == (1, [])
+    names.answer("10.0.0.1", "10.0.0.2")
+    assert [str(endpoint.address) for endpoint in second.endpoints()] == ["10.0.0.1:80", "10.0.0.2:80"]
+    assert sorted(channels.pools) == ["app/10.0.0.1:80", "app/10.0.0.2:80"]
+
+
+async def test_a_name_that_leads_nowhere_does_so_after_a_reload_too(channels: Channels, names: Names) -> None:
+    first = built("http://app.internal:80")
+    channels.attach(first)
+    names.answer()
+    second = built("http://app.internal:80", previous=first)
+    channels.attach(second)
+    assert second.endpoints() == ()
+
+
+async def test_a_name_that_a_reload_takes_out_is_looked_up_no_more(channels: Channels, names: Names) -> None:
+    first = built("http://app.internal:80", "http://10.0.0.9:80")
+    channels.attach(first)
+    names.answer("10.0.0.1")
+    gone = first.endpoints()
+    second = built("http://10.0.0.9:80", previous=first)
+    channels.attach(second)
+    channels.let_go(gone, second)
+    assert names.stopped == names.begun
+    assert list(channels.pools) == ["app/10.0.0.9:80"]
+
+
+async def test_another_interval_asks_anew(channels: Channels, names: Names) -> None:
+    first = built("http://app.internal:80")
+    channels.attach(first)
+    names.answer("10.0.0.1")
+    second = built("http://app.internal:80", previous=first, sets=["upstreams.app.resolve=5s"])
+    channels.attach(second)
+    assert (len(names.begun), len(names.stopped)) == (2, 1)
+    assert [str(endpoint.address) for endpoint in second.endpoints()] == ["10.0.0.1:80"]
+
+
+async def test_whoever_watches_endpoints_is_told_when_a_name_moves(names: Names) -> None:
+    loop = asyncio.get_running_loop()
+    tasks, wheel, told = Tasks(loop), DeadlineWheel(loop, time.monotonic), []
+    channels = Channels(Ground(wheel, Stats().upstream_connections, tasks), lambda: told.append("moved"))
+    channels.attach(built("http://app.internal:80"))
+    assert told == []
+    names.answer("10.0.0.1")
+    assert told == ["moved"]
+    channels.close()
+    wheel.close()
+    await tasks.close()

@@ -1,0 +1,148 @@
+"""The listeners that the rules name, kept, opened and closed by difference.
+
+Owns which address has which listener, and what a listener hands to its connections. A reload that leaves an address in
+touches no connection there: those accepted from then on keep to the new settings. Sockets come from the inlets, which
+keep the originals: a listener closes its own copies only.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Protocol
+
+from sidecar.app.front import Front
+from sidecar.app.settings import downstream_settings, origin_factory
+from sidecar.model.address import Address
+from sidecar.model.connections import Connections
+from sidecar.rules.schema import ListenerRule
+from sidecar.transport.downstream import DownstreamConnection
+from sidecar.transport.listener import Listener
+from sidecar.transport.registry import Registry
+from sidecar.transport.service import Service
+from sidecar.transport.stream import Acceptor
+from sidecar.transport.wheel import DeadlineWheel
+
+
+class Inlets(Protocol):
+    """Where listening sockets come from; see transport/inlets.py."""
+
+    def open(self, address: Address) -> Sequence[socket.socket]:
+        """The sockets that listen at an address; the same ones for the same address.
+
+        :raises BindError: it cannot be listened on."""
+
+    def keep_only(self, addresses: Collection[Address]) -> None:
+        """Close the sockets of every other address."""
+
+    def is_shared(self, address: Address) -> bool:
+        """Whether another process accepts on these sockets too."""
+
+    def close(self) -> None:
+        """Close them all."""
+
+
+class Door:
+    """One listener, and where the rules put it."""
+
+    __slots__ = ("address", "listener", "rule", "service")
+
+    def __init__(self, rule: ListenerRule, address: Address, listener: Listener, service: Service) -> None:
+        self.rule = rule
+        self.address = address  # with the port that the kernel chose
+        self.listener = listener
+        self.service = service
+
+    def follow(self, rule: ListenerRule) -> None:
+        """Connections accepted from now on keep to this rule."""
+        self.rule = rule
+        self.service.settings = downstream_settings(rule)
+        self.service.origin_factory = origin_factory(rule, self.address.port)
+        self.listener.name = rule.name
+        self.listener.max_connections = rule.max_connections
+
+
+class Doors:
+    """The doors of the process, in the rules' order."""
+
+    def __init__(
+        self, front: Front, inlets: Inlets, acceptor: Acceptor, wheel: DeadlineWheel, connections: Connections
+    ) -> None:
+        self._front = front
+        self._inlets = inlets
+        self._acceptor = acceptor
+        self._wheel = wheel
+        self._connections = connections
+        self.all: list[Door] = []
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where they are."""
+        return [door.address for door in self.all]
+
+    def fitting(self, rules: Sequence[ListenerRule]) -> list[Door]:
+        """A door for each rule: the one at its address, or a new one, bound and not yet accepting.
+
+        :raises BindError: an address cannot be had; nothing is left bound that was not before.
+        """
+        known = {door.rule.address: door for door in self.all}
+        doors: list[Door] = []
+        try:
+            for rule in rules:
+                doors.append(known.get(rule.address) or self._make(rule))  # noqa: PERF401 - half of it is let go of
+        except OSError:
+            self.discard(doors)
+            raise
+        return doors
+
+    def discard(self, doors: Sequence[Door]) -> None:
+        """Let go of doors from `fitting` that are not to be used after all."""
+        for door in doors:
+            if door not in self.all:
+                door.listener.stop_accepting()
+        self._inlets.keep_only([door.rule.address for door in self.all])
+
+    async def open(self, doors: Sequence[Door]) -> None:
+        """Accept at those of these doors that are new."""
+        for door in doors:
+            if door not in self.all:
+                await door.listener.start()
+
+    def replace(self, doors: Sequence[Door], rules: Sequence[ListenerRule]) -> None:
+        """These are the doors from now on, under these rules; busy connections of the others end in their own time."""
+        for door, rule in zip(doors, rules, strict=True):
+            door.follow(rule)
+        gone = [door for door in self.all if door not in doors]
+        self.all = list(doors)
+        for door in gone:
+            door.listener.stop_accepting()
+            door.listener.close_idle()
+            door.listener.registry.when_empty(partial(self._front.forget, door.listener))
+        for door in doors:
+            if door.listener not in self._front.listeners:
+                self._front.listeners.append(door.listener)
+        self._inlets.keep_only([rule.address for rule in rules])
+
+    def _make(self, rule: ListenerRule) -> Door:
+        sockets = [one.dup() for one in self._inlets.open(rule.address)]
+        address = _with_port(rule.address, sockets)
+        registry = Registry()
+        service = Service(
+            downstream_settings(rule),
+            self._acceptor,
+            origin_factory(rule, address.port),
+            self._wheel,
+            self._connections,
+            registry,
+        )
+        accept = partial(DownstreamConnection, service)
+        listener = Listener(rule.name, sockets, accept, registry, self._wheel.loop, rule.max_connections)
+        return Door(rule, address, listener, service)
+
+
+def _with_port(address: Address, sockets: Sequence[socket.socket]) -> Address:
+    """The address with the port that the kernel chose, where it was asked to."""
+    if address.is_unix or address.port:
+        return address
+    return Address(address.host, sockets[0].getsockname()[1])
