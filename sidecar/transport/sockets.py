@@ -35,13 +35,13 @@ def bind(address: Address, backlog: int = BACKLOG, mode: int = UNIX_MODE) -> lis
     bound: list[socket.socket] = []
     port = address.port
     try:
-        for family, host in _hosts(address):
+        for family, host in hosts(address):
             try:
-                made = _bind_tcp(family, host, port, backlog)
+                made = bind_tcp(family, host, port, backlog)
             except OSError as fault:
                 if not address.host and bound and fault.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                     continue  # a machine without IPv6
-                raise _error(address, fault) from fault
+                raise bind_error(address, fault) from fault
             bound.append(made)
             port = made.getsockname()[1]  # with port 0, all get the one that the first was given
     except BindError:
@@ -51,23 +51,33 @@ def bind(address: Address, backlog: int = BACKLOG, mode: int = UNIX_MODE) -> lis
     return bound
 
 
-def _hosts(address: Address) -> list[tuple[int, str]]:
+def hosts(address: Address) -> list[tuple[int, str]]:
+    """Family and literal host of every TCP socket that `address` means: both families for an empty host.
+
+    :raises BindError: its name resolves to nothing.
+    """
     if not address.host:
         both = [(int(socket.AF_INET), "0.0.0.0")]
         return [*both, (int(socket.AF_INET6), "::")] if socket.has_ipv6 else both
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as fault:
-        raise _error(address, fault) from fault
+        raise bind_error(address, fault) from fault
     return list(dict.fromkeys((int(family), str(where[0])) for family, _, _, _, where in found))
 
 
-def _bind_tcp(family: int, host: str, port: int, backlog: int) -> socket.socket:
+def bind_tcp(family: int, host: str, port: int, backlog: int = BACKLOG, *, grouped: bool = False) -> socket.socket:
+    """One listening, non-blocking socket; `grouped`: others of this user may listen at the same place (SO_REUSEPORT).
+
+    :raises OSError: as the kernel says it.
+    """
     # asyncio switches Nagle's algorithm off only where the protocol is named.
     made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # A restart must not wait for the last run's connections in TIME_WAIT.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if grouped:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
         made.bind((host, port))
@@ -89,7 +99,7 @@ def _bind_unix(address: Address, path: str, backlog: int, mode: int) -> socket.s
         made.setblocking(False)
     except OSError as fault:
         made.close()
-        raise _error(address, fault) from fault
+        raise bind_error(address, fault) from fault
     return made
 
 
@@ -110,5 +120,6 @@ def _remove_stale(path: str) -> None:
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def _error(address: Address, fault: OSError) -> BindError:
+def bind_error(address: Address, fault: OSError) -> BindError:
+    """The sentence for what the kernel said about `address`."""
     return BindError(fault.errno, f"cannot listen on {address}: {fault.strerror or fault}")
