@@ -12,6 +12,9 @@ cdef class UpstreamObserver:
     cpdef connected(self, str result)
     cpdef ejected(self, str endpoint, double seconds)
     cpdef readmitted(self, str endpoint)
+    cpdef hold_counted(self, str result)
+    cpdef hold_began(self)
+    cpdef hold_ended(self, int released, double seconds)
 
 cdef class BreakerObserver:
     cpdef transition(self, str before, str after, str why)

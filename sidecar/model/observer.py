@@ -55,6 +55,16 @@ class UpstreamObserver:
     def readmitted(self, endpoint: str) -> None:
         """An ejected endpoint takes attempts again."""
 
+    def hold_counted(self, result: str) -> None:
+        """What became of a request that found no endpoint: it is `held` or `refused`; one that was held is `released`,
+        has `timed_out` or has `left`. In shadow mode it only would be: `shadow_held`, `shadow_refused`."""
+
+    def hold_began(self) -> None:
+        """No endpoint is available, and the first request waits for one."""
+
+    def hold_ended(self, released: int, seconds: float) -> None:
+        """An endpoint is available, `seconds` after holding began; so many are being let go."""
+
 
 class BreakerObserver:
     """Told of one circuit breaker's transitions, after each is complete."""

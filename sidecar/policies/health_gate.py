@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from sidecar.policies.units import Count, Mode, Off, OneOrMany, Ratio, Seconds, StatusRange, demand
+from sidecar.policies.units import Count, Mode, Off, OneOrMany, PerSecond, Ratio, Seconds, StatusRange, demand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +77,12 @@ class HoldSpec:
 
     timeout: Annotated[Seconds, "longest hold of one request"] = 5.0
     max_requests: Annotated[Count, "requests held at once"] = 100
+    release: Annotated[PerSecond | None, "held requests let go per second; absent: all within a second"] = None
     mode: Mode = "enforce"
 
     def __post_init__(self) -> None:
         demand(
             ("timeout", self.timeout > 0, "must be more than 0; to hold nothing, drop `hold`"),
             ("max_requests", self.max_requests >= 1, "must be at least 1; to hold nothing, drop `hold`"),
+            ("release", self.release is None or self.release > 0, "must be more than 0, or nothing would be let go"),
         )

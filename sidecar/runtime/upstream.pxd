@@ -15,8 +15,14 @@ cdef class Endpoint:
     cdef public double ramp_since
     cdef public str scheme
     cdef public int share
+    cdef public double up_since
     cdef public str upstream_name
     cdef public int weight
+
+cdef class Upstream
+
+cdef class Succession:
+    cdef public Upstream latest
 
 cdef class Upstream:
     cdef public object _rng
@@ -26,16 +32,26 @@ cdef class Upstream:
     cdef public double connect_timeout
     cdef public object ejection
     cdef public tuple endpoints
+    cdef public object former
+    cdef public object hold
     cdef public str name
     cdef public UpstreamObserver observer
     cdef public object pool
     cdef public object resolve
+    cdef public object sentinel
     cdef public object slow_start
     cdef public object strategy
-    @cython.locals(endpoint=Endpoint, endpoints=tuple, barred=bint)
+    cdef public Succession succession
+    @cython.locals(endpoint=Endpoint, only=Endpoint, endpoints=tuple, barred=bint)
     cpdef Endpoint pick(self, double now, str key, Endpoint avoid)
     cpdef settle(self, double now, Endpoint endpoint, object outcome, double started)
     cpdef int available(self, double now)
+    @cython.locals(latest=Upstream)
+    cpdef bint lost(self, double now, Endpoint endpoint, double started) except -1
+    @cython.locals(latest=Upstream)
+    cpdef endpoints_changed(self, double now)
+    @cython.locals(latest=Upstream)
+    cdef Endpoint _elsewhere(self, double now, str key, Endpoint avoid)
     cdef Endpoint _only(self, Endpoint endpoint)
     cdef bint _takes(self, double now, Endpoint endpoint)
     @cython.locals(endpoint=Endpoint, taking=list)

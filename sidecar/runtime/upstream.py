@@ -6,11 +6,13 @@ argument.
 
     chosen from: those neither down, nor drained, nor ejected ──none──► those neither down nor drained ──none──► None
 
-Ejection is a guess and so never bars the last one; a check that failed and an operator's word are none, and do.
+Ejection is a guess and so never bars the last one; a check that failed and an operator's word are none, and do. Where
+the rules have `hold`, requests wait out a None.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -20,6 +22,7 @@ from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Outcome
 from sidecar.policies.contract import Admission
 from sidecar.policies.ejection import IN, Ejection, EndpointHealth
+from sidecar.policies.hold import Hold
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.selection import SelectionSpec, Strategy
@@ -33,7 +36,8 @@ class Endpoint:
     belongs to whoever makes them. `channel` is how it is reached, set by the wiring. `origin` is the name of the
     endpoint as written: another one when this is an address that a host name was resolved to.
 
-    `down` is what the active checks know, `drained` what an operator wants, `health` what ejection remembers.
+    `down` is what the active checks know, `drained` what an operator wants, `health` what ejection remembers; the
+    upstream's own methods set the first two. `up_since` is when `down` last ended.
     `weight` is in the units of the rules, `share` in hundredths of them and less during a slow start, which began at
     `ramp_since` (STEADY when there is none).
     """
@@ -51,6 +55,7 @@ class Endpoint:
         "ramp_since",
         "scheme",
         "share",
+        "up_since",
         "upstream_name",
         "weight",
     )
@@ -65,6 +70,7 @@ class Endpoint:
         self.share = weight * FULL
         self.ramp_since = STEADY
         self.down = False
+        self.up_since = -math.inf
         self.drained = False
         self.health = EndpointHealth(self.name)
         self.in_flight = 0
@@ -95,12 +101,37 @@ class Endpoint:
         self.ramp_since = NEWCOMER
 
 
+class Sentinel:
+    """Looks after endpoints that nobody was listening at, and says when one is back: `Upstream.mark_up`."""
+
+    __slots__ = ()
+
+    def unreachable(self, endpoint: Endpoint) -> None:
+        """An attempt was refused, and the endpoint is down from now on: look often, for requests wait for it.
+
+        Called on the loop's thread, inside somebody's attempt: it notes, and looks later."""
+
+
+class Succession:
+    """What the upstreams of one name share over every reload: which of them is in force.
+
+    An exchange goes on under the rules it began with, and may still be waiting for an endpoint when new rules bring
+    one. Not a chain of heirs: a tunnel that is open for weeks would keep every generation since alive."""
+
+    __slots__ = ("latest",)
+
+    def __init__(self, latest: Upstream) -> None:
+        self.latest = latest
+
+
 class Upstream:
     """A named group of equal endpoints.
 
     Times in seconds; `resolve` is None when names are not resolved again. The endpoints are those of the rules until
     `replace_endpoints` puts addresses in the place of names. `ejection` and `slow_start` are None where they are off.
     `admissions` are asked before each attempt; `budgets` pay for its routes' retries, one for each different rule.
+    `hold` is asked when `pick` finds nothing; `former` is one of rules before these, which have none, and takes nobody
+    any more. Without a `sentinel` nobody would notice that an endpoint is back, and no attempt marks one down.
     """
 
     __slots__ = (
@@ -111,12 +142,16 @@ class Upstream:
         "connect_timeout",
         "ejection",
         "endpoints",
+        "former",
+        "hold",
         "name",
         "observer",
         "pool",
         "resolve",
+        "sentinel",
         "slow_start",
         "strategy",
+        "succession",
     )
 
     def __init__(
@@ -139,13 +174,18 @@ class Upstream:
         self.slow_start: SlowStartRamp | None = None
         self.admissions: tuple[Admission, ...] = ()
         self.budgets: tuple[RetryBudget, ...] = ()
+        self.hold: Hold | None = None
+        self.former: Hold | None = None
+        self.sentinel: Sentinel | None = None
+        self.succession = Succession(self)
         self._rng = rng
 
     def pick(self, now: float, key: str | None, avoid: Endpoint | None) -> Endpoint | None:
         """An endpoint for one attempt, or None when there is none; `avoid` is skipped while there is another."""
         endpoints = self.endpoints
         if len(endpoints) == 1:
-            return self._only(endpoints[0])
+            only = self._only(endpoints[0])
+            return self._elsewhere(now, key, avoid) if only is None else only
         barred = False
         for endpoint in endpoints:
             if not self._takes(now, endpoint):
@@ -157,7 +197,7 @@ class Upstream:
             if len(endpoints) == 1:
                 return endpoints[0]
         if not endpoints:
-            return None
+            return self._elsewhere(now, key, avoid)
         # A request without the field that the key is made of has none: one key for all would load one endpoint.
         return self.strategy.pick(endpoints, key or None, self._rng)
 
@@ -182,11 +222,64 @@ class Upstream:
         if self.ejection is not None:
             self.ejection.readmit(now, endpoint.health)
         endpoint.newcomer()
+        self.endpoints_changed(now)
+
+    def mark_down(self, now: float, endpoint: Endpoint) -> None:
+        """A check found the endpoint dead: it takes no attempts until `mark_up`. Any number of times."""
+        if not endpoint.down:
+            endpoint.down = True
+            self.endpoints_changed(now)
+
+    def mark_up(self, now: float, endpoint: Endpoint) -> None:
+        """A check found an endpoint well that was down: see `recovered`. Any number of times."""
+        if endpoint.down:
+            endpoint.down = False
+            endpoint.up_since = now
+            self.recovered(now, endpoint)
+
+    def lost(self, now: float, endpoint: Endpoint, started: float) -> bool:
+        """An attempt that began at `started` found nobody listening. True when the endpoint is looked after, so that
+        to go elsewhere, or to wait for it, makes sense."""
+        sentinel = self.sentinel
+        if sentinel is None:
+            return False
+        # One marked up since then is known to be back, by a later look than this one.
+        if not endpoint.down and endpoint.up_since <= started:
+            self.mark_down(now, endpoint)
+            latest: Upstream = self.succession.latest
+            if endpoint in latest.endpoints:  # else new rules have let go of it, and nobody waits for it
+                sentinel.unreachable(endpoint)
+        return True
+
+    def endpoints_changed(self, now: float) -> None:
+        """Endpoints came, went, or changed what bars them: those that are held go, or are held on. After whatever
+        sets `endpoints` or `drained`; any number of times."""
+        latest: Upstream = self.succession.latest
+        hold = latest.former if latest.hold is None else latest.hold
+        if hold is None:
+            return
+        if latest.available(now):
+            hold.release(now)
+        else:
+            hold.suspend(now)
+
+    def follow(self, before: Upstream, now: float) -> None:
+        """Take the place of the upstream of this name under the rules before, with everyone who is held there."""
+        self.succession = before.succession
+        self.succession.latest = self
+        self.sentinel = before.sentinel
+        held = before.former if before.hold is None else before.hold
+        if held is not None and self.hold is not None:
+            self.hold.inherit(held, now)
+        else:
+            self.former = held
+        self.endpoints_changed(now)
 
     def replace_endpoints(self, endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
         """Take these endpoints from now on; one at a known place stays the known object, with the new weight.
 
-        Returns the objects that are no longer in use here, for the wiring to let go of.
+        Returns the objects that are no longer in use here, for the wiring to let go of; once the others have their
+        channels, it calls `endpoints_changed`.
         """
         known = {endpoint.name: endpoint for endpoint in self.endpoints}
         # The first addresses of a name were there all along; only those that join them are new.
@@ -210,6 +303,11 @@ class Upstream:
             endpoint.ramp_since = STEADY
             endpoint.share = endpoint.weight * FULL
         return None if endpoint.down or endpoint.drained else endpoint
+
+    def _elsewhere(self, now: float, key: str | None, avoid: Endpoint | None) -> Endpoint | None:
+        """An endpoint that newer rules brought, for an exchange of these."""
+        latest: Upstream = self.succession.latest
+        return None if latest is self else latest.pick(now, key, avoid)
 
     def _takes(self, now: float, endpoint: Endpoint) -> bool:
         if endpoint.down or endpoint.drained:
