@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from sidecar.rules.checks import references, structure
@@ -22,7 +22,7 @@ from sidecar.rules.overlay import Given, overlaid, with_defaults
 from sidecar.rules.parse import parse_yaml
 from sidecar.rules.problems import ConfigError, Problem
 from sidecar.rules.schema import RuleSet
-from sidecar.rules.source import read_rules, read_secret
+from sidecar.rules.source import Files
 from sidecar.rules.tree import Origin, Table, is_null
 
 COMMAND_LINE = "command line"
@@ -34,7 +34,8 @@ class Loaded:
 
     `provenance` says for each dotted path where its value came from: `file:line`, `--listen`, `--set a.b`,
     `environment NAME` or `default`. `secrets` holds the paths whose values are never to be shown. `digest` is the
-    SHA-256 of what is in effect, so it changes when and only when a value does.
+    SHA-256 of what is in effect, so it changes when and only when a value does. `sources` are the files that were read,
+    by their absolute paths as written, each with the fingerprint (rules/source.py) of what it held.
     """
 
     rules: RuleSet
@@ -42,6 +43,7 @@ class Loaded:
     digest: str
     provenance: Mapping[str, str]
     secrets: frozenset[str]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def to_run(self) -> Loaded:
         """These rules, when this version may run on them; else ConfigError with what it must not run without.
@@ -50,7 +52,7 @@ class Loaded:
         """
         refused = [warning.as_error() for warning in self.warnings if warning.refused]
         if refused:
-            raise ConfigError(refused)
+            raise ConfigError(refused, self.sources)
         return self
 
 
@@ -64,19 +66,31 @@ def load_rules(
     environ: Mapping[str, str] = MappingProxyType({}),
     allow_faults: bool = False,
 ) -> Loaded:
-    """Load the rules; ConfigError carries every problem. Without a file, one upstream URL is enough."""
+    """Load the rules; ConfigError carries every problem. Without a file, one upstream URL is enough.
+
+    Keeps nothing, so it may run on any thread.
+    """
     given = Given(upstreams, listen, admin, sets, environ, allow_faults)
-    if path is None:
-        return load_text("", COMMAND_LINE, given)
+    files = Files()
     try:
-        text = read_rules(path)
+        loaded = load_text(_text(path, files), path or COMMAND_LINE, given, files.secret)
+    except ConfigError as error:
+        raise ConfigError(error.problems, files.seen) from None
+    return replace(loaded, sources=files.seen)
+
+
+def _text(path: str | None, files: Files) -> str:
+    if path is None:
+        return ""
+    try:
+        return files.rules(path)
     except ValueError as error:
         raise ConfigError([Origin(path).error(str(error))]) from None
-    return load_text(text, path, given)
 
 
-def load_text(text: str, file: str, given: Given, read: Callable[[str], str] = read_secret) -> Loaded:
+def load_text(text: str, file: str, given: Given, read: Callable[[str], str] | None = None) -> Loaded:
     """Load rules from their text; `file` is what problems call it, `read` is how `${file:…}` is read."""
+    read = read or Files().secret
     from_file = file != COMMAND_LINE
     parsed = parse_yaml(text, lambda line, column: Origin(file, line, column) if from_file else Origin(file))
     node, problems = parsed.node, parsed.problems

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 
@@ -31,8 +32,12 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The rules cannot be used. `problems` holds every one found, warnings included, in reading order."""
+    """The rules cannot be used. `problems` holds every one found, warnings included, in reading order.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    `sources` are the files that were read, as those of Loaded: whoever repairs one wants to be noticed.
+    """
+
+    def __init__(self, problems: Iterable[Problem], sources: Mapping[str, str] = MappingProxyType({})) -> None:
         self.problems = tuple(problems)
+        self.sources = sources
         super().__init__("\n".join(map(str, self.problems)))

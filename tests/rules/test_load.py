@@ -16,6 +16,7 @@ from sidecar.rules.effective import effective
 from sidecar.rules.load import Loaded, load_rules, load_text
 from sidecar.rules.overlay import Given
 from sidecar.rules.problems import ConfigError
+from sidecar.rules.source import fingerprint
 
 URL = "http://127.0.0.1:3000"
 MINIMAL = f"version: 1\nupstreams: {{app: {{endpoints: {URL}}}}}\nroutes: [{{name: all, upstream: app}}]\n"
@@ -337,3 +338,32 @@ def test_any_text_and_any_settings_are_rules_or_problems(text: str, sets: list[s
     with pytest.raises(ConfigError) as caught:
         load(text, Given(sets=sets))
     assert any(problem.severity == "error" for problem in caught.value.problems)
+
+
+def test_every_file_that_was_read_is_told(tmp_path: Path) -> None:
+    rules, secret = tmp_path / "r.yaml", tmp_path / "token"
+    rules.write_text(MINIMAL + f"admin: {{token: '${{file:{secret}}}'}}\n")
+    secret.write_text("t\n")
+    loaded = load_rules(str(rules))
+    assert loaded.sources == {str(path): fingerprint(str(path)) for path in (rules, secret)}
+    assert load_rules(None, upstreams=[URL]).sources == {}
+    assert list(load_rules(None, upstreams=[URL], sets=[f"admin.token=${{file:{secret}}}"]).sources) == [str(secret)]
+
+
+def test_files_are_told_of_rules_that_cannot_be_used_too(tmp_path: Path) -> None:
+    rules, secret = tmp_path / "r.yaml", tmp_path / "token"
+    with pytest.raises(ConfigError) as caught:
+        load_rules(str(rules))
+    assert caught.value.sources == {str(rules): ""}
+    rules.write_text(MINIMAL + f"admin: {{token: '${{file:{secret}}}'}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_rules(str(rules))
+    assert caught.value.sources == {str(rules): fingerprint(str(rules)), str(secret): ""}
+
+
+def test_files_are_told_of_rules_that_must_not_run(tmp_path: Path) -> None:
+    rules = tmp_path / "r.yaml"
+    rules.write_text(MINIMAL.replace(URL, "https://b:1"))
+    with pytest.raises(ConfigError) as caught:
+        load_rules(str(rules)).to_run()
+    assert list(caught.value.sources) == [str(rules)]
