@@ -39,6 +39,15 @@ class AdminServer:
         application.add_routes(Views(self._subject).routes())
         return application
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether it has been started and not closed."""
+        return self._runner is not None
+
+    def guard_by(self, *, loopback: bool, token: str | None) -> None:
+        """Admit by these terms from now on."""
+        self._guard = Guard(loopback=loopback, token=token)
+
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Serve on sockets that are bound; they are closed with the server."""
         self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=_CLOSE_WAIT)

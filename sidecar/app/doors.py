@@ -126,7 +126,7 @@ class Doors:
 
     def _make(self, rule: ListenerRule) -> Door:
         sockets = [one.dup() for one in self._inlets.open(rule.address)]
-        address = _with_port(rule.address, sockets)
+        address = with_port(rule.address, sockets)
         registry = Registry()
         service = Service(
             downstream_settings(rule),
@@ -141,7 +141,7 @@ class Doors:
         return Door(rule, address, listener, service)
 
 
-def _with_port(address: Address, sockets: Sequence[socket.socket]) -> Address:
+def with_port(address: Address, sockets: Sequence[socket.socket]) -> Address:
     """The address with the port that the kernel chose, where it was asked to."""
     if address.is_unix or address.port:
         return address

@@ -16,11 +16,13 @@ from sidecar.transport.listener import Listener
 class Front:
     """Every listener of the proxy; see drain.Traffic."""
 
-    __slots__ = ("_environment", "_stats", "listeners")
+    __slots__ = ("_environment", "_let_go", "_stats", "listeners")
 
-    def __init__(self, environment: Environment, stats: Stats) -> None:
+    def __init__(self, environment: Environment, stats: Stats, let_go: Callable[[], None] = lambda: None) -> None:
+        """`let_go` closes the sockets that the listeners have copies of."""
         self._environment = environment
         self._stats = stats
+        self._let_go = let_go
         self.listeners: list[Listener] = []
 
     def announce(self) -> None:
@@ -33,6 +35,7 @@ class Front:
         for listener in self.listeners:
             listener.stop_accepting()
             listener.close_idle()
+        self._let_go()
 
     def busy(self) -> int:
         """See Traffic."""
@@ -60,6 +63,11 @@ class Front:
         for listener in self.listeners:
             listener.abort()
         return in_flight
+
+    def forget(self, listener: Listener) -> None:
+        """A listener that rules no longer name has seen its last connection go."""
+        if listener in self.listeners:
+            self.listeners.remove(listener)
 
     async def gone(self, seconds: float) -> None:
         """Wait at most so long until every connection has told its end."""

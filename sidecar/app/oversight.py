@@ -11,10 +11,9 @@ from sidecar.admin.subject import Condition
 from sidecar.app import machines, status
 from sidecar.app.banner import is_compiled
 from sidecar.app.channels import Channels
+from sidecar.app.doors import Doors
 from sidecar.app.drain import Drain
-from sidecar.app.front import Front
 from sidecar.app.lifecycle import Lifecycle, Phase
-from sidecar.model.address import Address
 from sidecar.rules.effective import effective
 from sidecar.rules.load import Loaded
 from sidecar.runtime.generation import Current
@@ -26,32 +25,29 @@ from sidecar.telemetry.stats import Reading, Stats
 class Oversight:
     """See admin.subject.Subject. Made once for each process.
 
-    `file` is where the rules came from, None for none; `addresses` is where each listener listens, and may still change
-    until it does.
+    `file` is where the rules came from, None for none.
     """
 
     def __init__(
         self,
         loaded: Loaded,
         file: str | None,
-        addresses: Sequence[Address],
         *,
         current: Current,
         stats: Stats,
         lifecycle: Lifecycle,
         drain: Drain,
-        front: Front,
+        doors: Doors,
         channels: Channels,
     ) -> None:
         self._was_ready = False
         self._loaded = loaded
         self._file = file
-        self._addresses = addresses
         self._current = current
         self._stats = stats
         self._lifecycle = lifecycle
         self._drain = drain
-        self._front = front
+        self._doors = doors
         self._channels = channels
         self._started = time.monotonic()
         self._compiled = is_compiled()
@@ -59,6 +55,10 @@ class Oversight:
         self._metrics = Metrics(stats, {"version": __version__, "hot_modules": kind})
         stats.endpoint_availability = self._availability
         stats.readings = self._readings
+
+    def follow(self, loaded: Loaded) -> None:
+        """These are the rules in force from now on."""
+        self._loaded = loaded
 
     @property
     def has_been_ready(self) -> bool:
@@ -95,8 +95,8 @@ class Oversight:
             "not_ready": [f"{one.name}: {one.detail}" for one in self.conditions() if not one.holds],
             "rules": {"file": self._file, "hash": runtime.digest, "generation": runtime.number},
             "listeners": [
-                {"name": listener.name, "address": str(address), "connections": len(listener.registry)}
-                for listener, address in zip(self._front.listeners, self._addresses, strict=False)
+                {"name": door.rule.name, "address": str(door.address), "connections": len(door.listener.registry)}
+                for door in self._doors.all
             ],
             "routes": status.routes(runtime, stats, now),
             "upstreams": status.upstreams(runtime, stats, self._channels.pools, now),

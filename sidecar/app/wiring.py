@@ -1,7 +1,7 @@
 """The object graph of a running proxy, built by hand, once. The only place that knows every part.
 
-`start` binds everything before anything is served, so that a failure leaves nothing behind; `close` takes it down in
-the reverse order, the admin address last.
+`start` binds everything before anything is served, so that a failure leaves nothing behind; `adopt` puts other rules in
+force while it serves; `close` takes it down in the reverse order, the admin address last.
 """
 
 from __future__ import annotations
@@ -12,34 +12,30 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Self
 
-from sidecar.admin.server import AdminServer
+from sidecar.app.admin_door import AdminDoor
 from sidecar.app.breaker_books import BreakerBooks
 from sidecar.app.channels import Channels, Ground
+from sidecar.app.doors import Door, Doors, Inlets
 from sidecar.app.drain import Drain
 from sidecar.app.front import Front
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.oversight import Oversight
-from sidecar.app.settings import downstream_settings, origin_factory, trusted_networks
+from sidecar.app.settings import trusted_networks
 from sidecar.model.address import Address
 from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.head_edits import attach_edits
 from sidecar.rules.load import Loaded
-from sidecar.rules.schema import ListenerRule
 from sidecar.runtime.build import prepare
-from sidecar.runtime.generation import Current
-from sidecar.telemetry.log import AccessLog
+from sidecar.runtime.generation import Current, Runtime
+from sidecar.telemetry.log import Access, AccessLog
 from sidecar.telemetry.loop_lag import LoopLag
 from sidecar.telemetry.stats import Stats
-from sidecar.transport.downstream import DownstreamConnection
-from sidecar.transport.listener import Listener
-from sidecar.transport.registry import Registry
-from sidecar.transport.service import Service
-from sidecar.transport.sockets import bind
+from sidecar.transport.inlets import Inlets as OwnInlets
+from sidecar.transport.sockets import BindError
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.forwarding import IdSource
@@ -52,8 +48,10 @@ class Proxy:
     """One proxy in this process, on the running loop.
 
     `write` takes an access log line and says whether it is written. `file` is where the rules came from. `rng` decides
-    where a choice is random; seeded, it decides the same each time. `breaker_books` is where a program that runs a
-    proxy listens to its circuit breakers.
+    where a choice is random; seeded, it decides the same each time. `inlets` are where it listens, sockets of its own
+    by default; `admin_inlets` the same for its admin address. As one worker of several it has no admin address, and
+    `memory` is what all of them share. `breaker_books` is where a program that runs a proxy listens to its circuit
+    breakers.
     """
 
     def __init__(
@@ -63,6 +61,9 @@ class Proxy:
         *,
         file: str | None = None,
         rng: random.Random | None = None,
+        inlets: Inlets | None = None,
+        admin_inlets: Inlets | None = None,
+        memory: object | None = None,
     ) -> None:
         rules = loaded.rules
         loop = asyncio.get_running_loop()
@@ -71,36 +72,46 @@ class Proxy:
         self.stats = Stats()
         self.breaker_books = BreakerBooks(self.stats, self.log)
         self.lifecycle = Lifecycle()
-        self.access_log = AccessLog("errors" if rules.log.access == "sampled" else rules.log.access, self.stats, write)
-        self._tasks = Tasks(loop)
+        self.access_log = AccessLog(_access(loaded), self.stats, write)
+        self.tasks = Tasks(loop)
+        self._rng = rng or random.Random()  # noqa: S311 - spreads load, hides nothing
+        self._memory = memory
         self._wheel = DeadlineWheel(loop, time.monotonic)
         self._lag = LoopLag(loop, self.stats)
         self.environment = Environment(
             self._wheel, IdSource(os.urandom), self.access_log, trusted_networks(rules.listeners)
         )
-        dice = rng or random.Random()  # noqa: S311 - spreads load, hides nothing
-        runtime = prepare(rules, loaded.digest, None, self.breaker_books, dice)
-        attach_edits(runtime)
-        self.current = Current(runtime)
-        self.environment.stores = runtime.stores()
-        self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self._tasks))
+        self.current = Current(self._prepared(loaded, None))
+        self.environment.stores = self.current.runtime.stores()
+        self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self.tasks))
         self.dispatcher = Dispatcher(self.current, self.environment, self.stats.unrouted)
-        self.front = Front(self.environment, self.stats)
+        self._inlets: Inlets = inlets or OwnInlets()
+        self.front = Front(self.environment, self.stats, self._inlets.close)
+        self.doors = Doors(self.front, self._inlets, self.dispatcher, self._wheel, self.stats.downstream_connections)
         self.drain = Drain(self.lifecycle, self.front, announce=rules.drain.announce, deadline=rules.drain.deadline)
-        self.addresses = [rule.address for rule in rules.listeners]
         self.oversight = Oversight(
             loaded,
             file,
-            self.addresses,
             current=self.current,
             stats=self.stats,
             lifecycle=self.lifecycle,
             drain=self.drain,
-            front=self.front,
+            doors=self.doors,
             channels=self.channels,
         )
-        self._admin = AdminServer(self.oversight, loopback=rules.admin.address.is_loopback, token=rules.admin.token)
-        self.admin_address = rules.admin.address
+        self.admin: AdminDoor | None = None
+        if memory is None:
+            self.admin = AdminDoor(self.oversight, rules.admin, admin_inlets or OwnInlets(), self.tasks)
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where it listens, with the ports that the kernel chose."""
+        return self.doors.addresses or [rule.address for rule in self.loaded.rules.listeners]
+
+    @property
+    def admin_address(self) -> Address:
+        """Where its admin is."""
+        return self.loaded.rules.admin.address if self.admin is None else self.admin.address
 
     async def start(self) -> None:
         """Bind every address, then serve.
@@ -108,25 +119,67 @@ class Proxy:
         :raises BindError: one of them cannot be had; nothing has been served, and `close` lets go of the others.
         """
         rules = self.loaded.rules
-        admin_sockets = bind(rules.admin.address)
+        admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)
         try:
-            for place, rule in enumerate(rules.listeners):
-                self.front.listeners.append(self._listener(place, rule))
+            doors = self.doors.fitting(rules.listeners)
         except OSError:
-            for one in admin_sockets:
-                one.close()
+            self._discard_admin(admin_sockets)
             raise
-        self.admin_address = _with_port(rules.admin.address, admin_sockets)
         self.channels.attach(self.current.runtime)
         self._lag.start()
-        self.stats.config_generation = self.current.runtime.number
-        self.stats.config_hash = self.loaded.digest
-        self.stats.config_reloaded_at = time.time()
-        await self._admin.start(admin_sockets)
+        self._tell_generation()
+        if self.admin is not None:
+            await self.admin.open(admin_sockets)
         if self.lifecycle.phase is Phase.STARTING:  # else a signal was faster
-            for listener in self.front.listeners:
-                await listener.start()
+            await self.doors.open(doors)
+            self.doors.replace(doors, rules.listeners)
             self.lifecycle.advance(Phase.SERVING)
+        else:
+            self.doors.discard(doors)
+
+    async def adopt(self, loaded: Loaded) -> None:
+        """Put other rules in force. What they share with those of before lives on; requests under way end as they
+        began.
+
+        :raises OSError: an address cannot be had, or it is leaving; nothing has changed.
+        """
+        rules = loaded.rules
+        self._demand_serving()
+        admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)
+        try:
+            doors = self.doors.fitting(rules.listeners)
+        except OSError:
+            self._discard_admin(admin_sockets)
+            raise
+        try:
+            await self.doors.open(doors)
+            self._demand_serving()
+            # From here to the swap without a pause: what is prepared must not be overtaken by a name's new addresses.
+            runtime = self._prepared(loaded, self.current.runtime)
+        except BaseException:
+            self.doors.discard(doors)
+            self._discard_admin(admin_sockets)
+            raise
+        self._swap(loaded, runtime, doors)
+        if self.admin is not None:
+            await self.admin.follow(rules.admin, admin_sockets)
+
+    def _swap(self, loaded: Loaded, runtime: Runtime, doors: Sequence[Door]) -> None:
+        rules = loaded.rules
+        gone = self.current.swap(runtime, self._wheel.now())
+        self.loaded = loaded
+        self.environment.stores = runtime.stores()
+        self.environment.trusted = trusted_networks(rules.listeners)
+        self.channels.attach(runtime)
+        self.channels.let_go(gone, runtime)
+        self.doors.replace(doors, rules.listeners)
+        self.stats.keep_only([route.name for route in runtime.routes], runtime.upstreams, runtime.breakers)
+        self.breaker_books.keep_only(runtime.breakers)
+        self.access_log.follow(_access(loaded))
+        self.drain.announce = rules.drain.announce
+        self.drain.deadline = rules.drain.deadline
+        self.oversight.follow(loaded)
+        self._tell_generation()
 
     async def close(self) -> None:
         """Take everything down at once, the admin address last; a drain comes before this where one is wanted."""
@@ -134,12 +187,14 @@ class Proxy:
         self.front.stop_accepting()
         self.front.cut()
         await self.front.gone(_GONE_WITHIN)
+        self._inlets.close()
         self.channels.close()
-        await self._tasks.close()
-        self._wheel.close()
         self._lag.stop()
         self.access_log.flush()
-        await self._admin.close()
+        if self.admin is not None:
+            await self.admin.close()
+        await self.tasks.close()
+        self._wheel.close()
         self.lifecycle.advance(Phase.STOPPED)
 
     async def __aenter__(self) -> Self:
@@ -149,24 +204,25 @@ class Proxy:
     async def __aexit__(self, *_exc: object) -> None:
         await self.close()
 
-    def _listener(self, place: int, rule: ListenerRule) -> Listener:
-        sockets = bind(rule.address)
-        self.addresses[place] = _with_port(rule.address, sockets)
-        registry = Registry()
-        service = Service(
-            downstream_settings(rule),
-            self.dispatcher,
-            origin_factory(rule, self.addresses[place].port),
-            self._wheel,
-            self.stats.downstream_connections,
-            registry,
-        )
-        accept = partial(DownstreamConnection, service)
-        return Listener(rule.name, sockets, accept, registry, self._wheel.loop, rule.max_connections)
+    def _prepared(self, loaded: Loaded, previous: Runtime | None) -> Runtime:
+        runtime = prepare(loaded.rules, loaded.digest, previous, self.breaker_books, self._rng)
+        attach_edits(runtime)
+        return runtime
+
+    def _demand_serving(self) -> None:
+        if self.lifecycle.phase > Phase.SERVING:
+            raise BindError("it is leaving, and its rules stay as they are")
+
+    def _discard_admin(self, sockets: Sequence[socket.socket]) -> None:
+        if self.admin is not None:
+            self.admin.discard(sockets)
+
+    def _tell_generation(self) -> None:
+        self.stats.config_generation = self.current.runtime.number
+        self.stats.config_hash = self.current.runtime.digest
+        self.stats.config_reloaded_at = time.time()
 
 
-def _with_port(address: Address, sockets: list[socket.socket]) -> Address:
-    """The address with the port that the kernel chose, where it was asked to."""
-    if address.is_unix or address.port:
-        return address
-    return Address(address.host, sockets[0].getsockname()[1])
+def _access(loaded: Loaded) -> Access:
+    written = loaded.rules.log.access
+    return "errors" if written == "sampled" else written
