@@ -1,5 +1,6 @@
 cdef class Registry:
     cdef set _open
-    cdef list _when_empty
+    cdef list _told_at
+    cdef public bint leaving
     cpdef add(self, object connection)
     cpdef discard(self, object connection)

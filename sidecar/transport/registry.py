@@ -6,24 +6,44 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 
+# What a connection carries.
+NOTHING = 0
+REQUEST = 1
+TUNNEL = 2
+WEBSOCKET = 3
+
+
 class Closable(Protocol):
     """An open connection, as its owner sees it."""
 
+    def carries(self) -> int:
+        """NOTHING, a REQUEST, a TUNNEL or a WEBSOCKET."""
+
     def close_when_idle(self) -> None:
-        """Closes now if no request has begun, else after the running answer."""
+        """Closes now if no request has begun or is about to, else after the running answer."""
+
+    def leave_websocket(self) -> None:
+        """Tells the client of a WebSocket that it goes; nothing else is touched."""
+
+    def end_now(self) -> int:
+        """Ends it as well as that can be done at once; how many requests and tunnels that cut short."""
 
     def abort(self) -> None:
         """Cuts it."""
 
 
 class Registry:
-    """A set that says when it has become empty. Iterating goes over a copy, so connections may end meanwhile."""
+    """A set that says when it has shrunk to a size. Iterating goes over a copy, so connections may end meanwhile.
 
-    __slots__ = ("_open", "_when_empty")
+    `leaving`: whoever comes late, accepted before the sockets were closed, is to close when idle like all others.
+    """
+
+    __slots__ = ("_open", "_when_empty", "leaving")
 
     def __init__(self) -> None:
+        self.leaving = False
         self._open: set[Closable] = set()
-        self._when_empty: list[Callable[[], None]] = []
+        self._told_at: list[tuple[int, Callable[[], None]]] = []
 
     def __len__(self) -> int:
         return len(self._open)
@@ -38,15 +58,24 @@ class Registry:
     def discard(self, connection: Closable) -> None:
         """The connection is closed."""
         self._open.discard(connection)
-        if not self._open and self._when_empty:
-            told = self._when_empty
-            self._when_empty = []
-            for tell in told:
-                tell()
+        if self._told_at:
+            self._tell()
 
     def when_empty(self, tell: Callable[[], None]) -> None:
         """Calls `tell` once when the last connection is gone; at once if there is none."""
-        if self._open:
-            self._when_empty.append(tell)
-        else:
+        self.when_at_most(0, tell)
+
+    def when_at_most(self, count: int, tell: Callable[[], None]) -> None:
+        """Calls `tell` once when no more than `count` connections are left; at once if it is so."""
+        if len(self._open) <= count:
             tell()
+        else:
+            self._told_at.append((count, tell))
+
+    def _tell(self) -> None:
+        left = len(self._open)
+        due = [tell for count, tell in self._told_at if left <= count]
+        if due:
+            self._told_at = [one for one in self._told_at if left > one[0]]
+            for tell in due:
+                tell()

@@ -46,3 +46,35 @@ def test_connections_may_leave_while_they_are_gone_through() -> None:
     for connection in registry:
         connection.abort()
     assert len(registry) == 0
+
+
+def test_whoever_waits_for_fewer_is_told_once_when_there_are_so_few() -> None:
+    registry = Registry()
+    connections = [Connection(registry) for _ in range(4)]
+    told: list[str] = []
+    registry.when_at_most(4, lambda: told.append("at once"))
+    registry.when_at_most(2, lambda: told.append("two"))
+    registry.when_empty(lambda: told.append("none"))
+    connections[0].abort()
+    assert told == ["at once"]
+    connections[1].abort()
+    assert told == ["at once", "two"]
+    connections[2].abort()
+    connections[3].abort()
+    assert told == ["at once", "two", "none"]
+
+
+def test_whoever_is_told_may_wait_again() -> None:
+    registry = Registry()
+    connections = [Connection(registry) for _ in range(3)]
+    told: list[int] = []
+
+    def fewer() -> None:
+        told.append(len(registry))
+        if len(registry):
+            registry.when_at_most(len(registry) - 1, fewer)
+
+    registry.when_at_most(2, fewer)
+    for connection in connections:
+        connection.abort()
+    assert told == [2, 1, 0]
