@@ -38,7 +38,7 @@ class Registry:
     `leaving`: whoever comes late, accepted before the sockets were closed, is to close when idle like all others.
     """
 
-    __slots__ = ("_open", "_when_empty", "leaving")
+    __slots__ = ("_open", "_told_at", "leaving")
 
     def __init__(self) -> None:
         self.leaving = False
