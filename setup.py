@@ -18,6 +18,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.exchange.blame",
     "sidecar.exchange.decision",
     "sidecar.exchange.ledger",
+    "sidecar.exchange.standing",
     "sidecar.policies.backoff",
     "sidecar.policies.bulkhead",
     "sidecar.policies.circuit",

@@ -1,13 +1,13 @@
 """One exchange as a pure machine: told what happened and when, it says what to do next.
 
-Owns the deadlines of the exchange and of its attempt, who is asked before it and before each attempt and in which
-order, the permits they gave, the choice of the endpoint, and whether there is another attempt. Knows no socket, no byte
-and no clock: every method takes `now`. Names no policy that admits. After an answer has begun there is no other
-attempt, ever.
+Owns who is asked before it and before each attempt and in which order, the choice of the endpoint, and whether there is
+another attempt; what it knows and holds is in standing.py. Knows no socket, no byte and no clock: every method takes
+`now`. Names no policy that admits. After an answer has begun there is no other attempt, ever.
 
     begin ─► asked once ─► asked before each attempt ─► ATTEMPT ─► answered ─► DELIVER ─► completed | broken_off
-               │    └─► WAIT ─► resumed │  ▲                 │         └─► SUBSTITUTE
-               │                        │  └── WAIT, retry ──┤
+               │    └─► WAIT ─► resumed │  ▲   ▲             │         └─► SUBSTITUTE
+               │                        │  │   └─ WAIT: hold ┤
+               │                        │  └── WAIT: retry ──┤
                └────────► REJECT ◄──────┴───────── failed ───┘       (abandoned: at any point, by the client)
 
 Each permit is settled exactly once: an attempt's with its one outcome, the request's when the exchange has ended. That
@@ -16,93 +16,38 @@ of an attempt hears before when its answer has begun well, for some answers neve
 
 from __future__ import annotations
 
-import math
-
-from sidecar.exchange.blame import is_good, of_break, of_failure, of_silence
+from sidecar.exchange.blame import is_good, of_break, of_failure
 from sidecar.exchange.ledger import give_back, hold, tell_answering
-from sidecar.exchange.steps import ATTEMPT, DELIVER, REJECT, STOP, SUBSTITUTE, WAIT, Driver
+from sidecar.exchange.standing import Standing
+from sidecar.exchange.steps import ATTEMPT, DELIVER, STOP, SUBSTITUTE, WAIT
 from sidecar.model.outcome import REASON_OF, Cause, Outcome
 from sidecar.model.reason import Reason
 from sidecar.model.status import SWITCHING_PROTOCOLS
 from sidecar.policies.backoff import NO_HINT
-from sidecar.policies.contract import ADMITTED, NO_TIME, REFUSED, Admission, Applicant, Key
+from sidecar.policies.contract import ADMITTED, REFUSED, Admission
 from sidecar.policies.contract import WAIT as ASKED_TO_WAIT
 from sidecar.policies.retry import (
-    IDEMPOTENT,
     SKIPPED_BODY,
     SKIPPED_CIRCUIT,
     SKIPPED_METHOD,
     SKIPPED_OF,
     SKIPPED_SHADOW,
 )
-from sidecar.runtime.route import Route
 from sidecar.runtime.upstream import Endpoint
 
 # A request that cannot be answered in less would only be load.
 _LEAST_SECONDS = 0.001
 _NO_RETRY = -1.0
-_NEVER = math.inf
 
 _SUCCESS = Outcome.SUCCESS
 _FAILURE = Outcome.FAILURE
 _IGNORED = Outcome.IGNORED
 
 
-class Decision(Applicant):
-    """The state of one exchange; an Applicant. Deadlines are monotonic instants, infinity when off.
+class Decision(Standing):
+    """What happens to one exchange, and what follows from it. The driver tells; see Standing for what it sets."""
 
-    The driver sets `method` and `vouched` (an Idempotency-Key) at the start, `sent` when bytes of the request may have
-    reached an endpoint, and clears `kept` when the body is no longer there to be sent again.
-    """
-
-    # fmt: off
-    __slots__ = (
-        "asked_key", "attempt", "attempt_deadline", "attempt_started", "branch", "called", "driver", "endpoint",
-        "fresh", "head_at", "held", "held_by_attempt", "kept", "key_value", "method", "pending", "place", "read_at",
-        "reason", "retried_stale", "retry_after", "route", "rule", "sent", "shortened", "started", "status",
-        "total_deadline", "vouched", "wait_until", "waiting",
-    )
-    # fmt: on
-
-    def __init__(self, route: Route, driver: Driver, started: float, limit: float) -> None:
-        """`started` is the instant of the request's first byte; `limit` what the caller allows in seconds (infinity
-        when it does not say), which can only shorten the route's own timeout."""
-        self.route = route
-        self.driver = driver
-        self.branch = route.branch
-        self.started = started
-        self.shortened = limit < route.request_timeout
-        self.deadline = started + (limit if self.shortened else route.request_timeout)
-        self.total_deadline = started + route.total_timeout
-        if self.total_deadline < self.deadline:
-            self.deadline = self.total_deadline
-            self.shortened = False
-        self.attempt = 0
-        self.attempt_started = started
-        self.attempt_deadline = self.deadline
-        self.read_at = _NEVER  # since when the endpoint may have the whole request
-        self.head_at = 0.0  # when the answer's head came; 0.0 before
-        self.endpoint: Endpoint | None = None
-        self.fresh = False
-        self.method = b""
-        self.vouched = False
-        self.sent = False
-        self.kept = True
-        self.pending = False  # an attempt is under way and not yet settled
-        self.retried_stale = False
-        self.asked_key: Key | None = None
-        self.key_value = ""
-        self.place = 0  # of the next admission to ask
-        self.waiting: Admission | None = None
-        self.called = False  # by what it waits for, before `wait_until`
-        self.wait_until = 0.0
-        self.held: list[object] | None = None  # machine, permit, machine, permit …
-        self.held_by_attempt: list[object] | None = None
-        self.status = 0
-        # Of a rejection: why, by which rule (empty: none of the file's), with which status (0: the reason's own).
-        self.reason: Reason | None = None
-        self.rule = ""
-        self.retry_after = NO_TIME
+    __slots__ = ()
 
     def begin(self, now: float) -> int:
         """The request's head is complete: where to send it."""
@@ -124,17 +69,10 @@ class Decision(Applicant):
         verdict = machine.resume(now, self)
         self.waiting = None  # only now: a machine that fails here still has to hear that we have left
         step = self._hear(now, machine, verdict)
-        return step or self._admit(now)
-
-    def request_sent(self, now: float) -> None:
-        """The request has been read whole. The attempt's timeout runs from here: an upload takes what the caller's
-        own line takes, and `timeout.request` bounds it."""
-        self.read_at = now
-        limit = now + self.route.attempt_timeout
-        # Not min() and max() here and below: each is a call, and costs as much as a policy.
-        self.attempt_deadline = self.deadline
-        if limit < self.deadline:
-            self.attempt_deadline = limit
+        if step:
+            return step
+        # Held requests have been admitted, and have made their deposit.
+        return self._attempt(now, None) if machine is self.branch.upstream.hold else self._admit(now)
 
     def failed(self, now: float, cause: Cause) -> int:
         """The attempt ended without the head of an answer."""
@@ -149,6 +87,8 @@ class Decision(Applicant):
             self.fresh = True
             self.route.observer.retried(cause.value)
             return self._attempt(now, self.endpoint)
+        if cause is Cause.CONNECT_FAILURE and self._goes_elsewhere(now):
+            return self._attempt(now, None)
         retry = self.branch.retry
         if retry is not None and retry.repeats(cause.value):
             wait = self._wait_for_retry(now, cause.value, NO_HINT)
@@ -230,30 +170,6 @@ class Decision(Applicant):
             self.abandoned(now)  # something of ours has raised
         give_back(self.held, now, _SUCCESS if self.reason is None else _IGNORED, now - self.started)
 
-    def repeatable(self) -> bool:
-        """Whether the request may be sent again although an endpoint may have got it."""
-        retry = self.branch.retry
-        if retry is None or retry.shadow:
-            return self.vouched or self.method in IDEMPOTENT
-        return retry.eligible_method(self.method, self.vouched)
-
-    def answer_fields(self, now: float) -> bytes:
-        """Header lines that every answer of this route carries; perhaps none."""
-        announcer = self.route.announcer
-        return b"" if announcer is None else announcer.answer_fields(now, self)
-
-    def key(self, key: Key) -> str:
-        """See Applicant. Asked by a limit before the request and again for the answer's fields."""
-        if key is not self.asked_key:
-            self.key_value = self.driver.key(key)
-            self.asked_key = key
-        return self.key_value
-
-    def granted(self, now: float) -> None:
-        """See Applicant."""
-        self.called = True
-        self.driver.woken()
-
     # Asking.
 
     def _admit(self, now: float) -> int:
@@ -284,25 +200,12 @@ class Decision(Applicant):
                 machine.withdraw(now, self)
             self.route.observer.shadow_rejected(machine.rule, machine.reason)
             return 0
-        if verdict == REFUSED:
-            return self._refused(machine)
+        return self._refused(machine) if verdict == REFUSED else self._wait_for(machine)
+
+    def _wait_for(self, machine: Admission) -> int:
         self.waiting = machine
         self.wait_until = machine.wait_until
         return WAIT
-
-    def _refused(self, machine: Admission) -> int:
-        self.reason = machine.reason
-        self.rule = machine.rule
-        self.status = machine.status
-        self.retry_after = machine.retry_after
-        return REJECT
-
-    def _reject(self, reason: Reason) -> int:
-        self.reason = reason
-        self.rule = ""
-        self.status = 0
-        self.retry_after = NO_TIME
-        return REJECT
 
     def _attempt(self, now: float, same: Endpoint | None) -> int:
         if now >= self.deadline:
@@ -322,7 +225,7 @@ class Decision(Applicant):
             endpoint = branch.upstream.pick(now, key, self.endpoint)
             if endpoint is None:
                 give_back(self.held_by_attempt, now, _IGNORED, 0.0)
-                return self._reject(Reason.NO_ENDPOINT)
+                return self._nowhere(now)
         self.endpoint = endpoint
         self.attempt += 1
         self.attempt_started = now
@@ -337,6 +240,31 @@ class Decision(Applicant):
         if machine.shadow:
             self.route.observer.shadow_rejected(machine.rule, machine.reason)
         return machine.shadow
+
+    # Without an endpoint.
+
+    def _nowhere(self, now: float) -> int:
+        """No endpoint takes an attempt."""
+        machine: Admission | None = self.branch.upstream.hold
+        if machine is None:
+            return self._reject(Reason.NO_ENDPOINT)
+        if machine.try_acquire(now, self) == ASKED_TO_WAIT:
+            return self._wait_for(machine)
+        return self._reject(Reason.NO_ENDPOINT) if machine.shadow else self._refused(machine)
+
+    def _goes_elsewhere(self, now: float) -> bool:
+        """Whether an attempt that found nobody listening is as good as not made: nothing was sent, the upstream holds
+        requests until somebody listens, and each endpoint that refuses is marked down. So this costs no retry, and
+        comes to an end."""
+        upstream = self.branch.upstream
+        machine: Admission | None = upstream.hold
+        endpoint = self.endpoint
+        if machine is None or machine.shadow or endpoint is None or not self.kept or now >= self.deadline:
+            return False
+        if not upstream.lost(now, endpoint, self.attempt_started):
+            return False
+        self.attempt -= 1
+        return True
 
     # Trying again.
 
@@ -371,30 +299,3 @@ class Decision(Applicant):
             return self._attempt(now, None)
         self.wait_until = now + wait
         return WAIT
-
-    # Settling.
-
-    def _of_silence(self, now: float, since: float) -> Outcome:
-        route = self.route
-        allowed = min(route.attempt_timeout, route.request_timeout, route.total_timeout)
-        return of_silence(now, since, allowed, self.shortened)
-
-    def _settle(self, now: float, outcome: Outcome, word: str) -> None:
-        endpoint = self.endpoint
-        if not self.pending or endpoint is None:
-            return
-        self.pending = False
-        endpoint.in_flight -= 1
-        upstream = self.branch.upstream
-        # From the whole request, or whoever sends slowly would open the breaker for everybody, to the head of the
-        # answer: a long download, or events for an hour, are not slow.
-        ended = self.head_at if self.head_at > 0.0 else now
-        begun = self.attempt_started
-        if begun < self.read_at:
-            begun = self.read_at
-        if begun > ended:
-            begun = ended
-        give_back(self.held_by_attempt, now, outcome, ended - begun)
-        if upstream.ejection is not None:
-            upstream.settle(now, endpoint, outcome, self.attempt_started)
-        upstream.observer.attempt_finished(word, now - self.attempt_started)
