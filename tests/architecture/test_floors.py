@@ -24,9 +24,12 @@ FLOORS: dict[str, set[str]] = {
     "telemetry": {"model"},
     "admin": {"model", "telemetry", "runtime", "rules", "policies"},
     "proxy": {"model", "policies", "rules", "runtime", "exchange", "wire", "transport", "telemetry"},
+    "workers": {"model", "policies", "telemetry", "transport", "admin"},
+    "health": {"model", "policies", "rules", "runtime", "transport"},
     "demo": {"model"},
     "app": {
-        "model", "policies", "rules", "runtime", "exchange", "wire", "transport", "telemetry", "admin", "proxy", "demo"
+        "model", "policies", "rules", "runtime", "exchange", "wire", "transport", "telemetry", "admin", "proxy",
+        "health", "workers", "demo",
     },
     "__main__": {"app"},
     "__init__": set(),
