@@ -1,0 +1,98 @@
+"""The service manager's two protocols: sockets it opened for us, and what we tell it of our state.
+
+Owns sd_listen_fds(3) and sd_notify(3) as far as a stream server needs them; both are a few environment variables, so
+no library of systemd's is used. Knows nothing of what the sockets are for.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Mapping, MutableMapping
+
+from sidecar.transport.inlets import Inlet
+from sidecar.transport.sockets import BindError
+
+READY = "READY=1"
+STOPPING = "STOPPING=1"
+
+_FIRST = 3
+_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
+_FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+
+
+def inherited(environ: MutableMapping[str, str], pid: int) -> list[Inlet]:
+    """The listening sockets that the service manager passed to process `pid`; `role` is each one's name there.
+
+    They are non-blocking and not passed on to children, for whom the variables are removed, too.
+
+    :raises BindError: one of them is not a stream socket that listens, or the variables make no sense.
+    """
+    given = {name: environ.pop(name, "") for name in _VARIABLES}
+    if given["LISTEN_PID"] != str(pid):
+        return []  # meant for a process before us
+    if not given["LISTEN_FDS"].isdecimal():
+        raise BindError(errno.EINVAL, f"LISTEN_FDS is `{given['LISTEN_FDS']}`, not a number of sockets")
+    count = int(given["LISTEN_FDS"])
+    names = given["LISTEN_FDNAMES"].split(":") if given["LISTEN_FDNAMES"] else []
+    names += ["unknown"] * (count - len(names))
+    inlets: list[Inlet] = []
+    try:
+        for place, name in enumerate(names[:count]):
+            inlets.append(Inlet(name, _listening(_FIRST + place, name), lent=True))  # noqa: PERF401 - closed if one fails
+    except BindError:
+        for inlet in inlets:
+            inlet.sock.close()
+        raise
+    return inlets
+
+
+def _listening(fd: int, name: str) -> socket.socket:
+    sock = None
+    try:
+        sock = socket.socket(fileno=fd)
+        if sock.type != socket.SOCK_STREAM or sock.family not in _FAMILIES:
+            problem = "is no stream socket"
+        elif not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            problem = "does not listen (Accept=yes passes single connections; it must be no)"
+        else:
+            sock.set_inheritable(False)
+            sock.setblocking(False)
+            return sock
+    except OSError as fault:
+        problem = f"is no socket: {fault.strerror}"
+    if sock is not None:
+        sock.close()
+    raise BindError(errno.ENOTSOCK, f"descriptor {fd} (`{name}`) from the service manager {problem}")
+
+
+def reloading() -> str:
+    """That rules are read again; READY follows when that is over, whatever came of it."""
+    return f"RELOADING=1\nMONOTONIC_USEC={int(time.monotonic() * 1_000_000)}"
+
+
+def main_pid(pid: int) -> str:
+    """That process `pid` is the service's main one from now on."""
+    return f"MAINPID={pid}"
+
+
+def notify(environ: Mapping[str, str], text: str) -> bool:
+    """Tell the service manager, if there is one that wants to hear it; whether it was told.
+
+    Never raises and never waits: how we serve does not depend on who listens.
+    """
+    where = environ.get("NOTIFY_SOCKET", "")
+    if not where.startswith(("/", "@")):
+        return False
+    address = os.fsencode(where)
+    if where.startswith("@"):
+        address = b"\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.sendto(text.encode(), address)
+    except (OSError, ValueError):
+        return False
+    return True
