@@ -16,7 +16,7 @@ from sidecar.app.cli_check import plain_environment
 from sidecar.app.cli_run import usable
 from sidecar.app.errors import CommandError, Exit
 from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
-from sidecar.rules.effective import effective, flattened
+from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded
 from sidecar.rules.schema import RouteRule, UpstreamRule
@@ -122,7 +122,7 @@ def _policies(title: str, prefix: str, loaded: Loaded, values: dict[str, object]
         return origin_of(path, loaded) + (" (not in force)" if idle else "")
 
     rows = [
-        (path.removeprefix(prefix), _shown(value), origin(path, value))
+        (path.removeprefix(prefix), notation(value), origin(path, value))
         for path, value in values.items()
         if path.startswith(prefix) and path != f"{prefix}name" and value != []
     ]
@@ -139,11 +139,3 @@ def origin_of(path: str, loaded: Loaded) -> str:
             return found
         steps.pop()
     return "default"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_shown, value)) + "]"
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)

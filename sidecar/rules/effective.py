@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -73,3 +74,17 @@ def flattened(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
         else:
             leaves[where] = value
     return leaves
+
+
+def notation(value: object) -> str:
+    """A value in the file's notation, on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {notation(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(notation, value)) + "]"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value)
+    return text if text.isprintable() and text else json.dumps(text, ensure_ascii=False)

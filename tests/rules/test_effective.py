@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sidecar.policies.retry import RetrySpec
-from sidecar.rules.effective import describe, effective, flattened
+from sidecar.rules.effective import describe, effective, flattened, notation
 from sidecar.rules.load import load_rules, load_text
 from sidecar.rules.overlay import Given
 
@@ -68,3 +68,11 @@ def test_secrets_are_hidden_wherever_they_stand() -> None:
 
 def test_one_policy_can_be_described_in_the_words_of_the_file() -> None:
     assert describe(RetrySpec(), RetrySpec)["backoff"] == {"base": "25ms", "max": "1s"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (None, "null"), ("", '""'), ("a\nb", '"a\\nb"'), ([1, {"a": "b"}], "[1, {a: b}]")],
+)
+def test_values_stand_on_one_line_as_in_a_file(value: object, text: str) -> None:
+    assert notation(value) == text
