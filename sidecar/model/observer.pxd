@@ -12,6 +12,8 @@ cdef class UpstreamObserver:
     cpdef connected(self, str result)
     cpdef ejected(self, str endpoint, double seconds)
     cpdef readmitted(self, str endpoint)
+    cpdef checked(self, str endpoint, str result)
+    cpdef health_changed(self, str endpoint, bint up, str why, bint shadow)
     cpdef hold_counted(self, str result)
     cpdef hold_began(self)
     cpdef hold_ended(self, int released, double seconds)

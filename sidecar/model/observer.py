@@ -55,6 +55,12 @@ class UpstreamObserver:
     def readmitted(self, endpoint: str) -> None:
         """An ejected endpoint takes attempts again."""
 
+    def checked(self, endpoint: str, result: str) -> None:
+        """A health check of an endpoint ended: `success`, or the kind of failure."""
+
+    def health_changed(self, endpoint: str, up: bool, why: str, shadow: bool) -> None:
+        """Checks found an endpoint up or down, and `why`; in shadow mode nothing follows from it."""
+
     def hold_counted(self, result: str) -> None:
         """What became of a request that found no endpoint: it is `held` or `refused`; one that was held is `released`,
         has `timed_out` or has `left`. In shadow mode it only would be: `shadow_held`, `shadow_refused`."""

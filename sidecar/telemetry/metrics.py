@@ -29,6 +29,7 @@ _READINGS: tuple[tuple[str, bool, str, tuple[str, ...]], ...] = (
     ("breaker_state", False, "1 for the state a circuit breaker is in, 0 for the others.", ("breaker", "state")),
     ("concurrency_in_flight", False, "Requests that hold a place of the concurrency limit.", ("route",)),
     ("concurrency_queued", False, "Requests that wait for a place of the concurrency limit.", ("route",)),
+    ("held_requests", False, "Requests that wait for an endpoint of the upstream.", ("upstream",)),
     ("rate_limit_evictions", True, "Keys forgotten before their bucket was full again.", ("route", "rule")),
     ("retry_budget_available", False, "Retries that the budget would allow now.", ("upstream",)),
 )
@@ -116,6 +117,8 @@ def _attempts(stats: Stats) -> Iterator[Metric]:
     )
     connects = _counter("pool_connects", "Connections opened, or not.", "upstream", "result")
     ejections = _counter("ejections", "Times an endpoint was taken out after failures.", "upstream", "endpoint")
+    checks = _counter("health_checks", "Looks at endpoints, by what they found.", "upstream", "endpoint", "result")
+    hold = _counter("hold_requests", "Requests that found no endpoint, by what became of them.", "upstream", "result")
     for name, upstream in sorted(stats.upstreams.items()):
         for outcome, count in sorted(upstream.attempts.items()):
             attempts.add_metric([name, outcome], count)
@@ -124,10 +127,14 @@ def _attempts(stats: Stats) -> Iterator[Metric]:
             connects.add_metric([name, result], count)
         for endpoint, count in sorted(upstream.ejections.items()):
             ejections.add_metric([name, endpoint], count)
+        for (endpoint, result), count in sorted(upstream.health_checks.items()):
+            checks.add_metric([name, endpoint, result], count)
+        for result, count in sorted(upstream.hold.items()):
+            hold.add_metric([name, result], count)
     available = _gauge("endpoint_available", "1 while the endpoint takes attempts.", "upstream", "endpoint")
     for upstream_name, endpoint, is_available in stats.endpoint_availability():
         available.add_metric([upstream_name, endpoint], int(is_available))
-    yield from (attempts, durations, connects, available, ejections)
+    yield from (attempts, durations, connects, available, ejections, checks, hold)
 
 
 def _breakers(stats: Stats) -> Iterator[Metric]:

@@ -25,6 +25,8 @@ cdef class UpstreamStats(UpstreamObserver):
     cdef public list buckets
     cdef public dict connects
     cdef public dict ejections
+    cdef public dict health_checks
+    cdef public dict hold
     cdef public str name
     cdef public double seconds
     cpdef attempt_finished(self, str outcome, double seconds)

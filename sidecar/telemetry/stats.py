@@ -31,6 +31,7 @@ UNROUTED = "-"
 
 # Endpoints that DNS names come and go for as long as the process lives; the oldest count is dropped.
 MAX_EJECTED = 1024
+MAX_CHECKED = 4096
 
 CLOSED = "closed"
 OPEN = "open"
@@ -120,7 +121,7 @@ class RouteStats(RouteObserver):
 class UpstreamStats(UpstreamObserver):
     """What happened towards one upstream."""
 
-    __slots__ = ("_events", "attempts", "buckets", "connects", "ejections", "name", "seconds")
+    __slots__ = ("_events", "attempts", "buckets", "connects", "ejections", "health_checks", "hold", "name", "seconds")
 
     def __init__(self, name: str, events: Events) -> None:
         self.name = name
@@ -130,6 +131,8 @@ class UpstreamStats(UpstreamObserver):
         self.seconds = 0.0
         self.connects: dict[str, int] = {}
         self.ejections: dict[str, int] = {}
+        self.health_checks: dict[tuple[str, str], int] = {}
+        self.hold: dict[str, int] = {}
 
     def attempt_finished(self, outcome: str, seconds: float) -> None:
         """An attempt ended."""
@@ -154,6 +157,34 @@ class UpstreamStats(UpstreamObserver):
     def readmitted(self, endpoint: str) -> None:
         """An ejected endpoint takes attempts again."""
         self._events.tell("readmitted", endpoint, "takes attempts again", {"upstream": self.name})
+
+    def hold_counted(self, result: str) -> None:
+        """A request met the hold, or one that was held is so no more."""
+        self.hold[result] = self.hold.get(result, 0) + 1
+
+    def hold_began(self) -> None:
+        """The first request waits for an endpoint."""
+        self._events.tell("hold", self.name, f"holding: no endpoint of {self.name} is available", alarming=True)
+
+    def hold_ended(self, released: int, seconds: float) -> None:
+        """Those that wait are being let go."""
+        requests = "request" if released == 1 else "requests"
+        told = {"released": released, "seconds": round(seconds, 3)}
+        self._events.tell("hold", self.name, f"released {released} held {requests} after {seconds:.1f}s", told)
+
+    def checked(self, endpoint: str, result: str) -> None:
+        """A health check ended."""
+        key = (endpoint, result)
+        if key not in self.health_checks and len(self.health_checks) >= MAX_CHECKED:
+            del self.health_checks[next(iter(self.health_checks))]
+        self.health_checks[key] = self.health_checks.get(key, 0) + 1
+
+    def health_changed(self, endpoint: str, up: bool, why: str, shadow: bool) -> None:
+        """Checks found an endpoint up or down."""
+        state = "up" if up else "down"
+        told = {"upstream": self.name, "to": state, "why": why, "shadow": shadow}
+        text = f"would be {state} (shadow): {why}" if shadow else f"{state}: {why}"
+        self._events.tell("health", endpoint, text, told, alarming=not up)
 
 
 class BreakerStats(BreakerObserver):

@@ -22,6 +22,8 @@ TOLD: dict[str, tuple[Any, ...]] = {
     "connected": ("ok",),
     "ejected": ("app/127.0.0.1:80", 30.0),
     "readmitted": ("app/127.0.0.1:80",),
+    "checked": ("app/127.0.0.1:80", "success"),
+    "health_changed": ("app/127.0.0.1:80", True, "status 200", False),
     "transition": ("closed", "open", "6 of 10 attempts failed"),
 }
 

@@ -34,6 +34,7 @@ PROMISED = {
     "sidecar_pool_connects_total": {"upstream", "result"},
     "sidecar_endpoint_available": {"upstream", "endpoint"},
     "sidecar_ejections_total": {"upstream", "endpoint"},
+    "sidecar_health_checks_total": {"upstream", "endpoint", "result"},
     "sidecar_breaker_state": {"breaker", "state"},
     "sidecar_breaker_transitions_total": {"breaker", "from", "to"},
     "sidecar_concurrency_in_flight": {"route"},
@@ -73,6 +74,7 @@ def busy() -> Stats:
     app.attempt_finished("success", 0.01)
     app.connected("ok")
     app.ejected("app/127.0.0.1:2", 30.0)
+    app.checked("app/127.0.0.1:2", "timeout")
     stats.breaker("upstream.app").transition("closed", "open", "by hand")
     stats.readings = lambda: [
         *breaker_state_readings("upstream.app", "open"),
@@ -134,6 +136,7 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "endpoint_available", upstream="app", endpoint="app/127.0.0.1:1") == 1
     assert value(found, "endpoint_available", upstream="app", endpoint="app/127.0.0.1:2") == 0
     assert value(found, "ejections_total", upstream="app", endpoint="app/127.0.0.1:2") == 1
+    assert value(found, "health_checks_total", upstream="app", endpoint="app/127.0.0.1:2", result="timeout") == 1
     transition = {"breaker": "upstream.app", "from": "closed", "to": "open"}
     assert value(found, "breaker_transitions_total", **transition) == 1
     states = {state: value(found, "breaker_state", breaker="upstream.app", state=state) for state in BREAKER_STATES}

@@ -15,6 +15,7 @@ from sidecar.telemetry.events import Events
 from sidecar.telemetry.stats import (
     BOUNDS,
     KNOWN_METHODS,
+    MAX_CHECKED,
     MAX_EJECTED,
     OTHER_METHOD,
     OTHER_STATUS,
@@ -185,6 +186,30 @@ def test_endpoints_that_come_and_go_do_not_make_the_counts_grow_for_ever() -> No
     assert len(stats.ejections) == MAX_EJECTED
     assert "app/9" not in stats.ejections
     assert stats.ejections[f"app/{MAX_EJECTED}"] == 2
+
+
+def test_checks_are_counted_by_result_and_only_a_change_is_told() -> None:
+    events = Events()
+    stats = UpstreamStats("app", events)
+    stats.checked("app/1", "success")
+    stats.checked("app/1", "timeout")
+    stats.checked("app/1", "timeout")
+    stats.health_changed("app/1", False, "timed out after 1s", False)
+    stats.health_changed("app/1", True, "status 200", True)
+    assert stats.health_checks == {("app/1", "success"): 1, ("app/1", "timeout"): 2}
+    assert [(one.kind, one.subject, one.text) for one in events.recent] == [
+        ("health", "app/1", "down: timed out after 1s"),
+        ("health", "app/1", "would be up (shadow): status 200"),
+    ]
+    assert events.recent[0].fields == {"upstream": "app", "to": "down", "why": "timed out after 1s", "shadow": False}
+
+
+def test_checked_endpoints_that_come_and_go_do_not_make_the_counts_grow_for_ever() -> None:
+    stats = UpstreamStats("app", Events())
+    for number in range(MAX_CHECKED + 10):
+        stats.checked(f"app/{number}", "success")
+    assert len(stats.health_checks) == MAX_CHECKED
+    assert ("app/9", "success") not in stats.health_checks
 
 
 def test_a_breaker_s_transitions_are_counted_and_told_with_their_reason() -> None:

@@ -1,0 +1,27 @@
+"""What one look at an endpoint found: a word that is counted, and a few words for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# The label `result` of `health_checks_total`.
+SUCCESS = "success"
+CONNECT_FAILURE = "connect_failure"
+TIMEOUT = "timeout"
+STATUS = "status"
+RESET = "reset"
+PROTOCOL_ERROR = "protocol_error"
+RESULTS = (SUCCESS, CONNECT_FAILURE, TIMEOUT, STATUS, RESET, PROTOCOL_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`result` is one of RESULTS; `why` completes "down: …" or "up: …"."""
+
+    result: str
+    why: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the endpoint was found well."""
+        return self.result == SUCCESS

@@ -1,0 +1,98 @@
+"""What is known of the endpoints' health in this process, and who is told when that changes.
+
+Every process that serves has one. Where several are one instance, only one of them looks at endpoints; the others are
+told by it, and `apply` and `probe` are where its words come in. Knows no socket and never looks by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sidecar.policies.health_gate import HealthCheckSpec
+from sidecar.runtime.generation import Runtime
+from sidecar.runtime.upstream import Endpoint, Sentinel, Upstream
+
+_NOT_YET = "not checked yet"
+
+
+def enforced(spec: HealthCheckSpec | None) -> bool:
+    """Whether checks decide who takes attempts."""
+    return spec is not None and spec.mode == "enforce"
+
+
+class Verdicts:
+    """The verdicts in force here. `sentinel` is whoever has to be told of an endpoint that nobody listens on.
+
+    `clock` gives monotonic seconds.
+    """
+
+    __slots__ = ("_clock", "_known", "_runtime", "_why", "sentinel")
+
+    def __init__(self, clock: Callable[[], float], sentinel: Sentinel | None = None) -> None:
+        self.sentinel = sentinel
+        self._clock = clock
+        self._runtime: Runtime | None = None
+        self._known: set[Endpoint] = set()
+        self._why: dict[Endpoint, str] = {}
+
+    def follow(self, runtime: Runtime) -> None:
+        """From now on these endpoints; to be called in the turn that made the runtime current or moved a name.
+
+        An endpoint that is new and has a check in force takes nothing until the check lets it: nobody knows yet whether
+        it serves. One that serves already goes on, also where the check is new.
+        """
+        now = self._clock()
+        known: set[Endpoint] = set()
+        for name, upstream in runtime.upstreams.items():
+            upstream.sentinel = self.sentinel
+            gated = enforced(runtime.rules.upstreams[name].spec(HealthCheckSpec))
+            for endpoint in upstream.endpoints:
+                known.add(endpoint)
+                if gated and endpoint not in self._known:
+                    self._why[endpoint] = _NOT_YET
+                    upstream.mark_down(now, endpoint)
+        self._runtime = runtime
+        self._known = known
+        self._why = {endpoint: why for endpoint, why in self._why.items() if endpoint in known}
+
+    def apply(self, upstream_name: str, endpoint_name: str, up: bool, why: str) -> None:
+        """A verdict, by names; one about an endpoint that the rules no longer name is dropped."""
+        found = self.find(upstream_name, endpoint_name)
+        if found is None:
+            return
+        upstream, endpoint = found
+        if up:
+            self._why.pop(endpoint, None)
+            upstream.mark_up(self._clock(), endpoint)
+        else:
+            self._why[endpoint] = why
+            upstream.mark_down(self._clock(), endpoint)
+
+    def probe(self, upstream_name: str, ok: bool) -> None:
+        """A check's result, for the upstream's circuit breaker: it counts while that is half open."""
+        runtime = self._runtime
+        breaker = None if runtime is None else runtime.breakers.get(f"upstream.{upstream_name}")
+        if breaker is not None:
+            breaker.probe(self._clock(), ok)
+
+    def find(self, upstream_name: str, endpoint_name: str) -> tuple[Upstream, Endpoint] | None:
+        """The upstream and the endpoint of these names in the rules in force."""
+        upstream = None if self._runtime is None else self._runtime.upstreams.get(upstream_name)
+        for endpoint in () if upstream is None else upstream.endpoints:
+            if upstream is not None and endpoint.name == endpoint_name:
+                return upstream, endpoint
+        return None
+
+    def why(self, endpoint: Endpoint) -> str:
+        """Why the endpoint is down, in a few words; empty when it is not, or when nobody said."""
+        return self._why.get(endpoint, "") if endpoint.down else ""
+
+    def standing(self) -> list[tuple[str, str, bool, str]]:
+        """Every endpoint's verdict as `apply` takes it, for a process that has only now begun to follow."""
+        return [
+            (endpoint.upstream_name, endpoint.name, not endpoint.down, self.why(endpoint)) for endpoint in self._known
+        ]
+
+    def snapshot(self, endpoint: Endpoint) -> Mapping[str, object]:
+        """What operators see of one endpoint."""
+        return {"state": "down" if endpoint.down else "up", "why": self.why(endpoint)}
