@@ -177,6 +177,9 @@ def _config(stats: Stats) -> Iterator[Metric]:
         reloads.add_metric([result], count)
     yield reloads
     yield _single(
+        "config_last_reload_successful", "0 while the last reload failed, else 1.", int(not stats.config_reload_failed)
+    )
+    yield _single(
         "config_last_reload_timestamp_seconds",
         "When the rules in force were taken, Unix time.",
         stats.config_reloaded_at,

@@ -210,6 +210,7 @@ class Stats:
     create by name.
 
     `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing. `config_reloaded_at` in Unix seconds.
+    `config_reloads` by result; `config_reload_failed`: the last one did.
     `endpoint_availability` is asked at each scrape for (upstream, endpoint, available), so it cannot be stale; so is
     `readings` for what the policies' machines tell of themselves.
     """
@@ -219,6 +220,7 @@ class Stats:
         "breakers",
         "config_generation",
         "config_hash",
+        "config_reload_failed",
         "config_reloaded_at",
         "config_reloads",
         "downstream_connections",
@@ -244,7 +246,8 @@ class Stats:
         self.config_generation = 0
         self.config_hash = ""
         self.config_reloaded_at = 0.0
-        self.config_reloads: dict[str, int] = {"success": 0, "failure": 0}
+        self.config_reloads: dict[str, int] = {"reloaded": 0, "unchanged": 0, "failed": 0}
+        self.config_reload_failed = False
         self.drain_phase = 0
         self.loop_lag = 0.0
         self.access_log_dropped = 0

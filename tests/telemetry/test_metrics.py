@@ -44,6 +44,7 @@ PROMISED = {
     "sidecar_connections": {"side", "state"},
     "sidecar_config_generation": set(),
     "sidecar_config_reloads_total": {"result"},
+    "sidecar_config_last_reload_successful": set(),
     "sidecar_config_last_reload_timestamp_seconds": set(),
     "sidecar_config_info": {"hash"},
     "sidecar_drain_phase": set(),
@@ -88,7 +89,8 @@ def busy() -> Stats:
     stats.config_generation = 4
     stats.config_hash = "abc"
     stats.config_reloaded_at = 1_700_000_000.0
-    stats.config_reloads["success"] = 3
+    stats.config_reloads["reloaded"] = 3
+    stats.config_reload_failed = True
     stats.drain_phase = 1
     stats.loop_lag = 0.25
     stats.access_log_dropped = 7
@@ -148,7 +150,8 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "config_generation") == 4
     assert value(found, "config_info", hash="abc") == 1
     assert value(found, "config_last_reload_timestamp_seconds") == 1_700_000_000
-    assert value(found, "config_reloads_total", result="success") == 3
+    assert value(found, "config_reloads_total", result="reloaded") == 3
+    assert value(found, "config_last_reload_successful") == 0
     assert value(found, "drain_phase") == 1
     assert value(found, "loop_lag_seconds") == 0.25
     assert value(found, "access_log_dropped_total") == 7
