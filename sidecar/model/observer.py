@@ -47,7 +47,7 @@ class UpstreamObserver:
         """An attempt ended: `success`, a status class such as `5xx`, or a cause's word."""
 
     def connected(self, result: str) -> None:
-        """A connection was opened (`ok`) or not (`connect_failure`, `connect_timeout`)."""
+        """A connection was opened (`ok`) or not (`connect_failure`, `connect_timeout`, `pool_full`)."""
 
     def ejected(self, endpoint: str, seconds: float) -> None:
         """An endpoint is taken out for `seconds` after too many failures in a row."""

@@ -13,9 +13,11 @@ from sidecar.model.reason import Reason
 class Cause(Enum):
     """Why an attempt brought no usable answer."""
 
-    CONNECT_FAILURE = "connect_failure"  # refused, unreachable, no descriptor left: nothing was sent
+    CONNECT_FAILURE = "connect_failure"  # refused, unreachable: nothing was sent
     CONNECT_TIMEOUT = "connect_timeout"
-    POOL_FULL = "pool_full"  # no connection came free in time: nothing was sent, and the endpoint is not to blame
+    POOL_FULL = (
+        "pool_full"  # none came free in time, or no descriptor or port for one: nothing was sent, and nobody to blame
+    )
     STALE = "stale"  # a reused connection died before one byte of the answer
     RESET = "reset"
     PROTOCOL_ERROR = "protocol_error"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -13,6 +14,10 @@ from sidecar.transport.upstream import UpstreamConnection
 
 # Opens a connection with the protocol that the factory makes, and answers that protocol. Raises OSError.
 Connector = Callable[[Callable[[], UpstreamConnection]], Awaitable[UpstreamConnection]]
+
+# What a failed connect may say of this machine instead of the endpoint: no descriptor, no memory, no local port. (No
+# local port is also what a machine without IPv6 says of an IPv6 endpoint; which of the two cannot be told apart.)
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 
 
 def connector_to(
@@ -40,3 +45,8 @@ def sentence(address: Address, fault: OSError) -> str:
     else:
         said = os.strerror(fault.errno)
     return f"{address}: {said}"
+
+
+def is_shortage(fault: OSError) -> bool:
+    """Whether a connection could not be had for want of something on our own side; the endpoint is not to blame."""
+    return fault.errno in _SHORTAGES and not isinstance(fault, ssl.SSLError | socket.gaierror)

@@ -1,18 +1,25 @@
-"""A listener: sockets that accept, and the connections they brought.
+"""A listener: sockets that accept, the pauses it makes, and an end that loses nobody.
 
-Owns accepting and its end. Does not know what a connection does. The loop's own server accepts: both loops survive a
-process without descriptors (asyncio pauses for a second, libuv accepts with a spare one and closes).
+Owns accepting and its end. Does not know what a connection does. The loop's own server accepts, on a copy of each
+socket: while it is closed the original stays, and clients wait in the kernel's queue instead of being refused. They are
+not to be accepted without a descriptor left: libuv then accepts with a spare one and closes, which resets the client.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
-from sidecar.transport.registry import Registry
-from sidecar.transport.sockets import BACKLOG
+from sidecar.transport.registry import NOTHING, Registry
+from sidecar.transport.sockets import BACKLOG, SocketFile, refuse_newcomers
+from sidecar.transport.tasks import Tasks
+
+_log = logging.getLogger(__name__)
 
 # Connections above the maximum get a 503 and are read away for up to two seconds; under a flood even that must end.
 _EXTRA_RATIO = 0.1
@@ -20,7 +27,7 @@ _MIN_EXTRA = 64
 
 # What asyncio calls backlog is also how often it accepts in one go, and, without descriptors, how often it fails and
 # logs before it pauses (Python 3.11): 4096 of them cost 150 ms of every second.
-_ACCEPT_BATCH = 64
+ACCEPT_BATCH = 64
 
 
 class Accepted(Protocol):
@@ -45,13 +52,23 @@ class Accepted(Protocol):
         """It is not any more."""
 
 
+def _nothing() -> None:
+    """What is called where nobody asked to be."""
+
+
 class Listener:
     """Accepts on `sockets` (which it then owns), making each connection by `factory(full)`.
 
-    `full` is whether `registry` already holds `max_connections`.
+    `full` is whether `registry` already holds `max_connections`. `on_accept` is called for each that is accepted,
+    before it is made.
     """
 
-    __slots__ = ("_factory", "_loop", "_servers", "_sockets", "max_connections", "name", "registry")
+    # fmt: off
+    __slots__ = (
+        "_factory", "_files", "_loop", "_servers", "_sockets", "_started", "_tasks", "is_paused", "max_connections",
+        "name", "on_accept", "registry",
+    )
+    # fmt: on
 
     def __init__(
         self,
@@ -61,14 +78,20 @@ class Listener:
         registry: Registry,
         loop: asyncio.AbstractEventLoop,
         max_connections: int = 10000,
+        on_accept: Callable[[], None] = _nothing,
     ) -> None:
         self.name = name
         self._sockets = list(sockets)
+        self._files = [SocketFile(sock) for sock in sockets if sock.family == socket.AF_UNIX]
         self._factory = factory
         self.registry = registry
         self._loop = loop
         self.max_connections = max_connections
+        self.on_accept = on_accept
+        self.is_paused = False
+        self._started = False
         self._servers: list[asyncio.AbstractServer] = []
+        self._tasks = Tasks(loop)
 
     @property
     def addresses(self) -> list[str]:
@@ -82,21 +105,47 @@ class Listener:
 
     async def start(self) -> None:
         """Begins to accept."""
+        self._started = True
         for sock in self._sockets:
-            if sock.family == socket.AF_UNIX:
-                server = await self._loop.create_unix_server(self._accepted, sock=sock, backlog=_ACCEPT_BATCH)  # type: ignore[arg-type]
-            else:
-                server = await self._loop.create_server(self._accepted, sock=sock, backlog=_ACCEPT_BATCH)  # type: ignore[arg-type]
-            self._servers.append(server)
+            copy = sock.dup()
+            try:
+                server = await self._server(copy)
+            except BaseException:
+                copy.close()
+                raise
             sock.listen(BACKLOG)  # the loops have called it with the batch
+            if self.is_paused or not self._sockets:
+                server.close()  # asyncio lets others run in between
+            else:
+                self._servers.append(server)
 
-    def stop_accepting(self) -> None:
-        """Closes the sockets; accepted connections live on. A unix socket's file stays until the next bind."""
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
+    def pause(self) -> None:
+        """Leaves whoever comes now in the kernel's queue; connections go on. Again: does nothing."""
+        self.is_paused = True
+        self._close_servers()
+
+    def resume(self) -> None:
+        """Accepts again, from the next turn of the loop on; does nothing unless it is paused."""
+        if self.is_paused and self._sockets:
+            self.is_paused = False
+            self._tasks.start(self._resume(), f"accept again at {self.name}")
+
+    def stop_accepting(self, shared: bool = False) -> None:
+        """Ends accepting for good; accepted connections live on.
+
+        Whoever the kernel has already let in is accepted first, and a unix socket's file is removed. `shared`: somebody
+        else goes on accepting on these very sockets, and then both are theirs.
+        """
+        self._close_servers()
+        if not shared:
+            for file in self._files:
+                file.remove()
         for sock in self._sockets:
+            if self._started and not shared:
+                refuse_newcomers(sock)
+                self._accept_queued(sock)
             sock.close()
+        self._sockets.clear()
 
     def close_idle(self) -> None:
         """Closes idle connections now and the others after their running answer."""
@@ -110,13 +159,89 @@ class Listener:
             connection.abort()
         return left
 
+    async def _server(self, copy: socket.socket) -> asyncio.AbstractServer:
+        make: Any = self._loop.create_server
+        if copy.family == socket.AF_UNIX:
+            make = self._loop.create_unix_server
+            if sys.version_info >= (3, 13):
+                with suppress(TypeError):  # a uvloop that does not know the word leaves the file alone as well
+                    return await make(self._accepted, sock=copy, backlog=ACCEPT_BATCH, cleanup_socket=False)  # type: ignore[no-any-return,unused-ignore]
+        return await make(self._accepted, sock=copy, backlog=ACCEPT_BATCH)  # type: ignore[no-any-return]
+
+    async def _resume(self) -> None:
+        if self._servers or self.is_paused:
+            return  # paused and resumed again meanwhile
+        try:
+            await self.start()
+        except OSError as fault:  # not a descriptor for the copy
+            self.pause()
+            _log.warning("%s cannot accept again yet: %s", self.name, fault.strerror or fault)
+
+    def _close_servers(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    def _accept_queued(self, sock: socket.socket) -> None:
+        while True:
+            try:
+                taken, _ = sock.accept()
+            except ConnectionAbortedError:
+                continue
+            except BlockingIOError:
+                return
+            except OSError as fault:
+                _log.warning("%s: clients that waited are lost: %s", self.name, fault.strerror or fault)
+                return
+            taken.setblocking(False)
+            arrival = _Arrival()
+            self.registry.add(arrival)  # at once, or the registry could say that it is empty
+            self._tasks.start(self._hand_on(taken, arrival), f"the queue of {self.name}")
+
+    async def _hand_on(self, taken: socket.socket, arrival: _Arrival) -> None:
+        make: Any = self._loop.connect_accepted_socket
+        try:
+            transport, _ = await make(self._accepted, taken)
+            if arrival.is_cut:
+                transport.abort()
+        except OSError:
+            taken.close()  # it has left
+        finally:
+            self.registry.discard(arrival)
+
     def _accepted(self) -> Accepted:
+        self.on_accept()
         open_now = len(self.registry)
         if open_now < self.max_connections:
             return self._factory(False)
         if open_now < self.max_connections + max(_MIN_EXTRA, int(self.max_connections * _EXTRA_RATIO)):
             return self._factory(True)
         return _Unwanted()
+
+
+class _Arrival:
+    """The place in the registry of a connection that is accepted and not made yet."""
+
+    __slots__ = ("is_cut",)
+
+    def __init__(self) -> None:
+        self.is_cut = False
+
+    def carries(self) -> int:
+        return NOTHING
+
+    def close_when_idle(self) -> None:
+        """The connection itself sees that the registry is leaving."""
+
+    def leave_websocket(self) -> None:
+        """Nothing."""
+
+    def end_now(self) -> int:
+        self.is_cut = True
+        return 0
+
+    def abort(self) -> None:
+        self.is_cut = True
 
 
 class _Unwanted:

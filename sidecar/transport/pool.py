@@ -19,7 +19,7 @@ from sidecar.model.address import Address
 from sidecar.model.connections import Connections
 from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Cause
-from sidecar.transport.dialling import Connector, sentence
+from sidecar.transport.dialling import Connector, is_shortage, sentence
 from sidecar.transport.settings import PoolSettings
 from sidecar.transport.stream import Receiver
 from sidecar.transport.tasks import Tasks
@@ -302,6 +302,8 @@ class EndpointPool(Home):
             cause = Cause.CONNECT_TIMEOUT
             detail = f"{self.address}: no connection within {self._connect_timeout:g} s"
         except OSError as fault:
+            if is_shortage(fault):
+                cause = Cause.POOL_FULL
             detail = sentence(self.address, fault)
         except Exception as fault:  # noqa: BLE001 - whoever waits must be told, whatever it is
             _log.exception("connecting to %s failed", self.address)

@@ -6,10 +6,13 @@ which a listener's address, being this machine's, does not do for long.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import socket
 import stat
+import struct
+from contextlib import suppress
 
 from sidecar.model.address import Address
 
@@ -19,6 +22,21 @@ BACKLOG = 4096
 # Whoever may enter the directory may connect, as with nginx: a proxy and its clients seldom share a user. Close the
 # directory to keep others out.
 UNIX_MODE = 0o666
+
+
+# Linux's number for it, which Python does not name, and a filter in the language of packet filters (classic BPF): drop
+# what has SYN and not ACK among the flags of its TCP header.
+_SO_ATTACH_FILTER = 26
+_DROP_SYN = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # load the byte of the flags
+        (0x54, 0, 0, 0x12),  # of SYN and ACK …
+        (0x15, 0, 1, 0x02),  # … only SYN is set
+        (0x06, 0, 0, 0),
+        (0x06, 0, 0, 0xFFFFFFFF),
+    )
+)
 
 
 class BindError(OSError):
@@ -123,3 +141,38 @@ def _remove_stale(path: str) -> None:
 def bind_error(address: Address, fault: OSError) -> BindError:
     """The sentence for what the kernel said about `address`."""
     return BindError(fault.errno, f"cannot listen on {address}: {fault.strerror or fault}")
+
+
+def refuse_newcomers(sock: socket.socket) -> None:
+    """Makes the kernel drop every new connection to a listening TCP socket, for good and for all who share it; those
+    that it has let in stay queued, so they can be accepted before the socket is closed. Elsewhere than on Linux, and
+    for a unix socket, does nothing."""
+    if sock.family == socket.AF_UNIX:
+        return
+    program = ctypes.create_string_buffer(_DROP_SYN, len(_DROP_SYN))
+    count = len(_DROP_SYN) // 8
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", count, ctypes.addressof(program)))
+
+
+class SocketFile:
+    """The file of a listening unix socket, as it is now."""
+
+    __slots__ = ("_identity", "_path")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._path: str | bytes = sock.getsockname()
+        self._identity = self._found()
+
+    def remove(self) -> None:
+        """Removes it, so that nobody connects to a socket that is about to close; not one that took its place."""
+        if self._identity is not None and self._found() == self._identity:
+            with suppress(OSError):
+                os.unlink(self._path)
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path)
+        except (OSError, ValueError):  # an abstract name is no path
+            return None
+        return found.st_dev, found.st_ino

@@ -9,7 +9,7 @@ import ssl
 import pytest
 
 from sidecar.model.address import Address
-from sidecar.transport.dialling import sentence
+from sidecar.transport.dialling import is_shortage, sentence
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,10 @@ def test_the_sentence_names_the_address_and_the_cause(fault: OSError, said: str)
     text = sentence(Address("h", 80), fault)
     assert text.startswith("h:80: ")
     assert text.endswith(said)
+
+
+def test_only_what_the_machine_lacks_is_a_shortage() -> None:
+    assert is_shortage(OSError(errno.EMFILE, "x"))
+    assert not is_shortage(OSError(errno.ECONNREFUSED, "x"))
+    assert not is_shortage(OSError("Multiple exceptions: a, b"))
+    assert not is_shortage(ssl.SSLError(errno.ENOMEM, "its numbers are its own"))

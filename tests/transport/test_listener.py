@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from sidecar.model.address import Address
 from sidecar.transport.listener import Listener
-from sidecar.transport.registry import Registry
+from sidecar.transport.registry import NOTHING, Registry
 from sidecar.transport.sockets import bind
 
 pytestmark = pytest.mark.both_loops
@@ -44,8 +46,18 @@ class Accepted:
     def resume_writing(self) -> None:
         raise AssertionError("nothing large is sent")
 
+    def carries(self) -> int:
+        return NOTHING
+
     def close_when_idle(self) -> None:
         self.transport.close()
+
+    def leave_websocket(self) -> None:
+        raise AssertionError("there is none")
+
+    def end_now(self) -> int:
+        self.transport.abort()
+        return 0
 
     def abort(self) -> None:
         self.transport.abort()
@@ -185,3 +197,188 @@ async def test_many_clients_fit_into_the_queue_before_they_are_accepted() -> Non
     for client in waiting:
         client.close()
     await finish(listener, writers)
+
+
+def connected(address: str | tuple[str, int]) -> socket.socket:
+    """A client whose connection stands, before a loop can turn."""
+    client = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+    client.settimeout(10)
+    client.connect(address)
+    client.setblocking(False)
+    return client
+
+
+async def heard(client: socket.socket) -> bytes:
+    async with asyncio.timeout(10):
+        return await asyncio.get_running_loop().sock_recv(client, 7)
+
+
+async def test_while_paused_clients_wait_and_are_served_afterwards() -> None:
+    listener = listening(Address("127.0.0.1", 0), max_connections=1000)
+    await listener.start()
+    listener.pause()
+    listener.pause()
+    clients = [connected(("127.0.0.1", port_of(listener))) for _ in range(100)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(listener.registry) == 0
+    assert listener.is_paused
+    listener.resume()
+    assert [await heard(client) for client in clients] == [b"welcome"] * 100
+    listener.pause()
+    listener.resume()
+    listener.resume()
+    late = connected(("127.0.0.1", port_of(listener)))
+    assert await heard(late) == b"welcome"
+    for client in (*clients, late):
+        client.close()
+    await finish(listener, [])
+
+
+async def test_one_that_is_paused_before_it_could_resume_stays_paused() -> None:
+    listener = listening(Address("127.0.0.1", 0))
+    await listener.start()
+    listener.pause()
+    listener.resume()
+    listener.pause()
+    client = connected(("127.0.0.1", port_of(listener)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (listener.is_paused, len(listener.registry)) == (True, 0)
+    client.close()
+    await finish(listener, [])
+
+
+async def test_a_pause_leaves_a_unix_socket_where_it_is(tmp_path: Path) -> None:
+    listener = listening(Address(path=str(tmp_path / "s")))
+    await listener.start()
+    listener.pause()
+    client = connected(str(tmp_path / "s"))
+    await asyncio.sleep(0)
+    listener.resume()
+    assert await heard(client) == b"welcome"
+    client.close()
+    await finish(listener, [])
+
+
+async def test_each_accepted_connection_is_told_before_it_is_made() -> None:
+    listener = listening(Address("127.0.0.1", 0))
+    told: list[int] = []
+    listener.on_accept = lambda: told.append(len(listener.registry))
+    await listener.start()
+    writers: list[asyncio.StreamWriter] = []
+    await greeted(writers, Address(), port_of(listener))
+    await greeted(writers, Address(), port_of(listener))
+    assert told == [0, 1]
+    await finish(listener, writers)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+@pytest.mark.parametrize("paused", [False, True])
+async def test_whoever_is_in_the_queue_when_it_stops_is_answered(tmp_path: Path, kind: str, paused: bool) -> None:
+    address = Address("127.0.0.1", 0) if kind == "tcp" else Address(path=str(tmp_path / "s"))
+    listener = listening(address, max_connections=1000)
+    await listener.start()
+    if paused:
+        listener.pause()
+    where = str(tmp_path / "s") if kind == "unix" else ("127.0.0.1", port_of(listener))
+    clients = [connected(where) for _ in range(100)]  # in one turn, so none is accepted meanwhile
+    for client in clients:
+        client.send(b"request")
+    listener.stop_accepting()
+    assert len(listener.registry) == 100, "they count from this instant, or a drain would not wait for them"
+    for client in clients:
+        async with asyncio.timeout(10):
+            answered = b""
+            while len(answered) < 14:
+                answered += await asyncio.get_running_loop().sock_recv(client, 14)
+        assert answered == b"welcomerequest"
+        client.close()
+    await finish(listener, [])
+
+
+async def test_those_in_the_queue_are_cut_with_the_others() -> None:
+    listener = listening(Address("127.0.0.1", 0))
+    await listener.start()
+    client = connected(("127.0.0.1", port_of(listener)))
+    listener.stop_accepting()
+    assert listener.abort() == 1
+    gone = asyncio.Event()
+    listener.registry.when_empty(gone.set)
+    async with asyncio.timeout(10):
+        await gone.wait()
+    client.close()
+
+
+async def test_one_that_left_the_queue_is_missed_by_nobody() -> None:
+    listener = listening(Address("127.0.0.1", 0))
+    await listener.start()
+    client = connected(("127.0.0.1", port_of(listener)))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    listener.stop_accepting()
+    await finish(listener, [])
+
+
+async def test_a_shared_socket_is_left_to_the_others_with_its_queue_and_its_file(tmp_path: Path) -> None:
+    (sock,) = bind(Address("127.0.0.1", 0))
+    other = sock.dup()
+    first, second = (Registry(), Registry())
+    loop = asyncio.get_running_loop()
+    one = Listener("one", [sock], lambda full: Accepted(first, full), first, loop)
+    await one.start()
+    port = port_of(one)
+    client = connected(("127.0.0.1", port))
+    one.stop_accepting(shared=True)
+    two = Listener("two", [other], lambda full: Accepted(second, full), second, loop)
+    await two.start()
+    late = connected(("127.0.0.1", port))
+    assert [await heard(client), await heard(late)] == [b"welcome", b"welcome"]
+    assert (len(first), len(second)) == (0, 2)
+    client.close()
+    late.close()
+    await finish(two, [])
+    path = tmp_path / "s"
+    unix = listening(Address(path=str(path)))
+    await unix.start()
+    unix.stop_accepting(shared=True)
+    assert path.exists()
+
+
+async def test_a_unix_sockets_file_goes_with_it_unless_it_is_anothers_by_now(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    first = listening(Address(path=str(path)))
+    await first.start()
+    path.unlink()
+    second = listening(Address(path=str(path)))
+    await second.start()
+    first.stop_accepting()
+    assert path.exists()
+    second.stop_accepting()
+    assert not path.exists()
+    await finish(first, [])
+    await finish(second, [])
+
+
+async def test_no_descriptor_for_resuming_leaves_it_paused(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listener = listening(Address("127.0.0.1", 0))
+    await listener.start()
+    listener.pause()
+
+    async def none(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Listener, "_server", none)
+        listener.resume()
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert listener.is_paused
+    assert "cannot accept again yet: Too many open files" in caplog.text
+    listener.resume()
+    client = connected(("127.0.0.1", port_of(listener)))
+    assert await heard(client) == b"welcome"
+    client.close()
+    await finish(listener, [])

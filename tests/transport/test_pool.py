@@ -123,7 +123,6 @@ def test_a_connection_that_takes_too_long_is_a_connect_timeout(endpoint: Endpoin
     ("fault", "sentence"),
     [
         (OSError(errno.ECONNREFUSED, "Connect call failed"), "10.0.0.1:80: Connection refused"),
-        (OSError(errno.EMFILE, ""), "10.0.0.1:80: Too many open files"),
         (OSError(errno.EHOSTUNREACH, ""), "10.0.0.1:80: No route to host"),
     ],
 )
@@ -134,6 +133,24 @@ def test_a_refused_connection_says_what_the_system_said(endpoint: Endpoint, faul
     assert ear.detail == sentence
     assert endpoint.results == ["connect_failure"]
     assert endpoint.pool.snapshot() == PoolSnapshot(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (errno.EMFILE, "Too many open files"),
+        (errno.ENFILE, "Too many open files in system"),
+        (errno.ENOMEM, "Cannot allocate memory"),
+        (errno.ENOBUFS, "No buffer space available"),
+        (errno.EADDRNOTAVAIL, "Cannot assign requested address"),
+    ],
+)
+def test_what_we_lack_ourselves_is_no_failure_of_the_endpoint(endpoint: Endpoint, fault: int, sentence: str) -> None:
+    endpoint.fault = OSError(fault, "")
+    ear = endpoint.ask()
+    assert endpoint.calls == [("lease_failed", Cause.POOL_FULL)]
+    assert ear.detail == f"10.0.0.1:80: {sentence}"
+    assert endpoint.results == ["pool_full"]
 
 
 def test_a_bug_while_connecting_is_told_too(endpoint: Endpoint, caplog: pytest.LogCaptureFixture) -> None:

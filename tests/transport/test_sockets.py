@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sidecar.model.address import Address
-from sidecar.transport.sockets import BindError, bind
+from sidecar.transport.sockets import BindError, SocketFile, bind, refuse_newcomers
 
 
 @pytest.fixture
@@ -103,3 +105,35 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
 def test_a_missing_directory_says_so(tmp_path: Path) -> None:
     with pytest.raises(BindError, match="No such file or directory"):
         bind(Address(path=str(tmp_path / "missing" / "s")))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_newcomers_are_dropped_and_those_in_the_queue_stay(bound: list[socket.socket], host: str) -> None:
+    (sock,) = bind(Address(host, 0))
+    bound.append(sock)
+    where = sock.getsockname()[:2]
+    early = socket.create_connection(where)
+    refuse_newcomers(sock)
+    with socket.socket(sock.family) as late:
+        late.setblocking(False)
+        assert late.connect_ex(where) == errno.EINPROGRESS
+        taken, _ = sock.accept()
+        early.sendall(b"x")
+        taken.setblocking(True)
+        assert taken.recv(1) == b"x"
+        with pytest.raises(BlockingIOError):
+            sock.accept()
+    taken.close()
+    early.close()
+
+
+def test_a_file_that_is_gone_or_replaced_is_left_alone(bound: list[socket.socket], tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    bound.extend(bind(Address(path=str(path))))
+    file = SocketFile(bound[0])
+    path.unlink()
+    file.remove()
+    path.write_text("another's")
+    file.remove()
+    assert path.read_text() == "another's"
