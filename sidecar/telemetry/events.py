@@ -66,11 +66,19 @@ class Events:
         self._ring.append(event)
         told = {"event": kind, "subject": subject, **event.fields}
         _LOG.log(logging.WARNING if alarming else logging.INFO, "%s: %s", subject, text, extra={"fields": told})
-        for listener in tuple(self._listeners.values()):
-            try:
-                listener(event)
-            except Exception:  # noqa: BLE001 - whoever listens must not undo what has already happened
-                _LOG.exception("a listener failed at an event of %s", subject)
+        self._hear(event)
+
+    def adopt(self, event: Event, worker: int) -> None:
+        """Take up an event that another process of the instance has told, and logged. It stands in the order of time,
+        with the worker's number among its fields; listeners hear it as it comes. Never raises."""
+        adopted = Event(event.time, event.kind, event.subject, event.text, {**event.fields, "worker": worker})
+        later: list[Event] = []
+        while self._ring and self._ring[-1].time > event.time:
+            later.append(self._ring.pop())
+        # A full ring drops its first for each that comes behind; where all others are later, that is this one.
+        self._ring.append(adopted)
+        self._ring.extend(reversed(later))
+        self._hear(adopted)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with each event from now on, on the thread that tells it. Returns what ends that."""
@@ -81,3 +89,10 @@ class Events:
             self._listeners.pop(ticket, None)
 
         return leave
+
+    def _hear(self, event: Event) -> None:
+        for listener in tuple(self._listeners.values()):
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - whoever listens must not undo what has already happened
+                _LOG.exception("a listener failed at an event of %s", event.subject)

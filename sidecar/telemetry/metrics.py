@@ -38,12 +38,13 @@ _READINGS: tuple[tuple[str, bool, str, tuple[str, ...]], ...] = (
 class Metrics:
     """Renders what the process counts, with the process's own memory, CPU and descriptors where the system tells."""
 
-    def __init__(self, stats: Stats, build: Mapping[str, str]) -> None:
-        """`build` becomes the labels of `sidecar_build_info`, such as version and python."""
+    def __init__(self, stats: Stats, build: Mapping[str, str], process: Collector | None = None) -> None:
+        """`build` becomes the labels of `sidecar_build_info`, such as version and python. `process` collects the usual
+        figures of the process, where they are not those of this process alone."""
         # A registry of our own: the package's global one is open to every library in the process.
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(StatsCollector(stats, build))
-        ProcessCollector(registry=self._registry)
+        self._registry.register(process or ProcessCollector(registry=None))
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The body and its content type, in the format that an Accept header asks for."""
@@ -73,6 +74,7 @@ class StatsCollector(Collector):
         yield from _connections(stats)
         yield from _config(stats)
         yield from _process(stats)
+        yield from _workers(stats)
         build = InfoMetricFamily("sidecar_build", "The build that is running.")
         build.add_metric([], self._build)
         yield build
@@ -195,6 +197,18 @@ def _process(stats: Stats) -> Iterator[Metric]:
     dropped = _counter("access_log_dropped", "Access log lines that were not written.")
     dropped.add_metric([], stats.access_log_dropped)
     yield dropped
+
+
+def _workers(stats: Stats) -> Iterator[Metric]:
+    if not stats.workers_up:
+        return
+    up = _gauge("worker_up", "1 while the worker serves.", "worker")
+    for worker, is_up in sorted(stats.workers_up.items()):
+        up.add_metric([str(worker)], int(is_up))
+    yield up
+    restarts = _counter("worker_restarts", "Workers that died and were started again.")
+    restarts.add_metric([], stats.worker_restarts)
+    yield restarts
 
 
 def _cumulated(buckets: Sequence[int]) -> list[tuple[str, float]]:

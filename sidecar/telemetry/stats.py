@@ -212,7 +212,8 @@ class Stats:
     `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing. `config_reloaded_at` in Unix seconds.
     `config_reloads` by result; `config_reload_failed`: the last one did.
     `endpoint_availability` is asked at each scrape for (upstream, endpoint, available), so it cannot be stale; so is
-    `readings` for what the policies' machines tell of themselves.
+    `readings` for what the policies' machines tell of themselves. `workers_up` is whether each worker serves, by its
+    number; empty where one process is the instance.
     """
 
     __slots__ = (
@@ -233,6 +234,8 @@ class Stats:
         "unrouted",
         "upstream_connections",
         "upstreams",
+        "worker_restarts",
+        "workers_up",
     )
 
     def __init__(self, events: Events | None = None) -> None:
@@ -251,6 +254,8 @@ class Stats:
         self.drain_phase = 0
         self.loop_lag = 0.0
         self.access_log_dropped = 0
+        self.worker_restarts = 0
+        self.workers_up: dict[int, bool] = {}
         self.endpoint_availability: Callable[[], Iterable[tuple[str, str, bool]]] = tuple
         self.readings: Callable[[], Iterable[Reading]] = tuple
 

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidecar.telemetry.events import KEPT, Event, Events
 
@@ -100,3 +102,34 @@ def test_a_listener_may_leave_while_it_is_told() -> None:
     events.tell("k", "a", "")
     events.tell("k", "b", "")
     assert heard == ["a"]
+
+
+def test_an_adopted_event_says_whose_it_is_and_is_heard_but_not_logged_again(log: pytest.LogCaptureFixture) -> None:
+    events = Events()
+    heard: list[Event] = []
+    events.subscribe(heard.append)
+    events.adopt(Event(5.0, "ejected", "app/127.0.0.1:1", "ejected for 30s", {"upstream": "app"}), 2)
+    fields = {"upstream": "app", "worker": 2}
+    assert heard == list(events.recent) == [Event(5.0, "ejected", "app/127.0.0.1:1", "ejected for 30s", fields)]
+    assert not log.records
+
+
+@given(st.lists(st.integers(min_value=0, max_value=20)), st.sampled_from([1, 3, KEPT + 5]))
+def test_adopted_events_stand_in_the_order_of_time_and_the_latest_are_kept(times: list[int], repeats: int) -> None:
+    events = Events()
+    instants = times * repeats
+    for number, instant in enumerate(instants):
+        events.adopt(Event(float(instant), "k", str(number), "", {}), number % 3)
+    kept = [event.time for event in events.recent]
+    assert kept == [float(instant) for instant in sorted(instants)[-KEPT:]]
+
+
+def test_an_event_older_than_all_of_a_full_ring_is_heard_and_not_kept() -> None:
+    events = Events(lambda: 9.0)
+    for number in range(KEPT):
+        events.tell("k", str(number), "")
+    heard: list[Event] = []
+    events.subscribe(heard.append)
+    events.adopt(Event(1.0, "k", "old", "", {}), 0)
+    assert [event.subject for event in heard] == ["old"]
+    assert [event.subject for event in events.recent] == [str(number) for number in range(KEPT)]

@@ -50,6 +50,8 @@ PROMISED = {
     "sidecar_drain_phase": set(),
     "sidecar_loop_lag_seconds": set(),
     "sidecar_access_log_dropped_total": set(),
+    "sidecar_worker_up": {"worker"},
+    "sidecar_worker_restarts_total": set(),
     "sidecar_build_info": {"version"},
 }
 
@@ -94,6 +96,8 @@ def busy() -> Stats:
     stats.drain_phase = 1
     stats.loop_lag = 0.25
     stats.access_log_dropped = 7
+    stats.worker_restarts = 3
+    stats.workers_up = {0: True, 1: False}
     stats.endpoint_availability = lambda: [("app", "app/127.0.0.1:1", True), ("app", "app/127.0.0.1:2", False)]
     return stats
 
@@ -155,6 +159,9 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "drain_phase") == 1
     assert value(found, "loop_lag_seconds") == 0.25
     assert value(found, "access_log_dropped_total") == 7
+    assert value(found, "worker_up", worker="0") == 1
+    assert value(found, "worker_up", worker="1") == 0
+    assert value(found, "worker_restarts_total") == 3
     assert value(found, "build_info", version="1.2.3") == 1
 
 
@@ -203,6 +210,10 @@ def test_a_scrape_reads_the_counts_of_its_moment() -> None:
     assert b"sidecar_config_generation 0.0" in metrics.render("")[0]
     stats.config_generation = 2
     assert b"sidecar_config_generation 2.0" in metrics.render("")[0]
+
+
+def test_a_process_that_is_the_instance_tells_of_no_workers() -> None:
+    assert b"worker" not in Metrics(Stats(), {}).render("")[0]
 
 
 def test_two_registries_do_not_disturb_each_other() -> None:
