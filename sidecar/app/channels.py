@@ -154,6 +154,7 @@ class Channels:
             self._attach(upstream, endpoint)
             names.add(endpoint.name)
         self._close(endpoint for endpoint in gone if endpoint.name not in names)
+        upstream.endpoints_changed(self._ground.wheel.now())
 
     def _attach(self, upstream: Upstream, endpoint: Endpoint) -> None:
         settings = pool_settings(upstream.pool)

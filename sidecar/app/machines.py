@@ -28,6 +28,11 @@ def admissions(route: Route) -> Iterable[Admission]:
     return (*route.admissions, *route.attempt_admissions)
 
 
+def admissions_of_upstream(upstream: Upstream) -> Iterable[Admission]:
+    """What an attempt on this upstream is asked of: before there is an endpoint, then when there is none."""
+    return upstream.admissions if upstream.hold is None else (*upstream.admissions, upstream.hold)
+
+
 def policies(asked: Iterable[Admission], now: float) -> dict[str, Any]:
     """What these machines tell, by their names."""
     return {admission.name: {"shadow": admission.shadow, **plain(admission.snapshot(now))} for admission in asked}
@@ -61,6 +66,8 @@ def readings(runtime: Runtime, now: float) -> Iterator[Reading]:
         for admission in admissions(route):
             yield from _of_route(route.name, admission.snapshot(now))
     for name, upstream in runtime.upstreams.items():
+        if upstream.hold is not None:
+            yield "held_requests", (name,), _number(upstream.hold.snapshot(now)["held"])
         for budget in upstream.budgets:
             yield "retry_budget_available", (name,), _number(budget.snapshot(now)["available"])
 

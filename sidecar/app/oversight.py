@@ -150,6 +150,7 @@ class Oversight:
                     self._commanded("endpoints", name, verb)
                     if verb == "drain":
                         endpoint.drained = True
+                        upstream.endpoints_changed(time.monotonic())
                     else:
                         _make_ready(upstream, endpoint, time.monotonic())
                     return True

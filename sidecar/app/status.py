@@ -30,7 +30,7 @@ def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, EndpointPool],
             "name": name,
             **_upstream_counts(stats.upstream(name)),
             "breaker": machines.breaker_of(runtime, upstream, now),
-            "policies": machines.policies(upstream.admissions, now),
+            "policies": machines.policies(machines.admissions_of_upstream(upstream), now),
             "retry_budgets": [machines.plain(budget.snapshot(now)) for budget in upstream.budgets],
             "endpoints": [
                 _endpoint(upstream, endpoint, pools.get(endpoint.name), now) for endpoint in upstream.endpoints

@@ -30,7 +30,7 @@ cdef class Decision(Standing):
     cpdef int begin(self, double now) except -1
     @cython.locals(machine=Admission, step=int, verdict=cython.longlong)
     cpdef int resumed(self, double now) except -1
-    @cython.locals(retry=Retry, wait=double)
+    @cython.locals(retry=Retry, wait=double, elsewhere=bint)
     cpdef int failed(self, double now, object cause) except -1
     cpdef int expired(self, double now) except -1
     @cython.locals(retry=Retry, wait=double, exhausted=bint, fallback=Fallback)

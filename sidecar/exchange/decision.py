@@ -79,7 +79,14 @@ class Decision(Standing):
         outcome = of_failure(cause)
         if cause is Cause.CONNECT_TIMEOUT and now >= self.deadline:
             outcome = self._of_silence(now, self.attempt_started)
+        elsewhere = cause is Cause.CONNECT_FAILURE and self._goes_elsewhere(now)
+        if elsewhere:
+            # The endpoint is out until it is back, which is all that a breaker could do for it: counted, a burst before
+            # the backend has started would open the breaker, and it would refuse those that are held.
+            outcome = _IGNORED
         self._settle(now, outcome, cause.value)
+        if elsewhere:
+            return self._attempt(now, None)
         # The endpoint closed an idle connection just as we used it, and no byte of an answer was seen: an eligible
         # request goes out once more on a fresh connection (RFC 9112 section 9.3.1), whatever the rules say of retries.
         if cause is Cause.STALE and not self.retried_stale and now < self.deadline and self.kept and self.repeatable():
@@ -87,8 +94,6 @@ class Decision(Standing):
             self.fresh = True
             self.route.observer.retried(cause.value)
             return self._attempt(now, self.endpoint)
-        if cause is Cause.CONNECT_FAILURE and self._goes_elsewhere(now):
-            return self._attempt(now, None)
         retry = self.branch.retry
         if retry is not None and retry.repeats(cause.value):
             wait = self._wait_for_retry(now, cause.value, NO_HINT)

@@ -11,7 +11,8 @@ import math
 import random
 
 from sidecar.policies.ejection import Ejection
-from sidecar.policies.health_gate import EjectionSpec, SlowStart
+from sidecar.policies.health_gate import EjectionSpec, HoldSpec, SlowStart
+from sidecar.policies.hold import Hold
 from sidecar.policies.selection import SelectionSpec, strategy_for
 from sidecar.policies.slow_start import ramp_for
 from sidecar.policies.split import Split
@@ -70,9 +71,10 @@ def _upstream(
     upstream.connect_timeout = rule.connect_timeout
     upstream.pool = rule.pool
     upstream.resolve = rule.resolve
-    ejection, warm_up = rule.spec(EjectionSpec), rule.spec(SlowStart)
+    ejection, warm_up, hold = rule.spec(EjectionSpec), rule.spec(SlowStart), rule.spec(HoldSpec)
     upstream.ejection = None if ejection is None else Ejection(ejection, upstream.observer)
     upstream.slow_start = None if warm_up is None else ramp_for(warm_up)
+    upstream.hold = None if hold is None else Hold(f"{rule.name}/hold", hold, upstream.observer)
     return upstream
 
 

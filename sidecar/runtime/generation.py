@@ -92,6 +92,7 @@ class Runtime:
         for name, upstream in self.upstreams.items():
             if name in previous.upstreams:
                 _inherit_budgets(upstream.budgets, previous.upstreams[name].budgets, now)
+                upstream.follow(previous.upstreams[name], now)
 
 
 def _inherit(route: Route, before: Route, now: float) -> None:

@@ -66,12 +66,11 @@ def test_what_is_not_in_force_is_marked(rules: str, capsys: pytest.CaptureFixtur
     text = RULES.replace(
         "timeout: {attempt: 2s}", "rewrite: {add_prefix: /v1, mode: shadow}\n    concurrency: {max: 5, mode: shadow}"
     )
-    path.write_text(text.replace("3000]", "3000]\n    hold: {timeout: 5s}"))
+    path.write_text(text)
     lines = told(capsys, "-c", rules, "GET", "/", "-H", "x-tenant: gold")
-    assert ["hold.timeout", "5s", f"{rules}:5", "(not", "in", "force)"] in lines
-    assert ["rewrite.mode", "shadow", f"{rules}:15", "(not", "in", "force)"] in lines
-    assert ["timeout.request", "7s", f"{rules}:7"] in lines
-    assert ["concurrency.mode", "shadow", f"{rules}:16"] in lines
+    assert ["rewrite.mode", "shadow", f"{rules}:14", "(not", "in", "force)"] in lines
+    assert ["timeout.request", "7s", f"{rules}:6"] in lines
+    assert ["concurrency.mode", "shadow", f"{rules}:15"] in lines
 
 
 def test_what_is_on_without_being_written_is_explained_too(rules: str, capsys: pytest.CaptureFixture[str]) -> None:

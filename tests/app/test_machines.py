@@ -144,7 +144,7 @@ def test_a_retry_budget_is_read_for_its_upstream() -> None:
     budget = RetryBudget(0.5, 0.0)
     for _ in range(4):
         budget.deposit(NOW)
-    upstream = SimpleNamespace(name="app", budgets=(budget,))
+    upstream = SimpleNamespace(name="app", budgets=(budget,), hold=None)
     found = list(machines.readings(a_runtime(upstreams={"app": upstream}), NOW))
     assert found == [("retry_budget_available", ("app",), 2.0)]
 

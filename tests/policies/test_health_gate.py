@@ -28,6 +28,7 @@ from tests.policies.specs import refused, taken
         (EjectionSpec, {"max_ejected_ratio": 0.0}, "max_ejected_ratio", "drop `ejection`"),
         (HoldSpec, {"timeout": 0.0}, "timeout", "drop `hold`"),
         (HoldSpec, {"max_requests": 0}, "max_requests", "drop `hold`"),
+        (HoldSpec, {"release": 0.0}, "release", "nothing would be let go"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_at_its_key(spec: Any, given: dict[str, Any], key: str, sentence: str) -> None:

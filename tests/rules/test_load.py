@@ -161,11 +161,12 @@ def test_a_mistake_in_defaults_is_told_once_however_many_routes_inherit_it() -> 
     ]
 
 
-def test_a_policy_that_is_not_in_force_warns_where_it_is_written_and_only_then() -> None:
+def test_what_is_not_in_force_warns_where_it_is_written_and_only_then() -> None:
     assert load(MINIMAL).warnings == ()
-    text = MINIMAL.replace(f"{URL}}}", f"{URL}, hold: {{timeout: 5s}}}}")
+    text = MINIMAL.replace(f"{URL}}}", f"{URL}, tls: {{verify: true}}}}")
     assert [str(warning) for warning in load(text).warnings] == [
-        "f.yaml:2:53: warning: `hold` is not in force in this version"
+        "f.yaml:2:53: warning: `tls` is not in force in this version, and running without it would send requests in "
+        "plaintext; `sidecar run` refuses"
     ]
 
 
