@@ -15,9 +15,9 @@ class Cause(Enum):
 
     CONNECT_FAILURE = "connect_failure"  # refused, unreachable: nothing was sent
     CONNECT_TIMEOUT = "connect_timeout"
-    POOL_FULL = (
-        "pool_full"  # none came free in time, or no descriptor or port for one: nothing was sent, and nobody to blame
-    )
+    # No connection came free in time, or there was no descriptor or local port for one: nothing was sent, and the
+    # endpoint is not to blame.
+    POOL_FULL = "pool_full"
     STALE = "stale"  # a reused connection died before one byte of the answer
     RESET = "reset"
     PROTOCOL_ERROR = "protocol_error"

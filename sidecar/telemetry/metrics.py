@@ -194,6 +194,15 @@ def _config(stats: Stats) -> Iterator[Metric]:
 def _process(stats: Stats) -> Iterator[Metric]:
     yield _single("drain_phase", "0 serving, 1 announced, 2 draining, 3 closing.", stats.drain_phase)
     yield _single("loop_lag_seconds", "Latest that the event loop was in the last ten seconds.", stats.loop_lag)
+    yield _single("accepting", "0 while connections wait outside for want of descriptors.", int(stats.accepting))
+    pauses = _counter("accept_pauses", "Times that accepting paused for want of descriptors.")
+    pauses.add_metric([], stats.accept_pauses)
+    yield pauses
+    yield _single("memory_resident_bytes", "Resident memory.", stats.memory_resident)
+    limit = _gauge("memory_limit_bytes", "Resident memory above which requests are refused; absent without a limit.")
+    if stats.memory_limit is not None:
+        limit.add_metric([], stats.memory_limit)
+    yield limit
     dropped = _counter("access_log_dropped", "Access log lines that were not written.")
     dropped.add_metric([], stats.access_log_dropped)
     yield dropped

@@ -210,13 +210,15 @@ class Stats:
     create by name.
 
     `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing. `config_reloaded_at` in Unix seconds.
-    `config_reloads` by result; `config_reload_failed`: the last one did.
+    `config_reloads` by result; `config_reload_failed`: the last one did. `memory_limit` is None where none is set.
     `endpoint_availability` is asked at each scrape for (upstream, endpoint, available), so it cannot be stale; so is
     `readings` for what the policies' machines tell of themselves. `workers_up` is whether each worker serves, by its
     number; empty where one process is the instance.
     """
 
     __slots__ = (
+        "accept_pauses",
+        "accepting",
         "access_log_dropped",
         "breakers",
         "config_generation",
@@ -229,6 +231,8 @@ class Stats:
         "endpoint_availability",
         "events",
         "loop_lag",
+        "memory_limit",
+        "memory_resident",
         "readings",
         "routes",
         "unrouted",
@@ -254,6 +258,10 @@ class Stats:
         self.drain_phase = 0
         self.loop_lag = 0.0
         self.access_log_dropped = 0
+        self.accepting = True
+        self.accept_pauses = 0
+        self.memory_resident = 0
+        self.memory_limit: int | None = None
         self.worker_restarts = 0
         self.workers_up: dict[int, bool] = {}
         self.endpoint_availability: Callable[[], Iterable[tuple[str, str, bool]]] = tuple

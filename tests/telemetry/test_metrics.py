@@ -49,6 +49,10 @@ PROMISED = {
     "sidecar_config_info": {"hash"},
     "sidecar_drain_phase": set(),
     "sidecar_loop_lag_seconds": set(),
+    "sidecar_accepting": set(),
+    "sidecar_accept_pauses_total": set(),
+    "sidecar_memory_resident_bytes": set(),
+    "sidecar_memory_limit_bytes": set(),
     "sidecar_access_log_dropped_total": set(),
     "sidecar_worker_up": {"worker"},
     "sidecar_worker_restarts_total": set(),
@@ -96,6 +100,10 @@ def busy() -> Stats:
     stats.drain_phase = 1
     stats.loop_lag = 0.25
     stats.access_log_dropped = 7
+    stats.accepting = False
+    stats.accept_pauses = 4
+    stats.memory_resident = 50 << 20
+    stats.memory_limit = 64 << 20
     stats.worker_restarts = 3
     stats.workers_up = {0: True, 1: False}
     stats.endpoint_availability = lambda: [("app", "app/127.0.0.1:1", True), ("app", "app/127.0.0.1:2", False)]
@@ -159,6 +167,10 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "drain_phase") == 1
     assert value(found, "loop_lag_seconds") == 0.25
     assert value(found, "access_log_dropped_total") == 7
+    assert value(found, "accepting") == 0
+    assert value(found, "accept_pauses_total") == 4
+    assert value(found, "memory_resident_bytes") == 50 << 20
+    assert value(found, "memory_limit_bytes") == 64 << 20
     assert value(found, "worker_up", worker="0") == 1
     assert value(found, "worker_up", worker="1") == 0
     assert value(found, "worker_restarts_total") == 3
