@@ -27,6 +27,14 @@ _MAX_WORDS = 200
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 
+class _FirstFailure(Exception):  # noqa: N818 - reads as what it holds
+    """Holds what the client would hide."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
 async def look(endpoint: Endpoint, spec: HealthCheckSpec) -> Finding:
     """Ask the endpoint as the rule says. Never raises."""
     found: list[Finding] = []
@@ -39,8 +47,10 @@ async def look(endpoint: Endpoint, spec: HealthCheckSpec) -> Finding:
     except TimeoutError:
         late = Finding(TIMEOUT, f"timed out after {show_duration(spec.timeout)}")
         return found[0] if found else late  # the status had come, only its body is slow
-    except (OSError, aiohttp.ClientError, asyncio.IncompleteReadError) as error:
+    except (OSError, aiohttp.ClientError) as error:
         return found[0] if found else _failure(error)
+    except _FirstFailure as failure:
+        return _failure(failure.error)
     except Exception as error:  # noqa: BLE001 - whatever an endpoint makes a library do, its checks go on
         return found[0] if found else Finding(PROTOCOL_ERROR, _words(error))
     return found[0]
@@ -57,6 +67,14 @@ async def _connect(address: Address) -> None:
     await asyncio.sleep(0)  # its socket closes in the next turn
 
 
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """The client would send a GET that was cut off again by itself, and one failure in two would go unseen."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _FirstFailure(error) from error
+
+
 async def _get(endpoint: Endpoint, spec: HealthCheckSpec, path: str, found: list[Finding]) -> None:
     headers = {"Host": endpoint.authority.decode("ascii"), "User-Agent": USER_AGENT, "Accept": "*/*"}
     address = endpoint.address
@@ -67,7 +85,11 @@ async def _get(endpoint: Endpoint, spec: HealthCheckSpec, path: str, found: list
         connector, where = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver(), force_close=True), str(address)
     async with (
         aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_NO_TIMEOUT, auto_decompress=False
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NO_TIMEOUT,
+            auto_decompress=False,
+            middlewares=(_once,),
         ) as session,
         # `encoded`: the path goes out byte for byte as the rule has it.
         session.get(

@@ -83,11 +83,14 @@ class Prober(Sentinel):
         self._checks: dict[Endpoint, _Watch] = {}
         self._vigils: dict[Endpoint, _Watch] = {}
         self._starting = True
+        self._closed = False
 
     def follow(self, runtime: Runtime) -> None:
         """Look at these endpoints from now on; to be called in the turn that made the runtime current, or that put
         addresses in the place of a name, after each endpoint has its channel."""
         self._verdicts.follow(runtime)
+        if self._closed:
+            return
         checks, vigils = self._checks, self._vigils
         self._checks, self._vigils = {}, {}
         for name, upstream in runtime.upstreams.items():
@@ -110,7 +113,7 @@ class Prober(Sentinel):
             if check.machine.lost():
                 self._lost(check)
             return
-        found = self._verdicts.find(endpoint.upstream_name, endpoint.name)
+        found = None if self._closed else self._verdicts.find(endpoint.upstream_name, endpoint.name)
         if found is not None and found[1] is endpoint and endpoint not in self._vigils:
             self._lost(self._watch_over(found[0], endpoint, None))
 
@@ -121,7 +124,8 @@ class Prober(Sentinel):
             self.unreachable(found[1])
 
     async def close(self) -> None:
-        """Look no more; returns when nothing is under way."""
+        """Look no more, whoever asks for it; returns when nothing is under way."""
+        self._closed = True
         for watch in (*self._checks.values(), *self._vigils.values()):
             self._leave(watch)
         self._checks.clear()

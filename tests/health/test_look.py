@@ -1,0 +1,218 @@
+"""One look at an endpoint, over real sockets: what is asked, and what each way to fail is called."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from sidecar import __version__
+from sidecar.health.finding import Finding
+from sidecar.health.look import MAX_BODY_BYTES, look
+from sidecar.model.address import Address
+from sidecar.policies.health_gate import HealthCheckSpec
+from sidecar.runtime.upstream import Endpoint
+from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, refusing
+
+pytestmark = pytest.mark.both_loops
+
+# Long for whatever answers, and short for what never does: nothing here depends on how long it is.
+PATIENT = 30.0
+SHORT = 0.05
+
+
+def endpoint(port: int, host: str = "127.0.0.1") -> Endpoint:
+    return Endpoint("app", Address(host, port))
+
+
+def http(path: str = "/healthz", timeout: float = PATIENT, expect: tuple[int, int] = (200, 399)) -> HealthCheckSpec:
+    return HealthCheckSpec(path=path, timeout=timeout, expect_status=(expect,))
+
+
+def tcp(timeout: float = PATIENT) -> HealthCheckSpec:
+    return HealthCheckSpec(tcp=True, timeout=timeout)
+
+
+def answer(status: str, *fields: str, body: bytes = b"") -> bytes:
+    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *fields, "", ""])
+    return head.encode() + body
+
+
+async def test_a_get_says_who_asks_and_for_whom_on_a_connection_of_its_own() -> None:
+    async with Backend() as backend:
+        for _ in range(2):
+            assert await look(endpoint(backend.port), http("/a%2Fb?x=%20y")) == Finding("success", "status 200")
+        first, _second = backend.requests
+        assert (first.method, first.target) == (b"GET", b"/a%2Fb?x=%20y")
+        assert first.get("host") == f"127.0.0.1:{backend.port}".encode()
+        assert first.get("user-agent") == f"sidecar-health-check/{__version__}".encode()
+        assert first.get("connection") == b"close"
+        assert first.get("accept-encoding") is None
+        assert len(backend.connections) == 2
+
+
+async def test_an_address_of_a_name_is_asked_by_that_name() -> None:
+    async with Backend() as backend:
+        written = Endpoint("app", Address("app.internal", backend.port))
+        found = await look(written.resolved(Address("127.0.0.1", backend.port)), http())
+        assert found.ok
+        assert backend.requests[0].get("host") == f"app.internal:{backend.port}".encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "expect", "found"),
+    [
+        ("204 No Content", (200, 399), Finding("success", "status 204")),
+        ("503 Service Unavailable", (200, 399), Finding("status", "status 503")),
+        ("200 OK", (204, 204), Finding("status", "status 200")),
+        ("418 Teapot", (400, 499), Finding("success", "status 418")),
+    ],
+)
+async def test_the_status_decides(status: str, expect: tuple[int, int], found: Finding) -> None:
+    async with Backend(answer(status)) as backend:
+        assert await look(endpoint(backend.port), http(expect=expect)) == found
+
+
+async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+    async with Backend(answer("302 Found", "Location: /elsewhere")) as backend:
+        assert await look(endpoint(backend.port), http()) == Finding("success", "status 302")
+        assert len(backend.requests) == 1
+
+
+async def test_interim_answers_are_passed_over() -> None:
+    async with Backend(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK) as backend:
+        assert await look(endpoint(backend.port), http()) == Finding("success", "status 200")
+
+
+async def test_of_a_body_without_an_end_only_so_much_is_taken() -> None:
+    ended = asyncio.Event()
+
+    async def endless(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                await call.send(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
+        finally:
+            ended.set()
+
+    async with Backend(endless) as backend:
+        assert (await look(endpoint(backend.port), http())).ok
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await ended.wait()
+    assert MAX_BODY_BYTES < 1 << 20
+
+
+async def test_a_body_that_never_comes_takes_nothing_from_a_good_status() -> None:
+    async def slow(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx")
+        await call.wait_gone()
+        call.close()
+
+    async with Backend(slow) as backend:
+        # Too short to prove that the head came in time on a machine under load: either is a finding, none an error.
+        found = await look(endpoint(backend.port), http(timeout=0.2))
+        assert found in (Finding("success", "status 200"), Finding("timeout", "timed out after 200ms"))
+
+
+async def test_a_body_that_breaks_off_takes_nothing_from_a_good_status_either() -> None:
+    async def cut(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx")
+        call.close()
+
+    async with Backend(cut) as backend:
+        assert await look(endpoint(backend.port), http()) == Finding("success", "status 200")
+
+
+async def test_an_answer_that_never_comes_times_out_and_its_connection_is_closed() -> None:
+    async def silent(call: Call) -> None:
+        await call.wait_gone()
+        call.close()
+
+    async with Backend(silent) as backend:
+        assert await look(endpoint(backend.port), http(timeout=SHORT)) == Finding("timeout", "timed out after 50ms")
+        async with asyncio.timeout(LIMIT_SECONDS):
+            for connection in backend.connections:
+                await connection.gone.wait()
+
+
+async def test_nobody_listening_is_a_connection_refused() -> None:
+    with refusing() as port:
+        refused = Finding("connect_failure", "connection refused")
+        assert await look(endpoint(port), http()) == refused
+        assert await look(endpoint(port), tcp()) == refused
+
+
+async def test_a_name_without_an_address_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", unknown)
+    found = await look(endpoint(80, "name.invalid"), http())
+    assert found == Finding("connect_failure", "name or service not known")
+
+
+async def test_a_look_that_goes_wrong_in_its_own_way_is_a_finding_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no more threads")
+
+    monkeypatch.setattr(aiohttp, "TCPConnector", broken)
+    assert await look(endpoint(80), http()) == Finding("protocol_error", "no more threads")
+
+
+async def test_a_connection_that_is_closed_or_reset_without_an_answer() -> None:
+    async def close(call: Call) -> None:
+        call.close()
+
+    async def reset(call: Call) -> None:
+        call.reset()
+
+    async with Backend(close, reset) as backend:
+        assert await look(endpoint(backend.port), http()) == Finding("reset", "closed the connection without an answer")
+        assert (await look(endpoint(backend.port), http())).result == "reset"
+
+
+async def test_what_is_no_http_is_a_broken_answer_in_few_words() -> None:
+    async with Backend(b"SSH-2.0-OpenSSH_9.6\r\n" + b"x" * 3000) as backend:
+        found = await look(endpoint(backend.port), http())
+    assert found.result == "protocol_error"
+    assert found.why.startswith("broken answer: ")
+    assert "\n" not in found.why
+    assert len(found.why) < 250
+
+
+async def test_tcp_connects_and_says_nothing() -> None:
+    async with Backend() as backend:
+        assert await look(endpoint(backend.port), tcp()) == Finding("success", "accepts connections")
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while not backend.connections:
+                await asyncio.sleep(0)
+            await backend.connections[0].gone.wait()
+        assert bytes(backend.connections[0].received) == b""
+
+
+async def test_a_unix_socket_is_asked_too(tmp_path: Path) -> None:
+    path = str(tmp_path / "app.sock")
+    heads: list[bytes] = []
+    ended = asyncio.Semaphore(0)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.read(65536))
+        writer.write(OK if heads[-1] else b"")
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.release()
+
+    one = Endpoint("app", Address(path=path))
+    assert await look(one, http()) == Finding("connect_failure", "no such file or directory")
+    async with asyncio.timeout(LIMIT_SECONDS), await asyncio.start_unix_server(serve, path):
+        assert await look(one, http()) == Finding("success", "status 200")
+        await ended.acquire()
+        assert (await look(one, tcp())).ok
+        await ended.acquire()
+    assert b"Host: localhost\r\n" in heads[0]
+    assert heads[1] == b""
