@@ -53,6 +53,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.transport.departure",
     "sidecar.transport.direct",
     "sidecar.transport.downstream",
+    "sidecar.transport.downstream_ends",
     "sidecar.transport.flow",
     "sidecar.transport.intake",
     "sidecar.transport.pool",

@@ -6,14 +6,16 @@ Owns the order and the deadline. What it acts on is a protocol, so this knows no
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import Protocol
 
 from sidecar.app.lifecycle import Lifecycle, Phase
 
-_LOG = logging.getLogger("sidecar.drain")
+# How long before the deadline a WebSocket is told: it never ends by itself, and a closing handshake is one round trip.
+# Of a short deadline it takes no more than this share from those who would have had something to say until then.
+_NOTICE_SECONDS = 2.0
+_NOTICE_SHARE = 0.1
 
 
 class Stage(IntEnum):
@@ -37,22 +39,35 @@ class Traffic(Protocol):
         """From now on every answer closes its connection; new ones are still accepted."""
 
     def stop_accepting(self) -> None:
-        """Close the listening sockets and every connection without a request."""
+        """Close the listening sockets; whoever they have let in is served."""
 
-    def busy(self) -> int:
-        """Connections that still have a request or a tunnel."""
+    def close_idle(self) -> None:
+        """Close every connection without a request, and each of the others once it has none."""
+
+    def in_flight(self) -> Mapping[str, int]:
+        """How many `requests`, `tunnels` and `websockets` are under way."""
 
     def when_quiet(self, tell: Callable[[], None]) -> None:
         """Call `tell` once the last connection is gone: an event, not a poll. At once when there is none."""
 
+    def leave_websockets(self) -> None:
+        """Have the clients of WebSockets close them (RFC 6455: status 1001)."""
+
     def cut(self) -> int:
-        """Cut whatever is left at once, and say how many requests and tunnels that were."""
+        """End whatever is left at once, and say how many requests and tunnels that cut short."""
+
+    def report(self, stage: Stage, text: str, cut: int = 0) -> None:
+        """The drain has come to this stage; `cut` as above."""
 
 
 class Drain:
     """One drain. `announce` and `deadline` in seconds, both counted from `begin`."""
 
-    __slots__ = ("_hurried", "_lifecycle", "_over", "_traffic", "announce", "cut", "deadline", "stage", "why")
+    # fmt: off
+    __slots__ = (
+        "_began", "_hurried", "_lifecycle", "_over", "_traffic", "announce", "cut", "deadline", "stage", "why"
+    )
+    # fmt: on
 
     def __init__(self, lifecycle: Lifecycle, traffic: Traffic, *, announce: float, deadline: float) -> None:
         self.announce = announce
@@ -62,6 +77,7 @@ class Drain:
         self.cut = 0
         self._lifecycle = lifecycle
         self._traffic = traffic
+        self._began = 0.0
         self._hurried = asyncio.Event()
         self._over = asyncio.Event()  # nothing is left to wait for
 
@@ -70,10 +86,10 @@ class Drain:
         if not self._lifecycle.advance(Phase.DRAINING):
             return
         self.why = why
-        self.stage = Stage.ANNOUNCED
+        self._began = _now()
         self._traffic.announce()
         accepting = f"still accepting for {self.announce:g}s, " if self.announce else ""
-        _LOG.info("draining (%s): %sat most %gs in all", why, accepting, self.deadline)
+        self._enter(Stage.ANNOUNCED, f"draining ({why}): {accepting}at most {self.deadline:g}s in all")
 
     def hurry(self) -> None:
         """End now: what is left is cut."""
@@ -82,34 +98,77 @@ class Drain:
 
     async def run(self) -> int:
         """See a drain that has begun to its end, and return how many requests and tunnels had to be cut."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        await self._within(began + min(self.announce, self.deadline), self._hurried.wait())
-        self.stage = Stage.DRAINING
-        self._traffic.stop_accepting()
-        if not self._hurried.is_set():
-            _LOG.info("no longer accepting; still busy: %s", counted(self._traffic.busy(), "connection"))
-            self._traffic.when_quiet(self._over.set)
-            await self._within(began + self.deadline, self._over.wait())
-        self.cut = self._traffic.cut()
-        self.stage = Stage.CLOSING
-        self._lifecycle.advance(Phase.CLOSING)
+        traffic = self._traffic
+        end = self._began + self.deadline
+        await _within(min(self._began + self.announce, end), self._hurried.wait())
+        traffic.stop_accepting()
+        await asyncio.sleep(0)  # a turn of the loop for what clients have sent and nobody has read
+        traffic.close_idle()
+        self._enter(Stage.DRAINING, f"no longer accepting; under way: {told(traffic.in_flight())}")
+        traffic.when_quiet(self._over.set)
+        await _within(end - min(_NOTICE_SECONDS, self.deadline * _NOTICE_SHARE), self._over.wait())
+        traffic.leave_websockets()
+        await _within(end, self._over.wait())
+        self.cut = traffic.cut()
         if self.cut:
-            _LOG.warning("cut off, not finished in time: %s", counted(self.cut, "request"))
+            text = f"cut off, not finished in time: {counted(self.cut, 'request')}"
         else:
-            _LOG.info("drained: every request was answered")
+            text = "drained: every request was answered"
+        self._enter(Stage.CLOSING, text, self.cut)
+        self._lifecycle.advance(Phase.CLOSING)
         return self.cut
 
-    @staticmethod
-    async def _within(instant: float, wait: Awaitable[object]) -> None:
-        """Await until `instant` on the loop's clock at the latest."""
-        try:
-            async with asyncio.timeout_at(instant):
-                await wait
-        except TimeoutError:
-            pass
+    def standing(self) -> str:
+        """What readiness says of it: the stage, and how long it may still last."""
+        now = _now()
+        if self.stage is Stage.ANNOUNCED:
+            return f"draining: announced, still accepting for {self._left(self.announce, now):g}s"
+        if self.stage is Stage.DRAINING:
+            return f"draining: no longer accepting, at most {self._left(self.deadline, now):g}s left"
+        return self._lifecycle.phase.word
+
+    def snapshot(self) -> dict[str, object]:
+        """The drain as status shows it; seconds left are null where nothing is running out."""
+        now = _now()
+        running = self.stage in (Stage.ANNOUNCED, Stage.DRAINING)
+        return {
+            "stage": self.stage.word,
+            "why": self.why,
+            "announce_seconds": self.announce,
+            "announce_left_seconds": self._left(self.announce, now) if self.stage is Stage.ANNOUNCED else None,
+            "deadline_seconds": self.deadline,
+            "deadline_left_seconds": self._left(self.deadline, now) if running else None,
+            "in_flight": dict(self._traffic.in_flight()),
+            "cut": self.cut,
+        }
+
+    def _enter(self, stage: Stage, text: str, cut: int = 0) -> None:
+        self.stage = stage
+        self._traffic.report(stage, text, cut)
+
+    def _left(self, seconds: float, now: float) -> float:
+        return round(max(0.0, self._began + min(seconds, self.deadline) - now), 1)
 
 
 def counted(number: int, thing: str) -> str:
     """As in `1 request`, `2 requests`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def told(in_flight: Mapping[str, int]) -> str:
+    """As in `2 requests, 1 websocket`; `nothing` where there is nothing."""
+    some = [counted(number, kind.removesuffix("s")) for kind, number in in_flight.items() if number]
+    return ", ".join(some) or "nothing"
+
+
+async def _within(instant: float, wait: Awaitable[object]) -> None:
+    """Await until `instant` on the loop's clock at the latest."""
+    try:
+        async with asyncio.timeout_at(instant):
+            await wait
+    except TimeoutError:
+        pass
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,16 +1,18 @@
 """The listeners as one thing that can be opened and drained: the Traffic that a drain acts on.
 
-Knows listeners and the environment's draining flag; knows no phase and no deadline.
+Knows listeners, what their connections carry, and where the drain is told; knows no order and no deadline.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
+from sidecar.app.drain import Stage
 from sidecar.proxy.environment import Environment
 from sidecar.telemetry.stats import Stats
 from sidecar.transport.listener import Listener
+from sidecar.transport.registry import RAW_TUNNEL, REQUEST, WEBSOCKET, Closable
 
 
 class Front:
@@ -34,12 +36,21 @@ class Front:
         self._environment.draining = True
         for listener in self.listeners:
             listener.stop_accepting()
-            listener.close_idle()
         self._let_go()
 
-    def busy(self) -> int:
+    def close_idle(self) -> None:
         """See Traffic."""
-        return sum(len(listener.registry) for listener in self.listeners)
+        for listener in self.listeners:
+            listener.close_idle()
+
+    def in_flight(self) -> Mapping[str, int]:
+        """See Traffic."""
+        carried = [connection.carries() for connection in self._connections()]
+        return {
+            "requests": carried.count(REQUEST),
+            "tunnels": carried.count(RAW_TUNNEL),
+            "websockets": carried.count(WEBSOCKET),
+        }
 
     def when_quiet(self, tell: Callable[[], None]) -> None:
         """See Traffic."""
@@ -56,13 +67,20 @@ class Front:
         for listener in self.listeners:
             listener.registry.when_empty(one_quiet)
 
+    def leave_websockets(self) -> None:
+        """See Traffic."""
+        for connection in self._connections():
+            connection.leave_websocket()
+
     def cut(self) -> int:
-        """See Traffic. A connection that only waits for its last bytes to be taken is cut too, but no request is."""
-        routes = (self._stats.unrouted, *self._stats.routes.values())
-        in_flight = sum(route.in_flight for route in routes)
-        for listener in self.listeners:
-            listener.abort()
-        return in_flight
+        """See Traffic. Again: ends what has come meanwhile. Those that were told why have until `gone` to take it."""
+        return sum(connection.end_now() for connection in self._connections())
+
+    def report(self, stage: Stage, text: str, cut: int = 0) -> None:
+        """See Traffic."""
+        self._stats.drain_phase = int(stage)
+        self._stats.drain_cut_requests += cut
+        self._stats.events.tell("drain", "instance", text, {"stage": stage.word, "cut": cut}, alarming=cut > 0)
 
     def forget(self, listener: Listener) -> None:
         """A listener that rules no longer name has seen its last connection go."""
@@ -70,11 +88,22 @@ class Front:
             self.listeners.remove(listener)
 
     async def gone(self, seconds: float) -> None:
-        """Wait at most so long until every connection has told its end."""
+        """Wait at most so long until every connection has told its end; then cut, and wait as long for those."""
+        if not await self._quiet(seconds):
+            for listener in self.listeners:
+                listener.abort()
+            await self._quiet(seconds)
+
+    def _connections(self) -> Iterator[Closable]:
+        for listener in self.listeners:
+            yield from listener.registry
+
+    async def _quiet(self, seconds: float) -> bool:
         quiet = asyncio.Event()
         self.when_quiet(quiet.set)
         try:
             async with asyncio.timeout(seconds):
                 await quiet.wait()
         except TimeoutError:
-            pass
+            return False
+        return True

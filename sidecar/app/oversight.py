@@ -73,7 +73,7 @@ class Oversight:
         phase = self._lifecycle.phase
         told = [
             Condition("rules", holds=True, detail=f"generation {runtime.number}"),
-            Condition("serving", holds=phase is Phase.SERVING, detail=phase.word),
+            Condition("serving", holds=phase is Phase.SERVING, detail=self._drain.standing()),
         ]
         for name, upstream in runtime.upstreams.items():
             available = sum(self._is_available(upstream, endpoint, now) for endpoint in upstream.endpoints)
@@ -85,7 +85,7 @@ class Oversight:
 
     def status(self) -> Mapping[str, object]:
         """See Subject."""
-        runtime, stats, drain = self._current.runtime, self._stats, self._drain
+        runtime, stats = self._current.runtime, self._stats
         now = time.monotonic()
         return {
             "version": __version__,
@@ -102,13 +102,7 @@ class Oversight:
             "upstreams": status.upstreams(runtime, stats, self._channels.pools, now),
             "breakers": status.breakers(runtime, now),
             "connections": status.connections(stats),
-            "drain": {
-                "stage": drain.stage.word,
-                "why": drain.why,
-                "announce_seconds": drain.announce,
-                "deadline_seconds": drain.deadline,
-                "cut": drain.cut,
-            },
+            "drain": self._drain.snapshot(),
             "loop_lag_seconds": stats.loop_lag,
         }
 
@@ -118,7 +112,6 @@ class Oversight:
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """See Subject."""
-        self._stats.drain_phase = int(self._drain.stage)
         return self._metrics.render(accept)
 
     def events(self) -> Sequence[Mapping[str, object]]:

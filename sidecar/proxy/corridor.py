@@ -24,6 +24,7 @@ from sidecar.transport.stream import Channel, UpstreamStream
 from sidecar.wire.forwarding import stable_fields
 from sidecar.wire.message import UNTIL_CLOSE, ResponseHead
 from sidecar.wire.retry_after import retry_after_seconds
+from sidecar.wire.websocket import is_websocket
 
 
 class Corridor(Exchange):
@@ -174,7 +175,7 @@ class Corridor(Exchange):
             self.decision.switched(self.environment.wheel.turn)
             self.state = TUNNEL
             self.downstream.send_informational(informational_head(head))
-            self.downstream.open_tunnel()
+            self.downstream.open_tunnel(is_websocket(head.upgrade))
             self._progress()
         elif self.head.minor_version >= 1:  # RFC 9110 section 15.2: never to an HTTP/1.0 client
             self.downstream.send_informational(informational_head(head))

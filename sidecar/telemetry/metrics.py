@@ -193,6 +193,7 @@ def _config(stats: Stats) -> Iterator[Metric]:
 
 def _process(stats: Stats) -> Iterator[Metric]:
     yield _single("drain_phase", "0 serving, 1 announced, 2 draining, 3 closing.", stats.drain_phase)
+    yield _single("drain_cut_requests", "Requests and tunnels that the drain cut short.", stats.drain_cut_requests)
     yield _single("loop_lag_seconds", "Latest that the event loop was in the last ten seconds.", stats.loop_lag)
     yield _single("accepting", "0 while connections wait outside for want of descriptors.", int(stats.accepting))
     pauses = _counter("accept_pauses", "Times that accepting paused for want of descriptors.")

@@ -209,7 +209,8 @@ class Stats:
     """Everything the process counts. Attributes are set by whoever knows them; `route`, `upstream` and `breaker`
     create by name.
 
-    `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing. `config_reloaded_at` in Unix seconds.
+    `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing; `drain_cut_requests` were cut short by its deadline.
+    `config_reloaded_at` in Unix seconds.
     `config_reloads` by result; `config_reload_failed`: the last one did. `memory_limit` is None where none is set.
     `endpoint_availability` is asked at each scrape for (upstream, endpoint, available), so it cannot be stale; so is
     `readings` for what the policies' machines tell of themselves. `workers_up` is whether each worker serves, by its
@@ -227,6 +228,7 @@ class Stats:
         "config_reloaded_at",
         "config_reloads",
         "downstream_connections",
+        "drain_cut_requests",
         "drain_phase",
         "endpoint_availability",
         "events",
@@ -256,6 +258,7 @@ class Stats:
         self.config_reloads: dict[str, int] = {"reloaded": 0, "unchanged": 0, "failed": 0}
         self.config_reload_failed = False
         self.drain_phase = 0
+        self.drain_cut_requests = 0
         self.loop_lag = 0.0
         self.access_log_dropped = 0
         self.accepting = True

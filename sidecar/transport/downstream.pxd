@@ -29,25 +29,7 @@ cdef int UNSENT
 cdef int UNTIL_CLOSE
 cdef Py_ssize_t _MAX_BACKLOG
 
-cdef class DownstreamConnection(DownstreamStream):
-    cdef bint _close_after
-    cdef Departure _departure
-    cdef bint _draining
-    cdef bint _full
-    cdef ReadGate _gate
-    cdef double _idle_timeout
-    cdef RequestIntake _intake
-    cdef MessageWriter _out
-    cdef Receiver _receiver
-    cdef bint _served
-    cdef Service _service
-    cdef object _settings
-    cdef Timer _timer
-    cdef public object _transport
-    cdef object _tunnel
-    cdef WriteWatch _watch
-    cdef DeadlineWheel _wheel
-    cdef public int state
+cdef class DownstreamConnection(Leaving):
     @cython.locals(state=int)
     cpdef data_received(self, data)
     cpdef send_head(self, bytes head, int framing, bint close, bint hold=*, long long length=*)
@@ -58,7 +40,7 @@ cdef class DownstreamConnection(DownstreamStream):
     cpdef reset(self)
     # An object: the bound methods of a typed receiver would lose their `self`.
     @cython.locals(receiver=object)
-    cpdef open_tunnel(self)
+    cpdef open_tunnel(self, bint websocket=*)
     cpdef pause(self)
     cpdef resume(self)
     @cython.locals(intake=RequestIntake, head=RequestHead)
@@ -73,8 +55,3 @@ cdef class DownstreamConnection(DownstreamStream):
     cdef _await_body(self)
     cdef _finish(self)
     cdef _refuse(self, object reason, str detail)
-    cdef _linger(self)
-    cdef _close(self)
-    cdef _cut(self)
-    cdef _leave_state(self)
-    cdef _activate(self)

@@ -1,8 +1,8 @@
 """An accepted HTTP/1 connection: one exchange at a time, its requests in order, its leaving noticed.
 
-Owns the connection's state, its timeouts and its way out. May not know what is done with a request: that is the
-acceptor's. Called back by the transport (a duck-typed asyncio protocol) and by timers; no task, no future.
-The states and what leads from one to the next: downstream_state.py.
+Owns the connection's state and its timeouts; its ways out are downstream_ends.py's. May not know what is done with a
+request: that is the acceptor's. Called back by the transport (a duck-typed asyncio protocol) and by timers; no task, no
+future. The states and what leads from one to the next: downstream_state.py.
 """
 
 from __future__ import annotations
@@ -10,16 +10,12 @@ from __future__ import annotations
 import asyncio
 
 from sidecar.model.reason import BY_CODE, Reason
-from sidecar.transport.departure import LINGER_SECONDS, Departure
+from sidecar.transport.downstream_ends import Leaving
 from sidecar.transport.downstream_state import ANSWER, BODY, BROKEN, CLOSED, CLOSING, HEAD, IDLE, LINGER, TUNNEL
-from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FLOWING, FULL, TOLD, ReadGate, WriteWatch
-from sidecar.transport.intake import RequestIntake
+from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FLOWING
 from sidecar.transport.phases import UNSENT
-from sidecar.transport.sending import MessageWriter
-from sidecar.transport.service import Service
-from sidecar.transport.stream import DEAF, DownstreamStream, Receiver
-from sidecar.transport.tunnel import Tunnel
-from sidecar.transport.wheel import Timer
+from sidecar.transport.stream import DEAF
+from sidecar.transport.tunnel import Tunnel, WebSocketTunnel
 from sidecar.wire.errors import BadMessage
 from sidecar.wire.message import UNTIL_CLOSE, RequestHead
 
@@ -27,44 +23,10 @@ _HIGH_WATER = 262144
 _MAX_BACKLOG = 65536
 
 
-class DownstreamConnection(DownstreamStream):
-    """One accepted connection; also the DownstreamStream of its current exchange.
+class DownstreamConnection(Leaving):
+    """One accepted connection; also the DownstreamStream of its current exchange."""
 
-    `full` makes it one too many: it is answered 503 and closed.
-    """
-
-    # fmt: off
-    __slots__ = (
-        "_close_after", "_departure", "_draining", "_full", "_gate", "_idle_timeout", "_intake", "_out",
-        "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
-        "state",
-    )
-    # fmt: on
-
-    _transport: asyncio.Transport
-
-    def __init__(self, service: Service, full: bool = False) -> None:
-        settings = service.settings
-        self._service = service
-        self._settings = settings
-        self._idle_timeout = settings.idle_timeout
-        self._wheel = service.wheel
-        self._full = full
-        self._intake = RequestIntake(settings.limits, settings.max_body_bytes)
-        self._out = MessageWriter()
-        self._gate = ReadGate()
-        self._watch = WriteWatch(service.wheel, settings.idle_timeout, self.abort, self._tell_paused)
-        self._departure = Departure(self._gate, self._watch)
-        self._timer = Timer(self._overdue)
-        self.timer = Timer(self._tell_expired)
-        self.state = IDLE
-        self._served = False
-        self._draining = False
-        self._tunnel: Tunnel | None = None
-        self.started = 0.0
-        self.more = False
-        self._receiver: Receiver = DEAF
-        self._close_after = False
+    __slots__ = ()
 
     # The transport's calls, see asyncio.Protocol.
 
@@ -82,6 +44,8 @@ class DownstreamConnection(DownstreamStream):
             self._refuse(Reason.OVERLOADED, "too many connections")
         else:
             self._wheel.set(self._timer, self.started + self._settings.header_timeout)
+            if service.registry.leaving:
+                self.close_when_idle()
 
     def data_received(self, data: bytes) -> None:
         self._wheel.now()
@@ -183,7 +147,7 @@ class DownstreamConnection(DownstreamStream):
         if self.state >= BODY:
             self._cut()
 
-    def open_tunnel(self) -> None:
+    def open_tunnel(self, websocket: bool = False) -> None:
         """:raises RuntimeError: the request is incomplete, and its body would be taken for the tunnel's bytes."""
         if self.state >= LINGER:
             return
@@ -192,7 +156,8 @@ class DownstreamConnection(DownstreamStream):
         self._out.flush()
         self.state = TUNNEL
         receiver = self._receiver
-        self._tunnel = Tunnel(
+        kind = WebSocketTunnel if websocket else Tunnel
+        self._tunnel = kind(
             self._transport, receiver.request_data, receiver.request_end, self._tunnel_over, self._touched
         )
         self._touched()
@@ -210,20 +175,6 @@ class DownstreamConnection(DownstreamStream):
         if self._gate.stops & BY_RECEIVER:
             self._gate.start(BY_RECEIVER)
             self._await_body()
-
-    def close_when_idle(self) -> None:
-        """Closes now if no request has begun, else after the running answer. Tunnels live on."""
-        self._draining = True
-        self._close_after = True
-        if self.state == IDLE and not self._intake.backlog:
-            self._close()
-
-    def abort(self) -> None:
-        """Cuts the connection, telling a running exchange that its client is gone."""
-        receiver = self._receiver
-        self._receiver = DEAF
-        self._cut()
-        receiver.downstream_gone()
 
     def _read_heads(self, data: bytes) -> None:
         intake = self._intake
@@ -315,7 +266,7 @@ class DownstreamConnection(DownstreamStream):
     def _await_head(self) -> None:
         if self.state == IDLE:
             self.state = HEAD
-            if self._served:
+            if self._served or self._draining:
                 self._wheel.set(self._timer, self.started + self._settings.header_timeout)
 
     def _await_body(self) -> None:
@@ -335,16 +286,10 @@ class DownstreamConnection(DownstreamStream):
             self._tell_request(b"")
         elif state == TUNNEL:
             self.abort()
-        elif state in (IDLE, LINGER):
+        elif state == IDLE:
+            self._close_unasked()
+        elif state == LINGER:
             self._close()
-
-    def _tell_expired(self) -> None:
-        self._receiver.expired()
-
-    def _tell_paused(self) -> None:
-        if self._watch.pressure == FULL and self._receiver is not DEAF:
-            self._watch.pressure = TOLD
-            self._receiver.downstream_paused()
 
     def _finish(self) -> None:
         self.state = IDLE
@@ -357,10 +302,6 @@ class DownstreamConnection(DownstreamStream):
             # In a turn of its own, like every other: thousands in one read would hold up everybody else.
             self._wheel.loop.call_soon(self._advance)
 
-    def _tunnel_over(self) -> None:
-        self._receiver = DEAF
-        self._close()
-
     def _refuse(self, reason: Reason, detail: str) -> None:
         self._intake.fail(reason, detail)
         self._activate()
@@ -369,31 +310,3 @@ class DownstreamConnection(DownstreamStream):
         self._service.acceptor.refuse(self, reason, detail)
         if self.state == BROKEN:
             self._cut()
-
-    def _linger(self) -> None:
-        self._intake.clear()
-        self.state = LINGER
-        self._departure.linger()
-        self._wheel.set(self._timer, self._wheel.now() + LINGER_SECONDS)
-
-    def _close(self) -> None:
-        if self.state < CLOSING:
-            self._leave_state()
-            self._departure.close()
-
-    def _cut(self) -> None:
-        if self.state < CLOSED:
-            self._leave_state()
-            self._departure.cut()
-
-    def _leave_state(self) -> None:
-        self._activate()
-        self.state = CLOSING
-        self._wheel.clear(self._timer)
-        self._intake.clear()
-        self._tunnel = None
-
-    def _activate(self) -> None:
-        if self.state < BODY:
-            self._service.connections.idle -= 1
-            self._service.connections.active += 1

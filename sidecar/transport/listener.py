@@ -149,8 +149,7 @@ class Listener:
 
     def close_idle(self) -> None:
         """Closes idle connections now and the others after their running answer."""
-        for connection in self.registry:
-            connection.close_when_idle()
+        self.registry.close_idle()
 
     def abort(self) -> int:
         """Cuts what is left; answers how many connections that were."""

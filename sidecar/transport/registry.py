@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-
 # What a connection carries.
 NOTHING = 0
 REQUEST = 1
-TUNNEL = 2
+RAW_TUNNEL = 2
 WEBSOCKET = 3
 
 
@@ -17,7 +16,7 @@ class Closable(Protocol):
     """An open connection, as its owner sees it."""
 
     def carries(self) -> int:
-        """NOTHING, a REQUEST, a TUNNEL or a WEBSOCKET."""
+        """NOTHING, a REQUEST, a RAW_TUNNEL or a WEBSOCKET."""
 
     def close_when_idle(self) -> None:
         """Closes now if no request has begun or is about to, else after the running answer."""
@@ -60,6 +59,12 @@ class Registry:
         self._open.discard(connection)
         if self._told_at:
             self._tell()
+
+    def close_idle(self) -> None:
+        """Closes idle connections now, each of the others once it is idle, and whoever comes late."""
+        self.leaving = True
+        for connection in self:
+            connection.close_when_idle()
 
     def when_empty(self, tell: Callable[[], None]) -> None:
         """Calls `tell` once when the last connection is gone; at once if there is none."""

@@ -29,7 +29,7 @@ cdef class DownstreamStream:
     cpdef send_data(self, bytes data)
     cpdef send_end(self, bytes trailers=*)
     cpdef reset(self)
-    cpdef open_tunnel(self)
+    cpdef open_tunnel(self, bint websocket=*)
     cpdef pause(self)
     cpdef resume(self)
 

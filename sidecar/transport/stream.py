@@ -37,7 +37,8 @@ class Receiver:
         In a tunnel: the client will send no more."""
 
     def request_broken(self, reason: Reason, detail: str) -> None:
-        """The rest of the request cannot be had (bad chunk, too large, too slow); the client is still there."""
+        """The rest of the request cannot be had (bad chunk, too large, too slow), or its answer not be waited for any
+        longer; the client is still there."""
 
     def downstream_gone(self) -> None:
         """The client left (RST, or FIN before its answer was complete), or was cut. The stream is dead. Told once."""
@@ -122,8 +123,9 @@ class DownstreamStream:
         more."""
         raise NotImplementedError
 
-    def open_tunnel(self) -> None:
-        """After a 101 head: from now on raw bytes both ways, with the idle timeout as the only one."""
+    def open_tunnel(self, websocket: bool = False) -> None:
+        """After a 101 head: from now on raw bytes both ways, with the idle timeout as the only one. `websocket`: they
+        are RFC 6455 frames, so that its client can be told when the process leaves."""
         raise NotImplementedError
 
     def pause(self) -> None:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from sidecar.transport.departure import end_half
+from sidecar.wire.websocket import GOING_AWAY, Frames
 
 _OPEN = 0
 _IN_ENDED = 1  # the peer will send no more
@@ -71,3 +72,68 @@ class Tunnel:
     def readable(self) -> bool:
         """Whether the peer may still send; past its end the reading must not be started again."""
         return self._state in (_OPEN, _OUT_ENDED)
+
+
+class WebSocketTunnel(Tunnel):
+    """The client's end of a tunnel that carries a WebSocket: it can be told that the server goes away.
+
+    The Close is ours, and goes between two frames of the endpoint's; the endpoint learns of it from the client's own
+    Close, which passes like everything else that the client sends.
+    """
+
+    __slots__ = ("_leaving", "_ours", "_said", "_theirs")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        data: Callable[[bytes], None],
+        end: Callable[[bytes], None],
+        over: Callable[[], None],
+        touched: Callable[[], None],
+    ) -> None:
+        super().__init__(transport, data, end, over, touched)
+        self._theirs = Frames()  # what the client sends
+        self._ours = Frames()  # what it is sent
+        self._leaving = False
+        self._said = False  # that we go: nothing may follow it
+
+    @property
+    def said(self) -> bool:
+        """Whether a Close of either the endpoint's or ours has gone to the client, whole."""
+        return self._said or self._ours.closed
+
+    @property
+    def closed(self) -> bool:
+        """Whether the closing handshake is complete (RFC 6455 section 7.1.4 but for the end of TCP)."""
+        return self.said and self._theirs.closed
+
+    def leave(self) -> None:
+        """Sends a Close with 1001 as soon as the frame under way has passed; the endpoint's Close serves as well."""
+        if self._state <= _IN_ENDED:
+            self._leaving = True
+            self._say()
+
+    def received(self, data: bytes) -> None:
+        self._theirs.follow(data)
+        super().received(data)
+
+    def eof(self) -> bool:
+        """A client that was told, and ends, is done: the connection need not wait for the endpoint's half."""
+        return not self._said and super().eof()
+
+    def send(self, data: bytes) -> None:
+        if self._said:
+            return
+        if not self._leaving:
+            self._ours.follow(data)
+            super().send(data)
+            return
+        rest = self._ours.finish(data)
+        if rest:
+            super().send(data[:rest])
+        self._say()
+
+    def _say(self) -> None:
+        if self._ours.at_boundary and not self._ours.closed and not self._said:
+            self._said = True
+            super().send(GOING_AWAY)

@@ -111,7 +111,7 @@ class Downstream(DownstreamStream):
     def reset(self) -> None:
         self.told.append("reset")
 
-    def open_tunnel(self) -> None:
+    def open_tunnel(self, websocket: bool = False) -> None:
         self.told.append("tunnel")
 
     def pause(self) -> None:

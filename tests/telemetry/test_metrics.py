@@ -48,6 +48,7 @@ PROMISED = {
     "sidecar_config_last_reload_timestamp_seconds": set(),
     "sidecar_config_info": {"hash"},
     "sidecar_drain_phase": set(),
+    "sidecar_drain_cut_requests": set(),
     "sidecar_loop_lag_seconds": set(),
     "sidecar_accepting": set(),
     "sidecar_accept_pauses_total": set(),

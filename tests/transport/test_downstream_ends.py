@@ -1,4 +1,4 @@
-"""The accepted connection as a machine: leaving, waiting, pressure, tunnels, drain. No socket, virtual time."""
+"""The accepted connection as a machine: leaving, waiting, pressure, tunnels. No socket, virtual time."""
 # mypy: no-warn-unreachable
 # (after `assert not x.closed` mypy takes x to be open for good)
 
@@ -12,7 +12,7 @@ import pytest
 from sidecar.model.reason import Reason
 from sidecar.transport import downstream_state as states
 from sidecar.wire.message import CHUNKED
-from tests.transport.clients import GET, OK, POST, UPGRADE, Client
+from tests.transport.clients import GET, POST, UPGRADE, Client
 from tests.transport.doubles import VirtualLoop, answer
 
 
@@ -338,30 +338,6 @@ def test_a_tunnel_needs_a_complete_request(client: Client) -> None:
     client.sends(POST)
     with pytest.raises(RuntimeError, match="complete request"):
         client.stream.open_tunnel()
-
-
-# The owner's calls.
-
-
-def test_drain_closes_idle_connections_now_and_others_after_their_answer(virtual: VirtualLoop) -> None:
-    new, kept, busy = Client(virtual), Client(virtual, answer), Client(virtual)
-    kept.sends(GET % 1)
-    busy.sends(GET % 1)
-    for client in (new, kept, busy):
-        client.connection.close_when_idle()
-    assert (new.transport.closed, kept.transport.closed, busy.transport.closed) == (True, True, False)
-    answer(busy.stream)
-    assert busy.transport.sent == OK
-    assert busy.transport.closed
-
-
-def test_drain_lets_a_head_under_way_be_answered(client: Client) -> None:
-    client.sends((GET % 1)[:10])
-    client.connection.close_when_idle()
-    client.sends((GET % 1)[10:])
-    answer(client.stream)
-    assert client.transport.sent == OK
-    assert client.transport.closed
 
 
 def test_one_connection_too_many_is_refused(virtual: VirtualLoop) -> None:

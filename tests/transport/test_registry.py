@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.transport.registry import Registry
+from sidecar.transport.registry import NOTHING, Registry
 
 
 class Connection:
@@ -12,8 +12,18 @@ class Connection:
         self.registry = registry
         registry.add(self)
 
+    def carries(self) -> int:
+        return NOTHING
+
     def close_when_idle(self) -> None:
         self.registry.discard(self)
+
+    def leave_websocket(self) -> None:
+        """None here."""
+
+    def end_now(self) -> int:
+        self.registry.discard(self)
+        return 0
 
     def abort(self) -> None:
         self.registry.discard(self)
@@ -78,3 +88,11 @@ def test_whoever_is_told_may_wait_again() -> None:
     for connection in connections:
         connection.abort()
     assert told == [2, 1, 0]
+
+
+def test_the_idle_are_closed_and_latecomers_find_out() -> None:
+    registry = Registry()
+    Connection(registry)
+    assert not registry.leaving
+    registry.close_idle()
+    assert (len(registry), registry.leaving) == (0, True)

@@ -1,4 +1,6 @@
-"""Both halves of a tunnel end on their own, and it is over once."""
+"""Both halves of a tunnel end on their own, and it is over once; a WebSocket is told when the server goes."""
+# mypy: no-warn-unreachable
+# (after `assert not x.said` mypy takes it to be unsaid for good)
 
 from __future__ import annotations
 
@@ -6,17 +8,18 @@ import errno
 
 import pytest
 
-from sidecar.transport.tunnel import Tunnel
+from sidecar.transport.tunnel import Tunnel, WebSocketTunnel
+from sidecar.wire.websocket import GOING_AWAY
 from tests.transport.doubles import Calls, FakeTransport
 
 
 class End:
     """One end and what it called."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[Tunnel] = Tunnel) -> None:
         self.calls: Calls = []
         self.transport = FakeTransport()
-        self.tunnel = Tunnel(
+        self.tunnel = kind(
             self.transport,  # type: ignore[arg-type]
             lambda data: self.calls.append(("data", data)),
             lambda trailers: self.calls.append(("end", trailers)),
@@ -70,3 +73,74 @@ def test_where_no_half_can_end_alone_both_do(end: End) -> None:
     end.transport.half_close = False
     end.tunnel.send_end()
     assert end.calls == [("over",)]
+
+
+# A WebSocket.
+
+HELLO = b"\x81\x05hello"
+THEIR_CLOSE = b"\x88\x80MASK"
+
+
+@pytest.fixture
+def chat() -> End:
+    return End(WebSocketTunnel)
+
+
+def told(chat: End) -> WebSocketTunnel:
+    assert isinstance(chat.tunnel, WebSocketTunnel)
+    chat.tunnel.leave()
+    return chat.tunnel
+
+
+def test_a_close_goes_out_at_once_between_two_frames_and_nothing_follows_it(chat: End) -> None:
+    chat.tunnel.send(HELLO)
+    told(chat)
+    chat.tunnel.send(HELLO)
+    assert chat.transport.sent == HELLO + GOING_AWAY
+    told(chat)
+    assert chat.transport.sent == HELLO + GOING_AWAY
+
+
+@pytest.mark.parametrize("cut", range(1, len(HELLO)))
+def test_within_a_frame_its_rest_goes_out_before_the_close(chat: End, cut: int) -> None:
+    chat.tunnel.send(HELLO + HELLO[:cut])
+    tunnel = told(chat)
+    assert not tunnel.said
+    chat.tunnel.send(HELLO[cut:-1])
+    chat.tunnel.send(HELLO[max(cut, len(HELLO) - 1) :] + HELLO)
+    assert chat.transport.sent == HELLO + HELLO + GOING_AWAY
+    assert tunnel.said
+
+
+def test_the_clients_own_close_passes_and_completes_the_handshake(chat: End) -> None:
+    tunnel = told(chat)
+    chat.tunnel.received(HELLO)
+    assert not tunnel.closed
+    chat.tunnel.received(THEIR_CLOSE)
+    assert tunnel.closed
+    assert [call for call in chat.calls if call[0] == "data"] == [("data", HELLO), ("data", THEIR_CLOSE)]
+
+
+def test_the_endpoints_close_stands_for_ours(chat: End) -> None:
+    chat.tunnel.send(b"\x88\x02\x03\xe8")
+    tunnel = told(chat)
+    assert chat.transport.sent == b"\x88\x02\x03\xe8"
+    assert (tunnel.said, tunnel.closed) == (True, False)
+    chat.tunnel.received(THEIR_CLOSE)
+    assert tunnel.closed
+
+
+def test_a_client_that_ends_after_a_close_of_ours_ends_the_connection(chat: End) -> None:
+    assert told(chat).eof() is False
+    assert ("end", b"") not in chat.calls
+
+
+def test_a_client_that_ends_unasked_ends_its_half(chat: End) -> None:
+    assert chat.tunnel.eof() is True
+    assert chat.calls == [("end", b"")]
+
+
+def test_nothing_is_said_where_we_have_ended(chat: End) -> None:
+    chat.tunnel.send_end()
+    told(chat)
+    assert chat.transport.sent == b""

@@ -1,0 +1,46 @@
+from sidecar.transport.departure cimport Departure
+from sidecar.transport.flow cimport ReadGate, WriteWatch
+from sidecar.transport.intake cimport RequestIntake
+from sidecar.transport.sending cimport MessageWriter
+from sidecar.transport.service cimport Service
+from sidecar.transport.stream cimport DownstreamStream, Receiver
+from sidecar.transport.wheel cimport DeadlineWheel, Timer
+
+cdef Receiver DEAF
+cdef int BODY
+cdef int BROKEN
+cdef int CLOSED
+cdef int CLOSING
+cdef int FULL
+cdef int IDLE
+cdef int LINGER
+cdef double LINGER_SECONDS
+cdef int TOLD
+cdef int TUNNEL
+cdef double _FIRST_WORD_SECONDS
+
+cdef class Leaving(DownstreamStream):
+    cdef bint _close_after
+    cdef Departure _departure
+    cdef bint _draining
+    cdef bint _full
+    cdef ReadGate _gate
+    cdef double _idle_timeout
+    cdef RequestIntake _intake
+    cdef MessageWriter _out
+    cdef Receiver _receiver
+    cdef bint _served
+    cdef Service _service
+    cdef object _settings
+    cdef Timer _timer
+    cdef public object _transport
+    cdef object _tunnel
+    cdef WriteWatch _watch
+    cdef DeadlineWheel _wheel
+    cdef public int state
+    cdef _close_unasked(self)
+    cdef _linger(self)
+    cdef _close(self)
+    cdef _cut(self)
+    cdef _leave_state(self)
+    cdef _activate(self)

@@ -1,0 +1,188 @@
+"""How an accepted connection ends: in its own time, told to, or cut.
+
+Owns what a connection has, and its ways out; what it reads and answers until then is downstream.py's. May not know who
+ends it, or why: the owner's calls are those of registry.Closable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from fcntl import ioctl
+from termios import FIONREAD
+
+from sidecar.model.reason import Reason
+from sidecar.transport.departure import LINGER_SECONDS, Departure
+from sidecar.transport.downstream_state import BODY, BROKEN, CLOSED, CLOSING, IDLE, LINGER, TUNNEL
+from sidecar.transport.flow import FULL, TOLD, ReadGate, WriteWatch
+from sidecar.transport.intake import RequestIntake
+from sidecar.transport.registry import NOTHING, RAW_TUNNEL, REQUEST, WEBSOCKET
+from sidecar.transport.sending import MessageWriter
+from sidecar.transport.service import Service
+from sidecar.transport.stream import DEAF, DownstreamStream, Receiver
+from sidecar.transport.tunnel import Tunnel, WebSocketTunnel
+from sidecar.transport.wheel import Timer
+
+# Whoever has just connected is about to ask, and cannot know that we leave: it gets this long from the accept on.
+_FIRST_WORD_SECONDS = 1.0
+_OUT_OF_TIME = "the proxy shuts down, and this request did not finish in time"
+_NONE = bytes(4)
+
+
+class Leaving(DownstreamStream):
+    """What an accepted connection has, and how it ends.
+
+    `full` makes it one too many: it is answered 503 and closed.
+    """
+
+    # fmt: off
+    __slots__ = (
+        "_close_after", "_departure", "_draining", "_full", "_gate", "_idle_timeout", "_intake", "_out",
+        "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
+        "state",
+    )
+    # fmt: on
+
+    _transport: asyncio.Transport
+
+    def __init__(self, service: Service, full: bool = False) -> None:
+        settings = service.settings
+        self._service = service
+        self._settings = settings
+        self._idle_timeout = settings.idle_timeout
+        self._wheel = service.wheel
+        self._full = full
+        self._intake = RequestIntake(settings.limits, settings.max_body_bytes)
+        self._out = MessageWriter()
+        self._gate = ReadGate()
+        self._watch = WriteWatch(service.wheel, settings.idle_timeout, self.abort, self._tell_paused)
+        self._departure = Departure(self._gate, self._watch)
+        self._timer = Timer(self._overdue)
+        self.timer = Timer(self._tell_expired)
+        self.state = IDLE
+        self._served = False
+        self._draining = False
+        self._tunnel: Tunnel | None = None
+        self.started = 0.0
+        self.more = False
+        self._receiver: Receiver = DEAF
+        self._close_after = False
+
+    # The owner's calls, see Closable.
+
+    def carries(self) -> int:
+        if self.state == TUNNEL:
+            return WEBSOCKET if isinstance(self._tunnel, WebSocketTunnel) else RAW_TUNNEL
+        return REQUEST if BODY <= self.state <= BROKEN else NOTHING
+
+    def close_when_idle(self) -> None:
+        """What has been sent and not yet read is a request too, and a new connection has a moment for its first.
+        Tunnels live on."""
+        self._draining = True
+        self._close_after = True
+        if self.state != IDLE or self._intake.backlog:
+            return
+        first = self.started + _FIRST_WORD_SECONDS
+        if not self._served and self._wheel.now() < first:
+            self._wheel.set(self._timer, min(first, self._timer.deadline))
+        else:
+            self._close_unasked()
+
+    def leave_websocket(self) -> None:
+        if isinstance(self._tunnel, WebSocketTunnel):
+            self._wheel.now()
+            self._tunnel.leave()
+
+    def end_now(self) -> int:
+        """A request without an answer is told why; an answer or a tunnel under way is cut, so that it cannot look
+        complete. A WebSocket that was told to go is only closed, and complete if its client has agreed."""
+        self._wheel.now()
+        state = self.state
+        if state >= LINGER:
+            return 0  # it has its answer, and is on its way out
+        if state < BODY:
+            self._close()
+            return 0
+        tunnel = self._tunnel
+        if isinstance(tunnel, WebSocketTunnel) and tunnel.said:
+            done = tunnel.closed
+            self._close()
+            return 0 if done else 1
+        if state <= BROKEN:
+            if state == BODY:
+                self._intake.fail(Reason.DRAINING, _OUT_OF_TIME)
+                self.state = BROKEN
+                self._wheel.clear(self._timer)
+            self._close_after = True
+            self._receiver.request_broken(Reason.DRAINING, _OUT_OF_TIME)
+        if self.state < LINGER:
+            self.abort()
+        return 1
+
+    def abort(self) -> None:
+        """Cuts the connection, telling a running exchange that its client is gone."""
+        receiver = self._receiver
+        self._receiver = DEAF
+        self._cut()
+        receiver.downstream_gone()
+
+    # What timers and the transport tell.
+
+    def _overdue(self) -> None:
+        raise NotImplementedError
+
+    def _tell_expired(self) -> None:
+        self._receiver.expired()
+
+    def _tell_paused(self) -> None:
+        if self._watch.pressure == FULL and self._receiver is not DEAF:
+            self._watch.pressure = TOLD
+            self._receiver.downstream_paused()
+
+    def _tunnel_over(self) -> None:
+        self._receiver = DEAF
+        self._close()
+
+    # The ways out.
+
+    def _close_unasked(self) -> None:
+        """Closes an idle connection, unless a request lies unread: the loop has not come to it, and will."""
+        if not _unread(self._transport):
+            self._close()
+
+    def _linger(self) -> None:
+        self._intake.clear()
+        self.state = LINGER
+        self._departure.linger()
+        self._wheel.set(self._timer, self._wheel.now() + LINGER_SECONDS)
+
+    def _close(self) -> None:
+        if self.state < CLOSING:
+            self._leave_state()
+            self._departure.close()
+
+    def _cut(self) -> None:
+        if self.state < CLOSED:
+            self._leave_state()
+            self._departure.cut()
+
+    def _leave_state(self) -> None:
+        self._activate()
+        self.state = CLOSING
+        self._wheel.clear(self._timer)
+        self._intake.clear()
+        self._tunnel = None
+
+    def _activate(self) -> None:
+        if self.state < BODY:
+            self._service.connections.idle -= 1
+            self._service.connections.active += 1
+
+
+def _unread(transport: asyncio.Transport) -> bool:
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return False
+    try:
+        return ioctl(sock.fileno(), FIONREAD, _NONE) != _NONE
+    except (OSError, ValueError):
+        return False  # closed already
