@@ -41,7 +41,7 @@ def inherited(environ: MutableMapping[str, str], pid: int) -> list[Inlet]:
     inlets: list[Inlet] = []
     try:
         for place, name in enumerate(names[:count]):
-            inlets.append(Inlet(name, _listening(_FIRST + place, name), lent=True))  # noqa: PERF401 - closed if one fails
+            inlets.append(Inlet(name, _listening(_FIRST + place, name), lent=True))
     except BindError:
         for inlet in inlets:
             inlet.sock.close()
