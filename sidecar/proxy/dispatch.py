@@ -1,7 +1,7 @@
 """A complete head → the rules in force → one corridor. The transport's way into the bridge.
 
 Pins the current runtime for the whole life of each exchange, and answers what never becomes one: a head that is no
-valid HTTP, a request that no route wants.
+valid HTTP, a request that no route wants, any request while memory is short.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from math import inf
 
 from sidecar.model.observer import RouteObserver
 from sidecar.model.reason import Reason
+from sidecar.policies.contract import NO_TIME
 from sidecar.proxy.corridor import Corridor
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.local_reply import NO_RULE, local_reply, send_reply
@@ -22,6 +23,10 @@ from sidecar.wire.forwarding import request_ids
 from sidecar.wire.message import NO_BODY, RequestHead
 
 _log = logging.getLogger("sidecar.proxy")
+
+_SHED_RULE = "overload/max_memory"
+# Memory is looked at four times a second; sooner would only add to the load.
+_SHED_RETRY_AFTER = 1.0
 
 
 class Dispatcher(Acceptor):
@@ -37,6 +42,9 @@ class Dispatcher(Acceptor):
     def request(self, stream: DownstreamStream, head: RequestHead) -> Receiver:
         """One request; the answer may already be given when this returns."""
         try:
+            if self.environment.shedding:
+                self._shed(stream, head)
+                return DEAF
             route = self.current.runtime.router.match(head)
             if route is None:
                 self._no_route(stream, head)
@@ -53,28 +61,42 @@ class Dispatcher(Acceptor):
         """Answers what is no valid request (or one too many) and closes."""
         self._answer(stream, None, reason, detail)
 
+    def _shed(self, stream: DownstreamStream, head: RequestHead) -> None:
+        detail = "the proxy uses more memory than its rules allow"
+        self._answer(stream, head, Reason.OVERLOADED, detail, _SHED_RULE, _SHED_RETRY_AFTER)
+
     def _no_route(self, stream: DownstreamStream, head: RequestHead) -> None:
         self._answer(stream, head, Reason.NO_ROUTE, "no route of the rules matches this host, path, method and fields")
 
-    def _answer(self, stream: DownstreamStream, head: RequestHead | None, reason: Reason, detail: str) -> None:
+    def _answer(
+        self,
+        stream: DownstreamStream,
+        head: RequestHead | None,
+        reason: Reason,
+        detail: str,
+        rule: str = NO_RULE,
+        retry_after: float = NO_TIME,
+    ) -> None:
         close = head is None or not head.keep_alive or self.environment.draining or head.framing != NO_BODY
         ids = None if head is None else request_ids(head, self.environment.ids)
         reply = local_reply(
             reason,
             detail,
-            NO_RULE,
+            rule,
             close=close,
             without_body=head is not None and head.method == b"HEAD",
             keep_alive_token=head is not None and head.minor_version == 0,
             request_id=b"" if ids is None else ids.request_id,
+            retry_after=retry_after,
         )
         now = self.environment.wheel.now()
         method = b"-" if head is None else head.method
         self.unrouted.started()
-        self.unrouted.rejected(NO_RULE, reason)
+        self.unrouted.rejected(rule, reason)
         self.unrouted.finished(method, reply.status, now - stream.started)
         if self.environment.log.wants(reply.status, True):
             record = refusal_record(stream, head, ids, reason, detail, now)
+            record.rule = rule
             record.bytes_out = len(reply.body)
             self.environment.log.exchange(record)
         send_reply(stream, reply, close)

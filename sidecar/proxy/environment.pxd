@@ -8,6 +8,7 @@ cdef class Environment:
     cdef public IdSource ids
     cdef public ExchangeLog log
     cdef public Py_ssize_t replay_bytes
+    cdef public bint shedding
     cdef public tuple stores
     cdef public object trusted
     cdef public DeadlineWheel wheel

@@ -9,11 +9,12 @@ from sidecar.wire.forwarding import DeadlineLine, IdSource, TrustedNetworks
 
 
 class Environment:
-    """One per process. `draining`: every answer closes its connection. `replay_bytes`: how much of a request's body
-    is kept for a connection that is not there yet or has to be replaced. `stores` hold the last good answers of every
-    route that remembers them: a change made through one route is told to all."""
+    """One per process. `draining`: every answer closes its connection, as the process leaves or others wait outside for
+    the connection's place. `shedding`: new requests are refused for want of memory. `replay_bytes`: how much of a
+    request's body is kept for a connection that is not there yet or has to be replaced. `stores` hold the last good
+    answers of every route that remembers them: a change made through one route is told to all."""
 
-    __slots__ = ("deadline_line", "draining", "ids", "log", "replay_bytes", "stores", "trusted", "wheel")
+    __slots__ = ("deadline_line", "draining", "ids", "log", "replay_bytes", "shedding", "stores", "trusted", "wheel")
 
     def __init__(
         self,
@@ -29,5 +30,6 @@ class Environment:
         self.log = log
         self.trusted = trusted
         self.draining = False
+        self.shedding = False
         self.replay_bytes = replay_bytes
         self.stores: tuple[StaleStore, ...] = ()

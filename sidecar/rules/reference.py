@@ -78,6 +78,7 @@ a later version reads them again. What each policy does, its formula and its pit
 [hash-by-header.yaml](../config/examples/hash-by-header.yaml),
 [behind-a-load-balancer.yaml](../config/examples/behind-a-load-balancer.yaml),
 [tight-limits-for-hostile-clients.yaml](../config/examples/tight-limits-for-hostile-clients.yaml),
+[overload.yaml](../config/examples/overload.yaml),
 [dns-re-resolution.yaml](../config/examples/dns-re-resolution.yaml),
 [every-key.yaml](../config/examples/every-key.yaml), and the default,
 [sidecar.yaml](../config/sidecar.yaml).

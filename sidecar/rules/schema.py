@@ -37,6 +37,8 @@ _ADMIN = Address("127.0.0.1", 9901)
 # What an https endpoint would do as well; see lints.py.
 PLAINTEXT = "send requests in plaintext"
 _EVERY_PATH = PathPattern("prefix", "/")
+# Less would refuse everything for ever.
+_LEAST_MEMORY = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,19 @@ class DrainRule:
         demand(
             ("deadline", self.deadline > self.announce, "must be more than announce, or nothing is left to finish in")
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadRule:
+    """What the process may use before it refuses requests."""
+
+    max_memory: Annotated[
+        Bytes | None, Off(), "resident memory above which new requests get 503; about 85% of the container's; 0: no cap"
+    ] = None
+
+    def __post_init__(self) -> None:
+        least = self.max_memory is None or self.max_memory >= _LEAST_MEMORY
+        demand(("max_memory", least, "must be at least 16MiB; the proxy itself takes about 60MiB"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +301,7 @@ class RuleSet:
     admin: Annotated[AdminRule, "the operator's address"] = field(default_factory=AdminRule)
     log: Annotated[LogRule, "logging"] = field(default_factory=LogRule)
     drain: Annotated[DrainRule, "how the process leaves"] = field(default_factory=DrainRule)
+    overload: Annotated[OverloadRule, "what the process may use"] = field(default_factory=OverloadRule)
     upstreams: Annotated[Mapping[str, UpstreamRule], "groups of endpoints, by name"]
     defaults: Annotated[
         DefaultsRule, "policies of every route; a route's own are merged over them, null switches off"

@@ -112,6 +112,7 @@ SHOWN_ELSEWHERE = {
     "dns-re-resolution",
     "every-key",
     "minimal",
+    "overload",
     "tight-limits-for-hostile-clients",
     "timeouts",
     "two-endpoints-balanced",

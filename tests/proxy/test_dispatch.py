@@ -128,3 +128,32 @@ def test_an_exchange_keeps_the_rules_it_began_with() -> None:
     answers(first)
     assert downstream.status == 200
     assert bridge.request()[0].status == 404
+
+
+def test_while_memory_is_short_a_request_is_refused_before_it_is_routed_and_its_connection_stays() -> None:
+    bridge = Bridge(UpstreamDouble())
+    bridge.environment.shedding = True
+    bridge.router.broken = RuntimeError("it is not asked")
+    downstream, receiver = bridge.request()
+    assert downstream.status == 503
+    told = json.loads(downstream.body)
+    assert (told["reason"], told["rule"]) == ("overloaded", "overload/max_memory")
+    assert b"\r\nRetry-After: 1\r\n" in downstream.head
+    assert b'details="overloaded; rule=overload/max_memory"' in downstream.head
+    assert downstream.told[0][3] is False
+    assert bridge.unrouted.rejections == [("overload/max_memory", Reason.OVERLOADED)]
+    assert bridge.unrouted.in_flight == 0
+    assert bridge.records.records[0].rule == "overload/max_memory"
+    receiver.downstream_gone()
+    bridge.environment.shedding = False
+    bridge.router.broken = None
+    assert bridge.request()[0].told == []
+
+
+def test_a_request_that_is_under_way_when_memory_becomes_short_is_answered() -> None:
+    upstream = UpstreamDouble()
+    bridge = Bridge(upstream)
+    downstream, _ = bridge.request()
+    bridge.environment.shedding = True
+    answers(upstream)
+    assert downstream.status == 200

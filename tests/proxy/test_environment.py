@@ -15,3 +15,7 @@ def test_nothing_is_remembered_until_the_rules_ask_for_it() -> None:
     fallback = bridge.falls_back(on=(503,), status=200)
     assert fallback.stale is None
     assert bridge.environment.stores == ()
+
+
+def test_nothing_is_shed_until_somebody_says_so() -> None:
+    assert Bridge().environment.shedding is False

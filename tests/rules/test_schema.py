@@ -14,6 +14,7 @@ from sidecar.policies.timeout import TimeoutSpec
 from sidecar.policies.units import Invalid
 from sidecar.rules.load import load_text
 from sidecar.rules.overlay import Given
+from sidecar.rules.problems import ConfigError
 from sidecar.rules.schema import RouteRule, RuleSet, SplitRule
 
 TEXT = """\
@@ -82,3 +83,28 @@ def test_a_split_key_needs_a_split_and_a_caller(written: dict[str, Any], sentenc
         RouteRule(name="a", policies={}, **written)
     assert [key for key, _ in caught.value.faults] == ["split_key"]
     assert sentence in caught.value.faults[0][1]
+
+
+def overload(written: str) -> str:
+    try:
+        return str(load_text(f"{TEXT}overload: {{max_memory: {written}}}\n", "f", Given()).rules.overload.max_memory)
+    except ConfigError as error:
+        return "\n".join(str(problem) for problem in error.problems)
+
+
+def test_memory_is_a_size_or_nothing() -> None:
+    assert rules().overload.max_memory is None
+    assert overload("512MiB") == str(512 << 20)
+    assert overload("0") == "None"
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("8MiB", "f:14:24: error: `max_memory` must be at least 16MiB; the proxy itself takes about 60MiB"),
+        ("512M", "f:14:24: error: `512M` is not a size; did you mean `512MiB`?"),
+        ("85%", "f:14:24: error: `85%` is not a size; write it as 512B, 64KiB or 10MiB"),
+    ],
+)
+def test_a_wrong_size_of_memory_is_told_where_it_stands(written: str, sentence: str) -> None:
+    assert overload(written) == sentence
