@@ -1,0 +1,28 @@
+"""The command line that starts this very program once more, to take over from it.
+
+Knows no signal and no process: it is words to words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+FLAG = "--takeover"
+
+
+def successor_command(orig_argv: Sequence[str], executable: str) -> list[str]:
+    """This process's own command line (`sys.orig_argv`), run by `executable` (`sys.executable`), with the flag once.
+
+    One form for `python -m sidecar run`, for the `sidecar` script and for a frozen executable, whose `sys.executable`
+    is the program itself. What is started is what stands under that path by now: the new version.
+    """
+    words = [word for word in orig_argv[1:] if word != FLAG]
+    return [executable or orig_argv[0], *words, FLAG]
+
+
+def successor_environment(environ: Mapping[str, str], *, frozen: bool) -> dict[str, str]:
+    """What the successor finds in its environment; `frozen` is `sys.frozen`.
+
+    A one-file executable would otherwise use the files that this process unpacked, and removes at its end.
+    """
+    return {**environ, "PYINSTALLER_RESET_ENVIRONMENT": "1"} if frozen else dict(environ)
