@@ -7,7 +7,7 @@ metric because the snapshot has its key. So one that is added to the catalogue n
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sidecar.policies.contract import Admission
@@ -15,6 +15,9 @@ from sidecar.runtime.generation import Runtime
 from sidecar.runtime.route import Route
 from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.stats import Reading, breaker_state_readings
+
+# So many endpoints are named where the reader is a person.
+_NAMED = 5
 
 # Of a route's machine: the key of its snapshot, and the metric that it is.
 _ROUTE_FIGURES = (
@@ -56,6 +59,35 @@ def takes_attempts(upstream: Upstream, endpoint: Endpoint, now: float) -> bool:
         return False
     ejection = upstream.ejection
     return ejection is None or ejection.snapshot(now, endpoint.health)["state"] != "ejected"
+
+
+def standing(
+    upstream: Upstream, now: float, why: Callable[[Endpoint], str], reachable: Callable[[Endpoint], bool]
+) -> tuple[int, str]:
+    """How many endpoints take attempts, and that in words, with those that do not and what bars each.
+
+    `why` says why one is down; `reachable` is false for a name that nothing is known of."""
+    available = 0
+    barred: dict[str, list[str]] = {"down": [], "drained": [], "ejected": [], "without an address": []}
+    for endpoint in upstream.endpoints:
+        if not reachable(endpoint):
+            barred["without an address"].append(endpoint.name)
+        elif endpoint.down:
+            said = why(endpoint)
+            barred["down"].append(f"{endpoint.name}: {said}" if said else endpoint.name)
+        elif endpoint.drained:
+            barred["drained"].append(endpoint.name)
+        elif takes_attempts(upstream, endpoint, now):
+            available += 1
+        else:
+            barred["ejected"].append(endpoint.name)
+    parts = [f"{word}: {_named(names)}" for word, names in barred.items() if names]
+    return available, "; ".join([f"{available} of {len(upstream.endpoints)} endpoints available", *parts])
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMED])} and {more} more"
 
 
 def readings(runtime: Runtime, now: float) -> Iterator[Reading]:

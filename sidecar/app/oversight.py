@@ -14,6 +14,7 @@ from sidecar.app.channels import Channels
 from sidecar.app.doors import Doors
 from sidecar.app.drain import Drain
 from sidecar.app.lifecycle import Lifecycle, Phase
+from sidecar.health.verdicts import Verdicts
 from sidecar.rules.effective import effective
 from sidecar.rules.load import Loaded
 from sidecar.runtime.generation import Current
@@ -39,6 +40,7 @@ class Oversight:
         drain: Drain,
         doors: Doors,
         channels: Channels,
+        verdicts: Verdicts,
     ) -> None:
         self._was_ready = False
         self._loaded = loaded
@@ -49,6 +51,7 @@ class Oversight:
         self._drain = drain
         self._doors = doors
         self._channels = channels
+        self._verdicts = verdicts
         self._started = time.monotonic()
         self._compiled = is_compiled()
         kind = "compiled" if self._compiled else "interpreted"
@@ -76,8 +79,7 @@ class Oversight:
             Condition("serving", holds=phase is Phase.SERVING, detail=self._drain.standing()),
         ]
         for name, upstream in runtime.upstreams.items():
-            available = sum(self._is_available(upstream, endpoint, now) for endpoint in upstream.endpoints)
-            detail = f"{available} of {len(upstream.endpoints)} endpoints available"
+            available, detail = machines.standing(upstream, now, self._verdicts.why, self._channels.is_available)
             told.append(Condition(f"upstream {name}", holds=available > 0, detail=detail))
         if all(condition.holds for condition in told):
             self._was_ready = True
@@ -99,7 +101,7 @@ class Oversight:
                 for door in self._doors.all
             ],
             "routes": status.routes(runtime, stats, now),
-            "upstreams": status.upstreams(runtime, stats, self._channels.pools, now),
+            "upstreams": status.upstreams(runtime, stats, self._channels.pools, now, self._verdicts.why),
             "breakers": status.breakers(runtime, now),
             "connections": status.connections(stats),
             "drain": self._drain.snapshot(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,8 +23,15 @@ def routes(runtime: Runtime, stats: Stats, now: float) -> list[dict[str, Any]]:
     return [*told, nowhere] if unrouted["requests"] else told
 
 
-def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, EndpointPool], now: float) -> list[dict[str, Any]]:
-    """Each upstream with what its policies tell and its endpoints; `pools` are known by the endpoint's name."""
+def upstreams(
+    runtime: Runtime,
+    stats: Stats,
+    pools: Mapping[str, EndpointPool],
+    now: float,
+    why: Callable[[Endpoint], str] = lambda endpoint: "",
+) -> list[dict[str, Any]]:
+    """Each upstream with what its policies tell and its endpoints; `pools` are known by the endpoint's name, and `why`
+    says why one is down."""
     return [
         {
             "name": name,
@@ -33,7 +40,8 @@ def upstreams(runtime: Runtime, stats: Stats, pools: Mapping[str, EndpointPool],
             "policies": machines.policies(machines.admissions_of_upstream(upstream), now),
             "retry_budgets": [machines.plain(budget.snapshot(now)) for budget in upstream.budgets],
             "endpoints": [
-                _endpoint(upstream, endpoint, pools.get(endpoint.name), now) for endpoint in upstream.endpoints
+                _endpoint(upstream, endpoint, pools.get(endpoint.name), now, why(endpoint))
+                for endpoint in upstream.endpoints
             ],
         }
         for name, upstream in runtime.upstreams.items()
@@ -99,7 +107,9 @@ def _upstream_counts(stats: UpstreamStats) -> dict[str, Any]:
     return {"attempts": dict(stats.attempts), "connects": dict(stats.connects), "ejections": dict(stats.ejections)}
 
 
-def _endpoint(upstream: Upstream, endpoint: Endpoint, pool: EndpointPool | None, now: float) -> dict[str, Any]:
+def _endpoint(
+    upstream: Upstream, endpoint: Endpoint, pool: EndpointPool | None, now: float, why: str
+) -> dict[str, Any]:
     counts = pool.snapshot() if pool is not None else PoolSnapshot(0, 0, 0, 0)
     return {
         "name": endpoint.name,
@@ -107,6 +117,7 @@ def _endpoint(upstream: Upstream, endpoint: Endpoint, pool: EndpointPool | None,
         "in_flight": endpoint.in_flight,
         "takes_attempts": machines.takes_attempts(upstream, endpoint, now),
         "down": endpoint.down,
+        "why_down": why,
         "drained": endpoint.drained,
         "ejection": machines.ejection_of(upstream, endpoint, now),
         "pool": asdict(counts),

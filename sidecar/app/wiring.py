@@ -24,6 +24,8 @@ from sidecar.app.front import Front
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.oversight import Oversight
 from sidecar.app.settings import trusted_networks
+from sidecar.health.prober import Prober
+from sidecar.health.verdicts import Verdicts
 from sidecar.model.address import Address
 from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
@@ -83,7 +85,9 @@ class Proxy:
         )
         self.current = Current(self._prepared(loaded, None))
         self.environment.stores = self.current.runtime.stores()
-        self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self.tasks))
+        self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self.tasks), self._follow_health)
+        self.verdicts = Verdicts(self._wheel.now)
+        self.prober = Prober(self._wheel, self._rng, self.verdicts, reachable=self.channels.is_available)
         self.dispatcher = Dispatcher(self.current, self.environment, self.stats.unrouted)
         self._inlets: Inlets = inlets or OwnInlets()
         self.front = Front(self.environment, self.stats, self._inlets.close)
@@ -98,6 +102,7 @@ class Proxy:
             drain=self.drain,
             doors=self.doors,
             channels=self.channels,
+            verdicts=self.verdicts,
         )
         self.admin: AdminDoor | None = None
         if memory is None:
@@ -126,6 +131,7 @@ class Proxy:
             self._discard_admin(admin_sockets)
             raise
         self.channels.attach(self.current.runtime)
+        self._follow_health()
         self._lag.start()
         self._tell_generation()
         if self.admin is not None:
@@ -172,6 +178,7 @@ class Proxy:
         self.environment.trusted = trusted_networks(rules.listeners)
         self.channels.attach(runtime)
         self.channels.let_go(gone, runtime)
+        self._follow_health()
         self.doors.replace(doors, rules.listeners)
         self.stats.keep_only([route.name for route in runtime.routes], runtime.upstreams, runtime.breakers)
         self.breaker_books.keep_only(runtime.breakers)
@@ -188,6 +195,7 @@ class Proxy:
         self.front.cut()
         await self.front.gone(_GONE_WITHIN)
         self._inlets.close()
+        await self.prober.close()
         self.channels.close()
         self._lag.stop()
         self.access_log.flush()
@@ -208,6 +216,9 @@ class Proxy:
         runtime = prepare(loaded.rules, loaded.digest, previous, self.breaker_books, self._rng)
         attach_edits(runtime)
         return runtime
+
+    def _follow_health(self) -> None:
+        self.prober.follow(self.current.runtime)
 
     def _demand_serving(self) -> None:
         if self.lifecycle.phase > Phase.SERVING:

@@ -149,6 +149,41 @@ def test_a_retry_budget_is_read_for_its_upstream() -> None:
     assert found == [("retry_budget_available", ("app",), 2.0)]
 
 
+def test_what_bars_each_endpoint_is_said_in_words() -> None:
+    upstream = an_upstream()
+    first, second, third = upstream.endpoints
+
+    def said() -> tuple[int, str]:
+        return machines.standing(
+            upstream, NOW, lambda one: "connection refused" if one is first else "", lambda one: one is not third
+        )
+
+    first.down = second.down = True
+    assert said() == (
+        0,
+        "0 of 3 endpoints available; down: app/127.0.0.1:1: connection refused, app/127.0.0.1:2; "
+        "without an address: app/127.0.0.1:3",
+    )
+    first.down = second.down = False
+    second.drained = True
+    assert said() == (
+        1,
+        "1 of 3 endpoints available; drained: app/127.0.0.1:2; without an address: app/127.0.0.1:3",
+    )
+    upstream.ejection = Ejection(EjectionSpec(), UpstreamObserver())
+    first.health.ejected_until = NOW + 1.0
+    assert said()[1].startswith("0 of 3 endpoints available; drained: app/127.0.0.1:2; ejected: app/127.0.0.1:1")
+
+
+def test_of_many_endpoints_only_some_are_named() -> None:
+    endpoints = [Endpoint("app", Address("127.0.0.1", port)) for port in range(1, 10)]
+    upstream = Upstream("app", endpoints, strategy_for(SelectionSpec()), random.Random(0), UpstreamObserver())
+    for endpoint in endpoints:
+        endpoint.down = True
+    _, said = machines.standing(upstream, NOW, lambda one: "", lambda one: True)
+    assert said.endswith("app/127.0.0.1:5 and 4 more")
+
+
 def test_an_endpoint_takes_attempts_unless_it_is_drained_down_or_ejected() -> None:
     upstream = an_upstream()
     first, second, third = upstream.endpoints

@@ -66,7 +66,10 @@ async def test_started_is_true_without_anybody_having_asked_for_readiness(servin
 async def test_a_name_that_is_not_known_yet_is_not_ready() -> None:
     async with running("http://127.0.0.1:1", "http://name.invalid:2", sets=["upstreams.app.resolve=0"]) as proxy:
         (told,) = [one for one in proxy.proxy.oversight.conditions() if one.name == "upstream app"]
-    assert (told.holds, told.detail) == (True, "1 of 2 endpoints available")
+    assert (told.holds, told.detail) == (
+        True,
+        "1 of 2 endpoints available; without an address: app/name.invalid:2",
+    )
 
 
 async def test_status_tells_everything_that_moves(serving: RunningProxy) -> None:

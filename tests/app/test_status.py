@@ -103,6 +103,7 @@ async def test_an_upstream_tells_its_endpoints_with_their_pools() -> None:
         "in_flight": 2,
         "takes_attempts": True,
         "down": False,
+        "why_down": "",
         "drained": False,
         "ejection": first["ejection"],
         "pool": {"in_use": 0, "idle": 0, "waiting": 0, "connecting": 0},
