@@ -104,7 +104,7 @@ class Drain:
         traffic.stop_accepting()
         await asyncio.sleep(0)  # a turn of the loop for what clients have sent and nobody has read
         traffic.close_idle()
-        self._enter(Stage.DRAINING, f"no longer accepting; under way: {told(traffic.in_flight())}")
+        self._enter(Stage.DRAINING, f"no longer accepting; still busy: {told(traffic.in_flight())}")
         traffic.when_quiet(self._over.set)
         await _within(end - min(_NOTICE_SECONDS, self.deadline * _NOTICE_SHARE), self._over.wait())
         traffic.leave_websockets()

@@ -1,19 +1,22 @@
 """The order of a drain, its deadline, and the second signal. The traffic is a double; no time is measured."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
-from sidecar.app.drain import Drain, Stage, counted
+from sidecar.app.drain import Drain, Stage, counted, told
 from sidecar.app.lifecycle import Lifecycle, Phase
 
 LONG = 3600.0
+SHORT = 0.01
+ALL = ["announce", "stop accepting", "close idle", "leave websockets", "cut"]
 
 
 class FakeTraffic:
     def __init__(self, busy: int = 0) -> None:
         self.steps: list[str] = []
+        self.reports: list[tuple[Stage, str, int]] = []
         self.left = busy
         self.stopped = asyncio.Event()
         self.tell: Callable[[], None] | None = None
@@ -23,10 +26,12 @@ class FakeTraffic:
 
     def stop_accepting(self) -> None:
         self.steps.append("stop accepting")
-        self.stopped.set()
 
-    def busy(self) -> int:
-        return self.left
+    def close_idle(self) -> None:
+        self.steps.append("close idle")
+
+    def in_flight(self) -> Mapping[str, int]:
+        return {"requests": self.left, "tunnels": 0, "websockets": 0}
 
     def finish(self) -> None:
         self.left = 0
@@ -34,13 +39,24 @@ class FakeTraffic:
         self.tell()
 
     def when_quiet(self, tell: Callable[[], None]) -> None:
+        self.stopped.set()
         self.tell = tell
         if not self.left:
             tell()
 
+    def leave_websockets(self) -> None:
+        self.steps.append("leave websockets")
+
     def cut(self) -> int:
         self.steps.append("cut")
         return self.left
+
+    def report(self, stage: Stage, text: str, cut: int = 0) -> None:
+        self.reports.append((stage, text, cut))
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for _stage, text, _cut in self.reports]
 
 
 async def run(drain: Drain) -> int:
@@ -75,7 +91,7 @@ async def test_a_quiet_proxy_drains_without_cutting(life: Lifecycle) -> None:
     drain = Drain(life, traffic, announce=0, deadline=LONG)
     drain.begin("SIGTERM")
     assert await run(drain) == 0
-    assert traffic.steps == ["announce", "stop accepting", "cut"]
+    assert traffic.steps == ALL
     assert (life.phase, drain.stage) == (Phase.CLOSING, Stage.CLOSING)
 
 
@@ -91,14 +107,28 @@ async def test_the_busy_finish_in_their_own_time(life: Lifecycle) -> None:
 
 
 async def test_what_is_left_at_the_deadline_is_cut_and_counted(life: Lifecycle) -> None:
-    drain = Drain(life, FakeTraffic(busy=3), announce=0, deadline=0.01)
+    traffic = FakeTraffic(busy=3)
+    drain = Drain(life, traffic, announce=0, deadline=SHORT)
     drain.begin("SIGTERM")
     assert await run(drain) == 3
     assert drain.cut == 3
+    assert traffic.steps == ALL
+
+
+async def test_websockets_are_told_before_the_deadline_and_may_end_until_it(life: Lifecycle) -> None:
+    class Chatting(FakeTraffic):
+        def leave_websockets(self) -> None:
+            super().leave_websockets()
+            self.finish()
+
+    traffic = Chatting(busy=1)
+    drain = Drain(life, traffic, announce=0, deadline=2 * SHORT)
+    drain.begin("SIGTERM")
+    assert await run(drain) == 0
 
 
 async def test_a_deadline_before_the_end_of_the_announcement_wins(life: Lifecycle) -> None:
-    drain = Drain(life, FakeTraffic(busy=1), announce=LONG, deadline=0.01)
+    drain = Drain(life, FakeTraffic(busy=1), announce=LONG, deadline=SHORT)
     drain.begin("SIGTERM")
     assert await run(drain) == 1
 
@@ -109,7 +139,7 @@ async def test_hurrying_ends_the_announcement(life: Lifecycle) -> None:
     drain.begin("SIGTERM")
     drain.hurry()
     assert await run(drain) == 1
-    assert traffic.steps == ["announce", "stop accepting", "cut"]
+    assert traffic.steps == ALL
 
 
 async def test_hurrying_ends_the_wait_for_the_busy(life: Lifecycle) -> None:
@@ -127,16 +157,69 @@ def test_things_are_counted_in_words(number: int, text: str) -> None:
     assert counted(number, "request") == text
 
 
-async def test_an_announcement_of_nothing_is_not_told(life: Lifecycle, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO"):
-        Drain(life, FakeTraffic(), announce=0.0, deadline=3.0).begin("SIGINT")
-    assert caplog.messages == ["draining (SIGINT): at most 3s in all"]
+def test_what_is_in_flight_is_told_by_kind() -> None:
+    assert told({"requests": 2, "tunnels": 0, "websockets": 1}) == "2 requests, 1 websocket"
+    assert told({"requests": 0, "tunnels": 0, "websockets": 0}) == "nothing"
 
 
-async def test_the_log_says_whether_anything_was_cut(life: Lifecycle, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "sidecar.drain")
-    drain = Drain(life, FakeTraffic(busy=3), announce=0, deadline=0.01)
+async def test_each_stage_is_reported_once(life: Lifecycle) -> None:
+    traffic = FakeTraffic()
+    drain = Drain(life, traffic, announce=0.5, deadline=LONG)
+    drain.begin("SIGTERM")
+    drain.hurry()
+    await run(drain)
+    assert traffic.reports == [
+        (Stage.ANNOUNCED, "draining (SIGTERM): still accepting for 0.5s, at most 3600s in all", 0),
+        (Stage.DRAINING, "no longer accepting; still busy: nothing", 0),
+        (Stage.CLOSING, "drained: every request was answered", 0),
+    ]
+
+
+async def test_an_announcement_of_nothing_is_not_told(life: Lifecycle) -> None:
+    traffic = FakeTraffic()
+    Drain(life, traffic, announce=0.0, deadline=3.0).begin("SIGINT")
+    assert traffic.texts == ["draining (SIGINT): at most 3s in all"]
+
+
+async def test_what_was_cut_is_reported(life: Lifecycle) -> None:
+    traffic = FakeTraffic(busy=3)
+    drain = Drain(life, traffic, announce=0, deadline=SHORT)
     drain.begin("SIGTERM")
     await run(drain)
-    assert "draining (SIGTERM)" in caplog.text
-    assert "cut off, not finished in time: 3 requests" in caplog.text
+    assert traffic.reports[-1] == (Stage.CLOSING, "cut off, not finished in time: 3 requests", 3)
+
+
+async def test_readiness_and_status_say_how_long_each_stage_may_last(life: Lifecycle) -> None:
+    traffic = FakeTraffic(busy=1)
+    drain = Drain(life, traffic, announce=LONG, deadline=2 * LONG)
+    assert drain.standing() == "serving"
+    before = drain.snapshot()
+    assert (before["stage"], before["announce_left_seconds"], before["deadline_left_seconds"]) == ("none", None, None)
+
+    drain.begin("SIGTERM")
+    announced = drain.snapshot()
+    assert drain.standing().startswith("draining: announced, still accepting for 3")
+    assert (announced["stage"], announced["why"]) == ("announced", "SIGTERM")
+    assert 0 < float(str(announced["announce_left_seconds"])) <= LONG
+    assert LONG < float(str(announced["deadline_left_seconds"])) <= 2 * LONG
+    assert announced["in_flight"] == {"requests": 1, "tunnels": 0, "websockets": 0}
+
+    drain.hurry()
+    await run(drain)
+    assert drain.standing() == "closing"
+    after = drain.snapshot()
+    assert (after["stage"], after["deadline_left_seconds"], after["cut"]) == ("closing", None, 1)
+
+
+async def test_while_it_waits_for_the_busy_it_says_how_long(life: Lifecycle) -> None:
+    traffic = FakeTraffic(busy=1)
+    drain = Drain(life, traffic, announce=0, deadline=LONG)
+    drain.begin("SIGTERM")
+    running = asyncio.ensure_future(run(drain))
+    await traffic.stopped.wait()
+    assert drain.standing().startswith("draining: no longer accepting, at most 3")
+    told = drain.snapshot()
+    assert told["announce_left_seconds"] is None
+    assert 0 < float(str(told["deadline_left_seconds"])) <= LONG
+    traffic.finish()
+    assert await running == 0

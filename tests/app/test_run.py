@@ -100,7 +100,7 @@ async def test_a_request_under_way_is_answered_and_its_connection_closed() -> No
         await peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await backend.wait_requests(1)
         proxy.signal(signal.SIGTERM)
-        await proxy.said("still busy: 1 connection")
+        await proxy.said("still busy: 1 request")
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", proxy.port)
         answering.set()
