@@ -53,6 +53,10 @@ class Subject(Protocol):
     def command_endpoint(self, name: str, verb: str) -> bool:
         """`drain`: send an endpoint no more attempts; `ready`: send it some again. False: no such endpoint."""
 
+    async def reload(self, why: str) -> Mapping[str, object]:
+        """Read the rules again; the report of it, JSON-ready: `result` is `reloaded`, `unchanged` or `failed`, and
+        `problems` says why it failed. Never raises."""
+
     def start_drain(self, why: str) -> None:
         """Begin to drain; does nothing when a drain is under way."""
 

@@ -34,6 +34,7 @@ _PATHS = (
     ("GET", "/events", "what changed state of late, and why"),
     ("POST", "/breakers/NAME/{open,close,auto}", "hold a breaker open or closed, or give it back to its rule"),
     ("POST", "/endpoints/NAME/{drain,ready}", "send an endpoint no more requests, or some again"),
+    ("POST", "/reload", "read the rules again; tells what changed, or every problem"),
     ("POST", "/drain", "stop taking work and end; ?wait=30s answers when drained"),
 )
 
@@ -58,6 +59,7 @@ class Views:
             # An endpoint's name holds slashes; unencoded ones are understood as well.
             web.post("/breakers/{name:.+}/{verb}", self.breaker),
             web.post("/endpoints/{name:.+}/{verb}", self.endpoint),
+            web.post("/reload", self.reload),
             web.post("/drain", self.drain),
         ]
 
@@ -113,6 +115,13 @@ class Views:
         if not subject.command_endpoint(name, verb):
             return _unknown("endpoint", name, subject.endpoint_names())
         return as_json({"endpoint": name, "verb": verb})
+
+    async def reload(self, _request: web.Request) -> web.Response:
+        """200 with the report; 422 with every problem when the rules cannot be used, and those of before stay."""
+        report = await self._subject.reload("POST /reload")
+        if report["result"] == "failed":
+            return problem(422, "the rules cannot be used; those of before stay in force", **report)
+        return as_json(report)
 
     async def drain(self, request: web.Request) -> web.Response:
         """202 at once; with `wait`, 200 when drained or 504 when it took longer."""

@@ -25,6 +25,7 @@ _COMMANDS = {
     "schema": ("sidecar.app.cli_check", "schema"),
     "explain": ("sidecar.app.cli_explain", "explain"),
     "status": ("sidecar.app.cli_admin", "status"),
+    "reload": ("sidecar.app.cli_admin", "reload"),
     "drain": ("sidecar.app.cli_admin", "drain"),
 }
 
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     told = command("status", "tell what a running sidecar is doing")
     _add_admin(told)
     told.add_argument("--json", action="store_true", help="the whole status as JSON")
+    _add_admin(command("reload", "have a running sidecar read its rules again", "Tells what changed."))
     leaving = command("drain", "have a running sidecar finish its requests and end")
     _add_admin(leaving)
     leaving.add_argument("--wait", metavar="TIME", help="wait until drained, at most so long, as in 30s")

@@ -1,4 +1,4 @@
-"""`sidecar status` and `sidecar drain`: a client of a running sidecar's admin address.
+"""`sidecar status`, `reload` and `drain`: a client of a running sidecar's admin address.
 
 Uses http.client, so that these start at once and HTTP_PROXY of the environment never comes between.
 """
@@ -20,12 +20,27 @@ from sidecar.model.address import Address
 from sidecar.policies.units import parse_duration, show_duration
 
 _TIMEOUT = 5.0
+# Ten thousand routes take seconds to read, and a reload may wait for the one before it.
+_RELOAD_TIMEOUT = 60.0
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Print what a running sidecar says of itself."""
     told = _asked(arguments.admin, "GET", "/status", "phase", _TIMEOUT)
     print(json.dumps(told, indent=2) if arguments.json else table(told))
+    return Exit.DONE
+
+
+def reload(arguments: argparse.Namespace) -> int:
+    """Have a running sidecar read its rules again; print what changed, or every problem."""
+    told = _asked(arguments.admin, "POST", "/reload", "result", _RELOAD_TIMEOUT)
+    lines = told["problems"] if told["result"] == "failed" else [*told["changes"], *told["warnings"]]
+    for line in lines:
+        print(line)
+    if told["result"] == "failed":
+        raise CommandError(Exit.FAILED, f"the rules cannot be used; generation {told['generation']} stays in force")
+    note = f" ({told['note']})" if told["note"] else ""
+    print(f"{told['result']}: generation {told['generation']}{note}")
     return Exit.DONE
 
 

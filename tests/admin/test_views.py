@@ -77,6 +77,29 @@ async def test_status_and_config_are_json(client: Client) -> None:
     assert await (await client.get("/config")).json() == {"version": 1}
 
 
+async def test_a_reload_is_answered_with_its_report(client: Client, subject: FakeSubject) -> None:
+    subject.report |= {"result": "reloaded", "generation": 2, "changes": ["drain.deadline: 25s -> 30s"]}
+    answer = await client.post("/reload")
+    assert (answer.status, await answer.json()) == (200, subject.report)
+    assert subject.reloads == ["POST /reload"]
+
+
+async def test_a_reload_that_failed_is_answered_with_every_problem(client: Client, subject: FakeSubject) -> None:
+    problems = ["r.yaml:1:2: error: one", "r.yaml:3:4: error: two"]
+    subject.report |= {"result": "failed", "problems": problems}
+    answer = await client.post("/reload")
+    told = await answer.json()
+    assert (answer.status, answer.content_type) == (422, "application/problem+json")
+    assert (told["status"], told["result"], told["problems"], told["generation"]) == (422, "failed", problems, 1)
+    assert told["detail"] == "the rules cannot be used; those of before stay in force"
+
+
+async def test_a_reload_is_never_a_get(client: Client, subject: FakeSubject) -> None:
+    answer = await client.get("/reload")
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    assert subject.reloads == []
+
+
 async def test_drain_starts_and_answers_at_once(client: Client, subject: FakeSubject) -> None:
     answer = await client.post("/drain")
     assert (answer.status, await answer.json()) == (202, {"draining": True})

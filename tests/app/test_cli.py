@@ -36,7 +36,17 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    for word in ("run", "check", "explain", "schema", "demo", "status", "drain", "3 an address could not be bound"):
+    for word in (
+        "run",
+        "check",
+        "explain",
+        "schema",
+        "demo",
+        "status",
+        "reload",
+        "drain",
+        "3 an address could not be bound",
+    ):
         assert word in text
 
 

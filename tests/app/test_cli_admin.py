@@ -1,4 +1,4 @@
-"""status and drain, against a server that answers what a test sets."""
+"""status, reload and drain, against a server that answers what a test sets."""
 
 import json
 import socket
@@ -197,6 +197,46 @@ def test_the_age_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
     assert f"up {text}," in table(STATUS | {"uptime_seconds": seconds})
 
 
+REPORT: dict[str, Any] = {
+    "result": "reloaded",
+    "generation": 4,
+    "changes": ["drain.deadline: 25s -> 30s", "routes.new: added"],
+    "problems": [],
+    "warnings": ["r.yaml:3:1: warning: odd"],
+    "note": "",
+}
+
+
+def test_reload_prints_what_changed_and_the_generation(
+    admin: str, answering: Answering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering.body = json.dumps(REPORT).encode()
+    assert main(["reload", "--admin", admin]) == 0
+    assert answering.asked == [("POST", "/reload", None)]
+    assert capsys.readouterr().out == (
+        "drain.deadline: 25s -> 30s\nroutes.new: added\nr.yaml:3:1: warning: odd\nreloaded: generation 4\n"
+    )
+
+
+def test_reload_without_a_change_says_so(admin: str, answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
+    unchanged = {"result": "unchanged", "changes": [], "warnings": [], "note": "there is no file to read again"}
+    answering.body = json.dumps(REPORT | unchanged).encode()
+    assert main(["reload", "--admin", admin]) == 0
+    assert capsys.readouterr().out == "unchanged: generation 4 (there is no file to read again)\n"
+
+
+def test_reload_that_failed_prints_every_problem_and_ends_with_1(
+    admin: str, answering: Answering, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = ["r.yaml:1:2: error: one", "r.yaml:3:4: error: two"]
+    answering.status = 422
+    answering.body = json.dumps(REPORT | {"result": "failed", "changes": [], "problems": problems}).encode()
+    assert main(["reload", "--admin", admin]) == 1
+    told = capsys.readouterr()
+    assert told.out == "".join(f"{problem}\n" for problem in problems)
+    assert told.err == "sidecar: the rules cannot be used; generation 4 stays in force\n"
+
+
 def test_drain_asks_and_goes(admin: str, answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
     answering.status, answering.body = 202, b'{"draining": true}'
     assert main(["drain", "--admin", admin]) == 0
@@ -242,7 +282,7 @@ def test_a_refusal_is_told_with_what_to_do(
         (504, b'{"detail": "the service did not answer in time"}'),
     ],
 )
-@pytest.mark.parametrize("command", [["status"], ["drain"], ["drain", "--wait", "1s"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["status"], ["reload"], ["drain"], ["drain", "--wait", "1s"]], ids=" ".join)
 def test_what_is_no_sidecar_s_admin_is_told(
     admin: str, answering: Answering, command: list[str], status: int, body: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:

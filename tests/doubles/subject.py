@@ -14,6 +14,8 @@ class FakeSubject:
         self.told_events: list[Mapping[str, object]] = []
         self.breakers: dict[str, str] = {"upstream.app": "auto"}
         self.endpoints: dict[str, str] = {"app/127.0.0.1:3000": "ready", "app/unix:/run/app.sock": "ready"}
+        self.reloads: list[str] = []
+        self.report: dict[str, object] = {"result": "unchanged", "generation": 1, "changes": [], "problems": []}
         self.ended = asyncio.Event()
 
     def conditions(self) -> Sequence[Condition]:
@@ -43,6 +45,10 @@ class FakeSubject:
 
     def command_endpoint(self, name: str, verb: str) -> bool:
         return _set(self.endpoints, name, verb)
+
+    async def reload(self, why: str) -> Mapping[str, object]:
+        self.reloads.append(why)
+        return self.report
 
     def start_drain(self, why: str) -> None:
         self.drains.append(why)
