@@ -187,7 +187,6 @@ def test_shadow_mode_of_what_counts_in_it_warns_of_nothing(policy: str) -> None:
     ("setting", "warning"),
     [
         ("log.access=sampled", "`access: sampled` is not in force"),
-        ("upstreams.app.health_check.path=/healthz", "`health_check` is not in force"),
         ("routes.all.rewrite={add_prefix: /v1, mode: shadow}", "`mode: shadow` of `rewrite` is not in force"),
     ],
 )
