@@ -137,7 +137,15 @@ class Doors:
             registry,
         )
         accept = partial(DownstreamConnection, service)
-        listener = Listener(rule.name, sockets, accept, registry, self._wheel.loop, rule.max_connections)
+        listener = Listener(
+            rule.name,
+            sockets,
+            accept,
+            registry,
+            self._wheel.loop,
+            rule.max_connections,
+            is_shared=partial(self._inlets.is_shared, rule.address),
+        )
         return Door(rule, address, listener, service)
 
 

@@ -14,6 +14,8 @@ from sidecar.app.channels import Channels
 from sidecar.app.doors import Doors
 from sidecar.app.drain import Drain
 from sidecar.app.lifecycle import Lifecycle, Phase
+from sidecar.app.reload import Reloader
+from sidecar.app.pressure import Pressure
 from sidecar.health.verdicts import Verdicts
 from sidecar.rules.effective import effective
 from sidecar.rules.load import Loaded
@@ -41,6 +43,7 @@ class Oversight:
         doors: Doors,
         channels: Channels,
         verdicts: Verdicts,
+        pressure: Pressure,
     ) -> None:
         self._was_ready = False
         self._loaded = loaded
@@ -52,6 +55,8 @@ class Oversight:
         self._doors = doors
         self._channels = channels
         self._verdicts = verdicts
+        self._pressure = pressure
+        self.reloader: Reloader | None = None  # where there is nothing to read again, nobody reloads
         self._started = time.monotonic()
         self._compiled = is_compiled()
         kind = "compiled" if self._compiled else "interpreted"
@@ -62,6 +67,9 @@ class Oversight:
     def follow(self, loaded: Loaded) -> None:
         """These are the rules in force from now on."""
         self._loaded = loaded
+
+    async def refresh(self) -> None:
+        """See Subject. All that it tells of is in this process."""
 
     @property
     def has_been_ready(self) -> bool:
@@ -96,6 +104,7 @@ class Oversight:
             "uptime_seconds": round(now - self._started, 3),
             "not_ready": [f"{one.name}: {one.detail}" for one in self.conditions() if not one.holds],
             "rules": {"file": self._file, "hash": runtime.digest, "generation": runtime.number},
+            "reload": None if self.reloader is None else self.reloader.as_mapping(),
             "listeners": [
                 {"name": door.rule.name, "address": str(door.address), "connections": len(door.listener.registry)}
                 for door in self._doors.all
@@ -104,6 +113,7 @@ class Oversight:
             "upstreams": status.upstreams(runtime, stats, self._channels.pools, now, self._verdicts.why),
             "breakers": status.breakers(runtime, now),
             "connections": status.connections(stats),
+            "pressure": self._pressure.status(),
             "drain": self._drain.snapshot(),
             "loop_lag_seconds": stats.loop_lag,
         }
@@ -150,6 +160,12 @@ class Oversight:
                         _make_ready(upstream, endpoint, time.monotonic())
                     return True
         return False
+
+    async def reload(self, why: str) -> Mapping[str, object]:
+        """See Subject."""
+        if self.reloader is None:
+            raise RuntimeError("this proxy is led by somebody else, who reloads it")
+        return (await self.reloader.reload(why)).as_mapping()
 
     def start_drain(self, why: str) -> None:
         """See Subject."""

@@ -18,11 +18,14 @@ from typing import Self
 from sidecar.app.admin_door import AdminDoor
 from sidecar.app.breaker_books import BreakerBooks
 from sidecar.app.channels import Channels, Ground
+from sidecar.app.descriptors import Descriptors
 from sidecar.app.doors import Door, Doors, Inlets
 from sidecar.app.drain import Drain
+from sidecar.app.footprint import Footprint
 from sidecar.app.front import Front
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.oversight import Oversight
+from sidecar.app.pressure import Pressure
 from sidecar.app.settings import trusted_networks
 from sidecar.health.prober import Prober
 from sidecar.health.verdicts import Verdicts
@@ -93,6 +96,11 @@ class Proxy:
         self.front = Front(self.environment, self.stats, self._inlets.close)
         self.doors = Doors(self.front, self._inlets, self.dispatcher, self._wheel, self.stats.downstream_connections)
         self.drain = Drain(self.lifecycle, self.front, announce=rules.drain.announce, deadline=rules.drain.deadline)
+        self.pressure = Pressure(
+            loop,
+            Descriptors(self.front.listeners, self.stats, self._crowd, loop),
+            Footprint(rules.overload, self.environment, self.stats),
+        )
         self.oversight = Oversight(
             loaded,
             file,
@@ -103,6 +111,7 @@ class Proxy:
             doors=self.doors,
             channels=self.channels,
             verdicts=self.verdicts,
+            pressure=self.pressure,
         )
         self.admin: AdminDoor | None = None
         if memory is None:
@@ -139,6 +148,7 @@ class Proxy:
         if self.lifecycle.phase is Phase.STARTING:  # else a signal was faster
             await self.doors.open(doors)
             self.doors.replace(doors, rules.listeners)
+            self.pressure.start()
             self.lifecycle.advance(Phase.SERVING)
         else:
             self.doors.discard(doors)
@@ -183,6 +193,7 @@ class Proxy:
         self.stats.keep_only([route.name for route in runtime.routes], runtime.upstreams, runtime.breakers)
         self.breaker_books.keep_only(runtime.breakers)
         self.access_log.follow(_access(loaded))
+        self.pressure.follow(rules)
         self.drain.announce = rules.drain.announce
         self.drain.deadline = rules.drain.deadline
         self.oversight.follow(loaded)
@@ -198,6 +209,7 @@ class Proxy:
         await self.prober.close()
         self.channels.close()
         self._lag.stop()
+        self.pressure.stop()
         self.access_log.flush()
         if self.admin is not None:
             await self.admin.close()
@@ -219,6 +231,10 @@ class Proxy:
 
     def _follow_health(self) -> None:
         self.prober.follow(self.current.runtime)
+
+    def _crowd(self, crowded: bool) -> None:
+        if self.lifecycle.phase <= Phase.SERVING:  # one that leaves closes its connections whatever comes free
+            self.environment.draining = crowded
 
     def _demand_serving(self) -> None:
         if self.lifecycle.phase > Phase.SERVING:

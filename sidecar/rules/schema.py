@@ -38,7 +38,7 @@ _ADMIN = Address("127.0.0.1", 9901)
 PLAINTEXT = "send requests in plaintext"
 _EVERY_PATH = PathPattern("prefix", "/")
 # Less would refuse everything for ever.
-_LEAST_MEMORY = 16 << 20
+LEAST_MEMORY = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class OverloadRule:
     ] = None
 
     def __post_init__(self) -> None:
-        least = self.max_memory is None or self.max_memory >= _LEAST_MEMORY
+        least = self.max_memory is None or self.max_memory >= LEAST_MEMORY
         demand(("max_memory", least, "must be at least 16MiB; the proxy itself takes about 60MiB"))
 
 

@@ -1,8 +1,8 @@
 """One worker's part of the rules, where several work as one instance.
 
 What all workers see in the memory that they share (rate limits, concurrency, circuit breakers) stays whole. What each
-keeps for itself (connections, held requests, the floor of a retry budget) is dealt out in equal parts, rounded down
-but never to nothing, so that together they keep to what the file says.
+keeps for itself (memory, connections, held requests, the floor of a retry budget) is dealt out in equal parts, rounded
+down but never to nothing, so that together they keep to what the file says.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 from sidecar.policies.health_gate import HoldSpec
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.retry import RetrySpec
-from sidecar.rules.schema import RuleSet
+from sidecar.rules.schema import LEAST_MEMORY, OverloadRule, RuleSet
 
 
 def share_of(rules: RuleSet, workers: int) -> RuleSet:
@@ -22,14 +22,19 @@ def share_of(rules: RuleSet, workers: int) -> RuleSet:
         return rules
     return replace(
         rules,
-        listeners=tuple(
-            [replace(one, max_connections=_part(one.max_connections, workers)) for one in rules.listeners]
-        ),
+        overload=_overload(rules.overload, workers),
+        listeners=tuple([replace(one, max_connections=_part(one.max_connections, workers)) for one in rules.listeners]),
         upstreams={
             name: replace(rule, policies=_parts(rule.policies, workers)) for name, rule in rules.upstreams.items()
         },
         routes=tuple([replace(rule, policies=_parts(rule.policies, workers)) for rule in rules.routes]),
     )
+
+
+def _overload(rule: OverloadRule, workers: int) -> OverloadRule:
+    if rule.max_memory is None:
+        return rule
+    return replace(rule, max_memory=max(LEAST_MEMORY, rule.max_memory // workers))
 
 
 def _parts(policies: Mapping[str, object], workers: int) -> Mapping[str, object]:

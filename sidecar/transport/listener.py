@@ -60,13 +60,13 @@ class Listener:
     """Accepts on `sockets` (which it then owns), making each connection by `factory(full)`.
 
     `full` is whether `registry` already holds `max_connections`. `on_accept` is called for each that is accepted,
-    before it is made.
+    before it is made. `is_shared` is asked at its end: whether somebody else goes on accepting on these very sockets.
     """
 
     # fmt: off
     __slots__ = (
-        "_factory", "_files", "_loop", "_servers", "_sockets", "_started", "_tasks", "is_paused", "max_connections",
-        "name", "on_accept", "registry",
+        "_factory", "_files", "_is_shared", "_loop", "_servers", "_sockets", "_started", "_tasks", "is_paused",
+        "max_connections", "name", "on_accept", "registry",
     )
     # fmt: on
 
@@ -79,6 +79,7 @@ class Listener:
         loop: asyncio.AbstractEventLoop,
         max_connections: int = 10000,
         on_accept: Callable[[], None] = _nothing,
+        is_shared: Callable[[], bool] = bool,
     ) -> None:
         self.name = name
         self._sockets = list(sockets)
@@ -88,6 +89,7 @@ class Listener:
         self._loop = loop
         self.max_connections = max_connections
         self.on_accept = on_accept
+        self._is_shared = is_shared
         self.is_paused = False
         self._started = False
         self._servers: list[asyncio.AbstractServer] = []
@@ -130,13 +132,11 @@ class Listener:
             self.is_paused = False
             self._tasks.start(self._resume(), f"accept again at {self.name}")
 
-    def stop_accepting(self, shared: bool = False) -> None:
-        """Ends accepting for good; accepted connections live on.
-
-        Whoever the kernel has already let in is accepted first, and a unix socket's file is removed. `shared`: somebody
-        else goes on accepting on these very sockets, and then both are theirs.
-        """
+    def stop_accepting(self) -> None:
+        """Ends accepting for good; accepted connections live on. Whoever the kernel has already let in is accepted
+        first, and a unix socket's file is removed; when the sockets are shared, both are left to the others."""
         self._close_servers()
+        shared = self._is_shared()
         if not shared:
             for file in self._files:
                 file.remove()

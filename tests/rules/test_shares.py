@@ -48,6 +48,13 @@ def test_what_each_keeps_for_itself_is_dealt_out() -> None:
     assert (hold.max_requests, retry.budget.min_per_second) == (12, 2.5)
 
 
+def test_memory_is_dealt_out_down_to_what_is_a_limit_at_all() -> None:
+    whole = rules(RULES + "overload: {max_memory: 64MiB}\n")
+    assert share_of(whole, 2).overload.max_memory == 32 << 20
+    assert share_of(whole, 8).overload.max_memory == 16 << 20
+    assert share_of(rules(), 2).overload.max_memory is None
+
+
 def test_what_all_share_stays_whole() -> None:
     whole, part = rules(), share_of(rules(), 4)
     assert part.routes[0].specs(RateLimitSpec) == whole.routes[0].specs(RateLimitSpec)

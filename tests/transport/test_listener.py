@@ -325,11 +325,11 @@ async def test_a_shared_socket_is_left_to_the_others_with_its_queue_and_its_file
     other = sock.dup()
     first, second = (Registry(), Registry())
     loop = asyncio.get_running_loop()
-    one = Listener("one", [sock], lambda full: Accepted(first, full), first, loop)
+    one = Listener("one", [sock], lambda full: Accepted(first, full), first, loop, is_shared=lambda: True)
     await one.start()
     port = port_of(one)
     client = connected(("127.0.0.1", port))
-    one.stop_accepting(shared=True)
+    one.stop_accepting()
     two = Listener("two", [other], lambda full: Accepted(second, full), second, loop)
     await two.start()
     late = connected(("127.0.0.1", port))
@@ -339,9 +339,11 @@ async def test_a_shared_socket_is_left_to_the_others_with_its_queue_and_its_file
     late.close()
     await finish(two, [])
     path = tmp_path / "s"
-    unix = listening(Address(path=str(path)))
+    unix = Listener(
+        "u", bind(Address(path=str(path))), lambda full: Accepted(first, full), first, loop, is_shared=lambda: True
+    )
     await unix.start()
-    unix.stop_accepting(shared=True)
+    unix.stop_accepting()
     assert path.exists()
 
 
