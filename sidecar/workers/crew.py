@@ -225,7 +225,11 @@ class Crew:
         self._workers[slot] = worker
         if self._stopping.is_set():
             worker.kill()  # started after the others were told to leave
-        self._on_started(worker)
+        try:
+            self._on_started(worker)
+        except Exception:  # noqa: BLE001 - what cannot be told what to do is of no use; the next one may be
+            _LOG.exception("worker %d could not be told what to do", slot)
+            worker.kill()
         status = await process.wait()
         if not worker.link.ended:
             with suppress(TimeoutError):
@@ -235,7 +239,10 @@ class Crew:
         del self._workers[slot]
         self._statuses[slot] = status
         self._stats.workers_up[slot] = False
-        self._on_lost(worker, status)
+        try:
+            self._on_lost(worker, status)
+        except Exception:  # noqa: BLE001 - the place must not stay empty for that
+            _LOG.exception("the loss of worker %d could not be dealt with", slot)
         return _End(status, _how(status), worker.ready)
 
     def _tell(self, slot: int, end: _End, delay: float) -> None:

@@ -36,7 +36,13 @@ class NoJitter(Random):
 class Watched:
     """A crew of such workers, with what was heard of it."""
 
-    def __init__(self, count: int, command: Callable[[int, int], Start]) -> None:
+    def __init__(
+        self,
+        count: int,
+        command: Callable[[int, int], Start],
+        on_started: Callable[[Worker], None] | None = None,
+        on_lost: Callable[[Worker, int], None] | None = None,
+    ) -> None:
         self.stats = Stats()
         self.heard: list[tuple[int, object]] = []
         self.lost: list[tuple[int, int, int]] = []
@@ -46,8 +52,8 @@ class Watched:
             command,
             count,
             on_message=self._hear,
-            on_started=lambda worker: self.lives.append(worker.pid),
-            on_lost=self._lose,
+            on_started=on_started or (lambda worker: self.lives.append(worker.pid)),
+            on_lost=on_lost or self._lose,
             stats=self.stats,
             rng=NoJitter(),
         )
@@ -207,6 +213,25 @@ async def test_stopping_ends_those_that_are_not_even_started(turns: int) -> None
         await seen.crew.stop(leave, 0.0)
         await seen.crew.stop(leave, 0.0)
     assert not any(map(is_alive, seen.lives))
+
+
+async def test_a_failure_of_whoever_is_told_of_a_worker_costs_a_life_and_not_the_place(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failures = ["started", "lost"]
+
+    def fail_once(what: str) -> None:
+        if what in failures:
+            failures.remove(what)
+            raise RuntimeError("a bug")
+
+    seen = Watched(1, program("serve"), on_started=lambda _: fail_once("started"), on_lost=lambda *_: fail_once("lost"))
+    seen.crew.start()
+    await seen.complete()
+    assert failures == []
+    assert seen.stats.worker_restarts == 1
+    assert await seen.crew.stop(leave, LIMIT) == {0: 0}
+    assert caplog.text.count("RuntimeError: a bug") == 2
 
 
 async def test_a_worker_notices_that_its_supervisor_is_gone() -> None:
