@@ -42,7 +42,8 @@ and `null` switches one off. A policy that is on by default says so. Every polic
 `shadow`* there is nothing to count, and shadow is off. What is *not in force* is read and checked, and `sidecar check`
 warns about it; a setting is never silently ignored. Where running without it would be worse than not running, as with
 TLS, `sidecar run` refuses to start. Rules with a `fault` are refused by `run`, `check` and `explain` without
-`--allow-faults`. Changed rules are [read again](reload.md) while requests run. What each policy does, its formula and its pitfalls:
+`--allow-faults`. Changed rules are [read again](reload.md) while requests run. What each policy does, its formula and
+its pitfalls:
 [timeout](policies/timeout.md),
 [rate_limits](policies/rate_limits.md),
 [concurrency](policies/concurrency.md),
