@@ -54,14 +54,35 @@ async def test_a_process_with_nothing_to_do_ends_at_once(number: signal.Signals)
         assert await proxy.ended() == 0
 
 
-async def test_the_deadline_cuts_what_remains_and_the_exit_code_is_4() -> None:
+async def test_at_the_deadline_who_has_no_answer_is_told_why_and_the_exit_code_is_4() -> None:
     async with Backend(stall) as backend, process(backend.url, sets=SHORT) as proxy:
+        async with proxy.peer() as peer, proxy.peer() as uploading:
+            await peer.send(GET)
+            await uploading.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01")
+            await backend.wait_requests(2)
+            proxy.signal(signal.SIGTERM)
+            for one in (peer, uploading):
+                answer = await one.answer()
+                assert (answer.status, answer.get("connection")) == (503, b"close")
+                assert answer.problem["reason"] == "draining"
+                assert await one.rest() == b""
+        await proxy.said("cut off, not finished in time: 2 requests")
+        assert await proxy.ended() == 4
+
+
+async def test_at_the_deadline_an_answer_under_way_is_cut_and_never_looks_complete() -> None:
+    async def half(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234")
+        await stall(call)
+
+    async with Backend(half) as backend, process(backend.url, sets=SHORT) as proxy:
         async with proxy.peer() as peer:
             await peer.send(GET)
-            await backend.wait_requests(1)
+            assert (await peer.head()).status == 200
+            assert await peer.exactly(5) == b"01234"
             proxy.signal(signal.SIGTERM)
             with pytest.raises(GoneError):
-                await peer.answer()
+                await peer.rest()
         assert await proxy.ended() == 4
 
 
@@ -72,10 +93,9 @@ async def test_a_second_signal_means_now() -> None:
             await peer.send(GET)
             await backend.wait_requests(1)
             proxy.signal(signal.SIGTERM)
-            await proxy.said("drain")
+            await proxy.said("still busy: 1 request")
             proxy.signal(signal.SIGTERM)
-            with pytest.raises(GoneError):
-                await peer.answer()
+            assert (await peer.answer()).problem["reason"] == "draining"
             assert await proxy.ended() == 4
 
 
@@ -86,7 +106,9 @@ async def test_while_announced_it_serves_but_is_not_ready() -> None:
             assert (await proxy.admin("GET", "/readyz")).status == 200
             proxy.signal(signal.SIGTERM)
             await proxy.said("drain")
-            assert (await proxy.admin("GET", "/readyz")).status == 503
+            not_ready = await proxy.admin("GET", "/readyz")
+            assert not_ready.status == 503
+            assert b"draining: announced, still accepting for " in not_ready.body
             assert (await proxy.admin("GET", "/livez")).status == 200
             async with proxy.peer() as peer:
                 answer = await peer.get()
