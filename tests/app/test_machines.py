@@ -20,7 +20,8 @@ from sidecar.policies.bulkhead import Bulkhead, BulkheadSpec
 from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
 from sidecar.policies.contract import Admission, Applicant, Key
 from sidecar.policies.ejection import Ejection
-from sidecar.policies.health_gate import EjectionSpec
+from sidecar.policies.health_gate import EjectionSpec, HoldSpec
+from sidecar.policies.hold import Hold
 from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.selection import SelectionSpec, strategy_for
@@ -138,6 +139,16 @@ def test_evictions_of_each_keyed_limit_are_read_under_the_limit_s_rule() -> None
     assert list(machines.readings(a_runtime(a_route(limits)), NOW)) == [
         ("rate_limit_evictions", ("login", "login/per-client"), 0.0)
     ]
+
+
+def test_what_an_upstream_holds_is_read_and_shown_beside_what_its_attempts_are_asked_of() -> None:
+    upstream = an_upstream()
+    assert machines.admissions_of_upstream(upstream) == ()
+    upstream.hold = Hold("app/hold", HoldSpec(), upstream.observer)
+    upstream.hold.try_acquire(NOW, Waiting())
+    assert list(machines.readings(a_runtime(upstreams={"app": upstream}), NOW)) == [("held_requests", ("app",), 1.0)]
+    told = machines.policies(machines.admissions_of_upstream(upstream), NOW)["app/hold"]
+    assert (told["held"], told["max_requests"], told["shadow"]) == (1, 100, False)
 
 
 def test_a_retry_budget_is_read_for_its_upstream() -> None:

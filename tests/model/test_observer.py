@@ -24,6 +24,9 @@ TOLD: dict[str, tuple[Any, ...]] = {
     "readmitted": ("app/127.0.0.1:80",),
     "checked": ("app/127.0.0.1:80", "success"),
     "health_changed": ("app/127.0.0.1:80", True, "status 200", False),
+    "hold_counted": ("held",),
+    "hold_began": (),
+    "hold_ended": (37, 1.8),
     "transition": ("closed", "open", "6 of 10 attempts failed"),
 }
 

@@ -29,7 +29,7 @@ def test_where_shadow_mode_does_nothing_the_page_says_so() -> None:
     shadow = "| `enforce` or `shadow` | `enforce` |"
     assert f"{shadow} yes, but not `shadow` |" in sections["routes[].rewrite"]
     assert f"{shadow} yes |" in sections["routes[].concurrency"]
-    assert f"{shadow} **not in this version** |" in sections["upstreams.NAME.hold"]
+    assert f"{shadow} yes |" in sections["upstreams.NAME.hold"]
 
 
 def test_every_key_has_its_row_with_a_meaning() -> None:

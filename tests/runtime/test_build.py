@@ -10,8 +10,8 @@ import pytest
 from sidecar.model.address import Address
 from sidecar.model.outcome import Outcome
 from sidecar.policies.circuit_breaker import CircuitBreakerSpec
-from sidecar.policies.contract import REFUSED
-from sidecar.policies.health_gate import EjectionSpec, SlowStart
+from sidecar.policies.contract import REFUSED, WAIT
+from sidecar.policies.health_gate import EjectionSpec, HoldSpec, SlowStart
 from sidecar.policies.selection import Hash, LeastRequests, RoundRobin, SelectionSpec
 from sidecar.policies.slow_start import NEWCOMER, STEADY
 from sidecar.policies.timeout import TimeoutSpec
@@ -199,3 +199,22 @@ def test_a_changed_scheme_makes_another_endpoint() -> None:
     first = build(rule_set((upstream_rule(ONE),), route_rule("a")))
     second = build(rule_set((upstream_rule("https://127.0.0.1:1"),), route_rule("a")), first)
     assert second.upstreams["app"].endpoints[0] is not first.upstreams["app"].endpoints[0]
+
+
+def test_held_requests_wait_on_over_a_reload_that_leaves_the_hold_in_or_takes_it_out() -> None:
+    first = build(rule_set((upstream_rule(ONE, hold=HoldSpec()),), route_rule("a")))
+    old = first.upstreams["app"]
+    assert old.hold is not None
+    assert old.hold.name == "app/hold"
+    assert old.hold.try_acquire(0.0, ASKER) == WAIT
+    old.mark_down(0.0, old.endpoints[0])
+    second = build(rule_set((upstream_rule(ONE, hold=HoldSpec(max_requests=7)),), route_rule("a")), first)
+    kept = second.upstreams["app"].hold
+    assert kept is not None
+    assert kept.snapshot(1.0)["held"] == 0, "nothing is shared before it is current"
+    Current(first).swap(second, 1.0)
+    assert (kept.snapshot(1.0)["held"], kept.snapshot(1.0)["max_requests"]) == (1, 7)
+    third = build(rule_set((upstream_rule(ONE),), route_rule("a")), second)
+    Current(second).swap(third, 2.0)
+    assert third.upstreams["app"].hold is None
+    assert third.upstreams["app"].former is kept

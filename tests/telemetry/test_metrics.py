@@ -35,6 +35,8 @@ PROMISED = {
     "sidecar_endpoint_available": {"upstream", "endpoint"},
     "sidecar_ejections_total": {"upstream", "endpoint"},
     "sidecar_health_checks_total": {"upstream", "endpoint", "result"},
+    "sidecar_hold_requests_total": {"upstream", "result"},
+    "sidecar_held_requests": {"upstream"},
     "sidecar_breaker_state": {"breaker", "state"},
     "sidecar_breaker_transitions_total": {"breaker", "from", "to"},
     "sidecar_concurrency_in_flight": {"route"},
@@ -83,6 +85,8 @@ def busy() -> Stats:
     app.connected("ok")
     app.ejected("app/127.0.0.1:2", 30.0)
     app.checked("app/127.0.0.1:2", "timeout")
+    app.hold_counted("held")
+    app.hold_counted("held")
     stats.breaker("upstream.app").transition("closed", "open", "by hand")
     stats.readings = lambda: [
         *breaker_state_readings("upstream.app", "open"),
@@ -90,6 +94,7 @@ def busy() -> Stats:
         ("concurrency_queued", ("login",), 2),
         ("rate_limit_evictions", ("login", "login/per-client"), 9),
         ("retry_budget_available", ("app",), 12.5),
+        ("held_requests", ("app",), 1),
     ]
     stats.downstream_connections.active = 3
     stats.upstream_connections.idle = 2
@@ -152,6 +157,8 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "endpoint_available", upstream="app", endpoint="app/127.0.0.1:2") == 0
     assert value(found, "ejections_total", upstream="app", endpoint="app/127.0.0.1:2") == 1
     assert value(found, "health_checks_total", upstream="app", endpoint="app/127.0.0.1:2", result="timeout") == 1
+    assert value(found, "hold_requests_total", upstream="app", result="held") == 2
+    assert value(found, "held_requests", upstream="app") == 1
     transition = {"breaker": "upstream.app", "from": "closed", "to": "open"}
     assert value(found, "breaker_transitions_total", **transition) == 1
     states = {state: value(found, "breaker_state", breaker="upstream.app", state=state) for state in BREAKER_STATES}

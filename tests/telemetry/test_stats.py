@@ -178,6 +178,23 @@ def test_an_ejection_is_counted_and_told() -> None:
     assert events.recent[2].fields == {"upstream": "app", "seconds": 60.0}
 
 
+def test_holding_is_counted_by_request_and_told_when_it_begins_and_when_it_ends() -> None:
+    events = Events()
+    stats = UpstreamStats("app", events)
+    for result in ("held", "held", "timed_out"):
+        stats.hold_counted(result)
+    stats.hold_began()
+    stats.hold_ended(37, 1.84)
+    stats.hold_ended(1, 0.2)
+    assert stats.hold == {"held": 2, "timed_out": 1}
+    assert [(one.kind, one.subject, one.text) for one in events.recent] == [
+        ("hold", "app", "holding: no endpoint of app is available"),
+        ("hold", "app", "released 37 held requests after 1.8s"),
+        ("hold", "app", "released 1 held request after 0.2s"),
+    ]
+    assert events.recent[1].fields == {"released": 37, "seconds": 1.84}
+
+
 def test_endpoints_that_come_and_go_do_not_make_the_counts_grow_for_ever() -> None:
     stats = UpstreamStats("app", Events())
     for number in range(MAX_EJECTED + 10):
