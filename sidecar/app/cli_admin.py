@@ -104,7 +104,8 @@ def standing(endpoint: Mapping[str, Any]) -> str:
     if endpoint["drained"]:
         return "drained"
     if endpoint["down"]:
-        return "down"
+        why = endpoint.get("why_down")
+        return f"down: {why}" if why else "down"
     ejection = endpoint["ejection"]
     if ejection is not None and ejection["state"] == "ejected":
         return f"ejected {show_duration(math.ceil(ejection['seconds_left']))}"

@@ -164,6 +164,7 @@ def test_each_limit_has_a_line_with_whatever_it_tells(admin: str, capsys: pytest
         ({"ejection": None}, "ready"),
         ({"ejection": {"state": "ejected", "seconds_left": 59.1}}, "ejected 1m"),
         ({"down": True, "ejection": {"state": "ejected", "seconds_left": 59.1}}, "down"),
+        ({"down": True, "why_down": "status 503"}, "down: status 503"),
         ({"down": True, "drained": True}, "drained"),
     ],
 )
