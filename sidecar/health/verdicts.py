@@ -6,7 +6,7 @@ told by it, and `apply` and `probe` are where its words come in. Knows no socket
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.runtime.generation import Runtime
@@ -92,7 +92,3 @@ class Verdicts:
         return [
             (endpoint.upstream_name, endpoint.name, not endpoint.down, self.why(endpoint)) for endpoint in self._known
         ]
-
-    def snapshot(self, endpoint: Endpoint) -> Mapping[str, object]:
-        """What operators see of one endpoint."""
-        return {"state": "down" if endpoint.down else "up", "why": self.why(endpoint)}

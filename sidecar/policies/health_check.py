@@ -15,7 +15,6 @@ thresholds are those of HAProxy (`rise`, `fall`, `fastinter`, `downinter`) and o
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 
 from sidecar.policies.health_gate import HealthCheckSpec
 
@@ -92,7 +91,3 @@ class HealthCheck:
     def first_delay(self, rng: random.Random) -> float:
         """Until the first check of an endpoint that nobody waits for."""
         return rng.uniform(0.0, min(self.spec.interval, _LONGEST_START))
-
-    def snapshot(self) -> Mapping[str, object]:
-        """What operators see; `against` counts the last results in a row that spoke against the state."""
-        return {"state": "up" if self.up else "down", "against": self._streak, "shadow": self.spec.mode == "shadow"}

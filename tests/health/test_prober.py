@@ -73,7 +73,7 @@ async def test_why_it_is_down_follows_the_last_failure_and_makes_no_event_of_it(
         await one.start()
         one.finds[3001] = ILL
         await one.looks(1)
-        assert one.verdicts.snapshot(one.endpoint()) == {"state": "down", "why": "status 503"}
+        assert one.verdicts.why(one.endpoint()) == "status 503"
         assert len(one.events()) == 1
 
 

@@ -39,7 +39,7 @@ async def test_a_verdict_by_names_is_applied_any_number_of_times() -> None:
             assert (one.down(3001), one.down(3002)) == (False, True)
         verdicts.apply("app", APP, False, "status 503")
         assert one.down(3001)
-        assert verdicts.snapshot(one.endpoint(3001)) == {"state": "down", "why": "status 503"}
+        assert verdicts.why(one.endpoint(3001)) == "status 503"
 
 
 async def test_a_verdict_about_nobody_is_dropped() -> None:

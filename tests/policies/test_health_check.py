@@ -131,11 +131,3 @@ def test_the_state_is_what_the_last_results_in_a_row_say(up: bool, rises: int, f
         if flips:
             state, trusted, streak = not state, False, 0
         assert check.up == state
-
-
-def test_what_operators_see_of_it() -> None:
-    check = HealthCheck(spec(), up=True)
-    check.failed()
-    assert check.snapshot() == {"state": "up", "against": 1, "shadow": False}
-    shadow = HealthCheck(HealthCheckSpec(tcp=True, mode="shadow"), up=False)
-    assert shadow.snapshot() == {"state": "down", "against": 0, "shadow": True}
