@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import stat
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,23 +29,56 @@ _MAX_TEXT = 1024
 class StreamWriter:
     """Writes whole lines to a descriptor without ever waiting for its reader."""
 
-    __slots__ = ("_descriptor", "_poll")
+    __slots__ = ("_descriptor", "_given", "_poll", "_torn")
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        # Not O_NONBLOCK: that would change the descriptor for every process that shares it, the shell among them.
+        self._given = descriptor
+        self._descriptor = _unblocked(descriptor)
         self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLOUT)
+        self._poll.register(self._descriptor, select.POLLOUT)
+        self._torn = False
 
     def __call__(self, line: bytes) -> bool:
-        """Write one line of at most MAX_LINE_BYTES; whether it is written whole."""
+        """Write one line; whether it is written whole. One of at most MAX_LINE_BYTES is not torn by another process's
+        in a pipe; a longer one may be."""
+        if self._torn:
+            line = b"\n" + line
+        sent = 0
+        while sent < len(line):
+            written = self._put(line[sent : sent + MAX_LINE_BYTES])
+            if not written:
+                break
+            sent += written
+        if sent:
+            self._torn = sent < len(line)
+        return sent == len(line)
+
+    def __del__(self) -> None:
+        if self._descriptor != self._given:
+            os.close(self._descriptor)
+
+    def _put(self, part: bytes) -> int:
         try:
             ready = self._poll.poll(0)
             if not ready or not ready[0][1] & select.POLLOUT or ready[0][1] & (select.POLLERR | select.POLLNVAL):
-                return False
-            return os.write(self._descriptor, line) == len(line)
+                return 0
+            return os.write(self._descriptor, part)
         except OSError:
-            return False
+            return 0
+
+
+def _unblocked(descriptor: int) -> int:
+    """The same pipe or terminal opened anew, not to block; the descriptor itself where it cannot be.
+
+    Setting O_NONBLOCK on the descriptor would set it for every process that shares it, the shell among them. The poll
+    before a write is not enough where several processes write to one pipe: all of them may see the same last place.
+    """
+    try:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor):
+            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        pass  # a pipe of another user's, or one that nobody reads
+    return descriptor
 
 
 class AccessLog(ExchangeLog):

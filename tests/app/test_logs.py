@@ -3,11 +3,17 @@
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from sidecar.app.logs import set_up
+from sidecar.app.logs import Lines, say, set_up
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +84,97 @@ def test_a_second_set_up_replaces_the_first(root: logging.Logger) -> None:
     set_up("info", "text", io.StringIO())
     last = set_up("info", "json", io.StringIO())
     assert root.handlers == [last]
+
+
+class Page:
+    """Takes lines, or does not."""
+
+    def __init__(self) -> None:
+        self.works = True
+        self.lines: list[str] = []
+
+    def __call__(self, line: bytes) -> bool:
+        if self.works:
+            self.lines.append(line.decode())
+        return self.works
+
+
+def test_lines_that_could_not_be_written_are_told_of_later(root: logging.Logger) -> None:
+    page = Page()
+    handler = set_up("info", "json", io.StringIO())
+    assert isinstance(handler, Lines)
+    handler.write = page
+    log = logging.getLogger("x")
+    page.works = False
+    log.info("lost")
+    log.info("lost too")
+    page.works = True
+    log.info("written")
+    log.info("and on")
+    told = [json.loads(line) for line in page.lines]
+    assert [line["message"] for line in told] == ["2 lines of this log could not be written", "written", "and on"]
+    assert (told[0]["event"], told[0]["dropped"], told[0]["level"]) == ("log_dropped", 2, "warning")
+
+
+def test_a_line_that_cannot_be_made_is_told_and_breaks_nothing() -> None:
+    stream = io.StringIO()
+    set_up("info", "text", stream)
+    logging.getLogger("x").info("%d of them", "many")
+    assert "a line of x could not be made: TypeError" in stream.getvalue()
+
+
+def test_text_that_is_no_unicode_is_written_all_the_same() -> None:
+    stream = io.StringIO()
+    set_up("info", "json", stream)
+    logging.getLogger("x").info("path \udcff")
+    assert "path " in json.loads(stream.getvalue())["message"]
+
+
+def test_a_second_set_up_keeps_the_handler_and_takes_the_form(root: logging.Logger) -> None:
+    first = set_up("info", "json", io.StringIO())
+    assert set_up("warning", "text") is first
+    assert root.handlers == [first]
+    assert root.level == logging.WARNING
+
+
+def test_a_full_disk_costs_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as full:
+        set_up("info", "json", full)
+        logging.getLogger("x").error("lost")
+        monkeypatch.setattr(sys, "stderr", full)
+        say("lost, too")
+
+
+def test_a_pipe_that_nobody_reads_costs_lines_only() -> None:
+    reader, writer = os.pipe()
+    with open(reader, "rb") as readable, open(writer, "w") as writable:
+        set_up("info", "text", writable)
+        for _ in range(200):
+            logging.getLogger("x").error("y" * 1000)
+        os.set_blocking(readable.fileno(), False)
+        taken = readable.read()
+        assert 0 < taken.count(b"\n") < 200
+        logging.getLogger("x").error("heard again")
+        assert b"lines of this log could not be written\n" in (rest := readable.read())
+        assert rest.endswith(b"heard again\n")
+
+
+def test_without_a_standard_error_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    logging.getLogger().handlers.clear()
+    set_up("info", "json")
+    logging.getLogger("x").error("to nobody")
+    say("to nobody")
+
+
+def test_closed_standard_streams_are_not_given_to_a_connection() -> None:
+    code = (
+        "import os, socket\n"
+        "from sidecar.app.logs import hold_standard_streams\n"
+        "hold_standard_streams()\n"
+        "with socket.socket() as one: found = one.fileno()\n"
+        "raise SystemExit(0 if found > 2 and os.write(2, b'x') == 1 else 1)\n"
+    )
+    closing = "import os, sys; os.close(1); os.close(2); os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
+    found = subprocess.run([sys.executable, "-c", closing, code], cwd=ROOT, timeout=30, check=False)
+    assert found.returncode == 0
