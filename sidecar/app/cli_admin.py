@@ -62,7 +62,8 @@ def drain(arguments: argparse.Namespace) -> int:
 
 
 def table(told: Mapping[str, Any]) -> str:
-    """The status as people read it: the state of the whole, then routes, policies, breakers, endpoints and refusals.
+    """The status as people read it: the state of the whole, then routes, endpoints, workers, breakers, policies and
+    refusals.
 
     What there is none of has no table."""
     rules = told["rules"]
@@ -90,6 +91,7 @@ def table(told: Mapping[str, Any]) -> str:
     ]
     lines += ["", *columns(("ENDPOINT", "STATE", "IN FLIGHT", "IDLE", "WEIGHT"), endpoints)]
     for head, rows in (
+        (("WORKER", "PID", "STATE", "UP", "RESTARTS", "CONNECTIONS", "LAG"), _workers(told)),
         (("BREAKER", "STATE", "LEFT", "FAILED", "SLOW", "ATTEMPTS"), _breakers(told)),
         (("POLICY", "STATE"), _figures_of_routes(told)),
         (("RULE", "REJECTED", "IN SHADOW"), _rejections(told)),
@@ -109,7 +111,25 @@ def standing(endpoint: Mapping[str, Any]) -> str:
     ejection = endpoint["ejection"]
     if ejection is not None and ejection["state"] == "ejected":
         return f"ejected {show_duration(math.ceil(ejection['seconds_left']))}"
+    workers = endpoint.get("workers")
+    if workers is not None and 0 < workers["taking_attempts"] < workers["all"]:
+        return f"ready in {workers['taking_attempts']} of {workers['all']} workers"
     return "ready"
+
+
+def _workers(told: Mapping[str, Any]) -> list[Sequence[object]]:
+    return [
+        (
+            worker["slot"],
+            "-" if worker["pid"] is None else worker["pid"],
+            worker["phase"],
+            "-" if worker["uptime_seconds"] is None else _age(worker["uptime_seconds"]),
+            worker["restarts"],
+            "-" if worker["connections"] is None else worker["connections"],
+            "-" if worker["loop_lag_seconds"] is None else show_duration(round(worker["loop_lag_seconds"], 3)),
+        )
+        for worker in told.get("workers", ())
+    ]
 
 
 def _breakers(told: Mapping[str, Any]) -> list[Sequence[object]]:

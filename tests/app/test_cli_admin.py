@@ -162,6 +162,8 @@ def test_each_limit_has_a_line_with_whatever_it_tells(admin: str, capsys: pytest
     [
         ({}, "ready"),
         ({"ejection": None}, "ready"),
+        ({"workers": {"taking_attempts": 2, "all": 2}}, "ready"),
+        ({"workers": {"taking_attempts": 1, "all": 2}}, "ready in 1 of 2 workers"),
         ({"ejection": {"state": "ejected", "seconds_left": 59.1}}, "ejected 1m"),
         ({"down": True, "ejection": {"state": "ejected", "seconds_left": 59.1}}, "down"),
         ({"down": True, "why_down": "status 503"}, "down: status 503"),
@@ -171,6 +173,17 @@ def test_each_limit_has_a_line_with_whatever_it_tells(admin: str, capsys: pytest
 def test_an_endpoint_s_state_is_told_in_a_word(change: dict[str, Any], word: str) -> None:
     endpoint = STATUS["upstreams"][0]["endpoints"][0]
     assert standing(endpoint | change) == word
+
+
+def test_several_workers_have_a_table() -> None:
+    serving = {"slot": 0, "pid": 41, "phase": "serving", "uptime_seconds": 61.5, "restarts": 0}
+    serving |= {"connections": 7, "loop_lag_seconds": 0.0034}
+    gone = {"slot": 1, "pid": None, "phase": "restarting", "uptime_seconds": None, "restarts": 3}
+    gone |= {"connections": None, "loop_lag_seconds": None}
+    rows = [line.split() for line in table(STATUS | {"workers": [serving, gone]}).splitlines()]
+    head = rows.index(["WORKER", "PID", "STATE", "UP", "RESTARTS", "CONNECTIONS", "LAG"])
+    assert rows[head + 1] == ["0", "41", "serving", "1m", "0", "7", "3ms"]
+    assert rows[head + 2] == ["1", "-", "restarting", "-", "3", "-", "-"]
 
 
 def test_tables_of_what_there_is_none_of_are_left_out() -> None:

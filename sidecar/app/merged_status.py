@@ -1,0 +1,174 @@
+"""The JSON of `GET /status` for an instance of several workers, and its readiness: made of what each worker tells.
+
+Owns which figures are added up, in one table. What it does not name is the instance's own already, because its state is
+shared by all workers, and is taken from one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+from sidecar.admin.subject import Condition
+from sidecar.workers.crew import Member
+
+SERVING = "serving"
+# Of several phases the instance's is the first that any worker is in: it serves as long as one does.
+_PHASES = (SERVING, "draining", "starting", "closing", "stopped")
+
+
+class _How(Enum):
+    ONCE = "of one worker"
+    ADDED = "the sum"
+    MOST = "the largest"
+
+
+# A place holds for all that is below it. `*` is each thing of a list; policies go by their last name.
+_PLACES: dict[tuple[str, ...], _How] = {
+    tuple(place.split(".")): how
+    for how, places in (
+        (
+            _How.ADDED,
+            (
+                "listeners.*.connections",
+                "routes.*.in_flight",
+                "routes.*.requests",
+                "routes.*.statuses",
+                "routes.*.rejections",
+                "routes.*.rejected_by",
+                "routes.*.shadow_rejected_by",
+                "routes.*.retries",
+                "routes.*.retries_skipped",
+                "routes.*.fallbacks",
+                "routes.*.policies.fault.delayed_total",
+                "routes.*.policies.fault.aborted_total",
+                "upstreams.*.attempts",
+                "upstreams.*.connects",
+                "upstreams.*.ejections",
+                "upstreams.*.policies.hold",
+                "upstreams.*.retry_budgets.*.available",
+                "upstreams.*.retry_budgets.*.min_per_second",
+                "upstreams.*.endpoints.*.in_flight",
+                "upstreams.*.endpoints.*.pool",
+                "connections",
+                "pressure",
+                "drain.in_flight",
+                "drain.cut",
+            ),
+        ),
+        (
+            _How.MOST,
+            (
+                "uptime_seconds",
+                "loop_lag_seconds",
+                "pressure.accepting",
+                "pressure.memory.shedding",
+                "upstreams.*.policies.hold.seconds",
+            ),
+        ),
+    )
+    for place in places
+}
+_ENDPOINTS = ("upstreams", "*", "endpoints")
+
+
+def merge_status(
+    statuses: Mapping[int, Mapping[str, Any]],
+    conditions: Sequence[Condition],
+    members: Iterable[Member],
+    own: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The instance's status. `statuses` are the workers' own, by worker; `conditions` are merged already; `members` is
+    every place of the crew; `own` is what the supervisor knows better: `uptime_seconds`, `rules`, `reload`."""
+    told = [statuses[slot] for slot in sorted(statuses, key=lambda slot: (_order(statuses[slot]["phase"]), slot))]
+    nothing: dict[str, Any] = {"phase": "starting", "listeners": [], "routes": [], "upstreams": [], "breakers": {}}
+    merged = _merged(told, (), _How.ONCE) if told else nothing
+    not_ready = [f"{one.name}: {one.detail}" for one in conditions if not one.holds]
+    return {
+        **merged,
+        "not_ready": not_ready,
+        "workers": [_member(member, statuses.get(member.slot)) for member in members],
+        **own,
+    }
+
+
+def merge_conditions(told: Mapping[int, Sequence[Condition]]) -> list[Condition]:
+    """What readiness asks for, of the instance: each holds when it does in a worker that serves. One that is being
+    started again makes nobody unready, as long as another serves."""
+    everyone = [told[slot] for slot in sorted(told)]
+    serving = [one for one in everyone if any(condition.holds for condition in one if condition.name == SERVING)]
+    found: dict[str, Condition] = {}
+    for condition in (condition for one in (serving or everyone) for condition in one):
+        before = found.get(condition.name)
+        if before is None or (condition.holds and not before.holds):
+            found[condition.name] = condition
+    return list(found.values()) or [Condition(SERVING, holds=False, detail="no worker serves")]
+
+
+def _member(member: Member, status: Mapping[str, Any] | None) -> dict[str, Any]:
+    unheard = "restarting" if member.pid is None else "starting"
+    return {
+        "slot": member.slot,
+        "pid": member.pid,
+        "phase": unheard if status is None else status["phase"],
+        "uptime_seconds": None if status is None else status["uptime_seconds"],
+        "restarts": member.restarts,
+        "connections": None if status is None else sum(status["connections"]["downstream"].values()),
+        "loop_lag_seconds": None if status is None else status["loop_lag_seconds"],
+    }
+
+
+def _order(phase: str) -> int:
+    return _PHASES.index(phase) if phase in _PHASES else len(_PHASES)
+
+
+def _merged(values: Sequence[Any], place: tuple[str, ...], how: _How) -> Any:
+    """What several workers say in one place; the first is who is asked where one is enough."""
+    how = _PLACES.get(place, how)
+    first = values[0]
+    if isinstance(first, Mapping):
+        return _merged_mappings([one for one in values if isinstance(one, Mapping)], place, how)
+    if isinstance(first, list):
+        return _merged_lists([one for one in values if isinstance(one, list)], place, how)
+    numbers = [one for one in values if isinstance(one, (int, float))]  # of truths the most is whether any is true
+    if how is _How.ONCE or not numbers:
+        return first
+    return max(numbers) if how is _How.MOST or isinstance(first, bool) else _sum(numbers)
+
+
+def _merged_mappings(values: Sequence[Mapping[str, Any]], place: tuple[str, ...], how: _How) -> dict[str, Any]:
+    by_kind = bool(place) and place[-1] == "policies"
+    return {
+        key: _merged(
+            [one[key] for one in values if key in one], (*place, key.rpartition("/")[2] if by_kind else key), how
+        )
+        for key in dict.fromkeys(key for one in values for key in one)
+    }
+
+
+def _merged_lists(values: Sequence[list[Any]], place: tuple[str, ...], how: _How) -> list[Any]:
+    """Things with names are merged by their names, others by their positions."""
+    if not all(isinstance(thing, Mapping) for one in values for thing in one):
+        return values[0]
+    found: dict[object, list[Mapping[str, Any]]] = {}
+    for one in values:
+        for position, thing in enumerate(one):
+            found.setdefault(thing.get("name", position), []).append(thing)
+    below = (*place, "*")
+    merge = _merged_endpoint if place == _ENDPOINTS else _merged
+    return [merge(things, below, how) for things in found.values()]
+
+
+def _merged_endpoint(things: Sequence[Mapping[str, Any]], place: tuple[str, ...], how: _How) -> dict[str, Any]:
+    """An endpoint takes attempts when it does in any worker, and that worker is believed: each ejects by itself."""
+    taking = [thing for thing in things if thing["takes_attempts"]]
+    others = [thing for thing in things if not thing["takes_attempts"]]
+    merged = _merged_mappings([*taking, *others], place, how)
+    merged["workers"] = {"taking_attempts": len(taking), "all": len(things)}
+    return merged
+
+
+def _sum(numbers: Sequence[float]) -> float:
+    total = sum(numbers)
+    return round(total, 3) if isinstance(total, float) else total
