@@ -63,6 +63,16 @@ class AnyHistory(RuleBasedStateMachine):
             world.uploads(number)
 
     @rule(number=WHICH)
+    def an_endpoint_goes(self, number: int) -> None:
+        for world in self.worlds:
+            world.goes(number)
+
+    @rule(number=WHICH)
+    def an_endpoint_comes_back(self, number: int) -> None:
+        for world in self.worlds:
+            world.comes_back(number)
+
+    @rule(number=WHICH)
     def a_body_is_no_longer_there(self, number: int) -> None:
         for world in self.worlds:
             world.forgets(number)

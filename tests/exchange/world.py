@@ -21,12 +21,14 @@ from sidecar.policies.contract import ADMITTED, REFUSED, Admission, Applicant, K
 from sidecar.policies.contract import WAIT as ASKED_TO_WAIT
 from sidecar.policies.ejection import Ejection
 from sidecar.policies.fallback import Fallback, FallbackSpec
-from sidecar.policies.health_gate import EjectionSpec
+from sidecar.policies.health_gate import EjectionSpec, HoldSpec
+from sidecar.policies.hold import Hold
 from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 from sidecar.policies.retry import BackoffSpec, Retry, RetrySpec
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.split import Split
 from sidecar.runtime.route import Branch, Route
+from sidecar.runtime.upstream import Endpoint, Sentinel
 from tests.exchange.scripts import START, Attempts, Told, upstream
 
 PLACES = 5
@@ -82,6 +84,18 @@ class Whim(Admission):
 
     def available(self, now: float) -> bool:
         return self.rng.random() < 0.9
+
+
+class Watch(Sentinel):
+    """Looks after endpoints that are gone, and never more often than they go."""
+
+    def __init__(self) -> None:
+        self.lost: list[Endpoint] = []
+
+    def unreachable(self, endpoint: Endpoint) -> None:
+        assert endpoint.down
+        assert endpoint not in self.lost
+        self.lost.append(endpoint)
 
 
 class Exchange:
@@ -182,6 +196,9 @@ class World:
         self.attempts_made = 0
         self.attempts, self.told = Attempts(), Told()
         self.upstreams = [upstream(name, 1, 2, 3, told=self.attempts) for name in ("a", "b")]
+        self.watch = Watch()
+        self.hold = Hold("a/hold", HoldSpec(timeout=4.0, max_requests=3), self.attempts)
+        self.upstreams[0].hold, self.upstreams[0].sentinel = self.hold, self.watch
         budget = RetryBudget(0.5, 4.0)
         spec = RetrySpec(max_attempts=MAX_ATTEMPTS, backoff=BackoffSpec(base=0.5, max=2.0))
         breaking = CircuitBreakerSpec(
@@ -282,6 +299,19 @@ class World:
         if waiting:
             waiting[number % len(waiting)].granted(self.now)
 
+    def goes(self, number: int) -> None:
+        """A check finds an endpoint dead."""
+        group = self.upstreams[0]
+        group.mark_down(self.now, group.endpoints[number % 3])
+
+    def comes_back(self, number: int) -> None:
+        """A check finds an endpoint well."""
+        group = self.upstreams[0]
+        endpoint = group.endpoints[number % 3]
+        if endpoint in self.watch.lost:
+            self.watch.lost.remove(endpoint)
+        group.mark_up(self.now, endpoint)
+
     def anything(self, rng: random.Random) -> None:
         """One event, drawn from `rng`: more of those that lead on than of those that end."""
         number, chance = rng.randrange(12), rng.random()
@@ -303,6 +333,10 @@ class World:
             self.leaves(number)
         elif chance < 0.86:
             self.calls(number)
+        elif chance < 0.91:
+            self.goes(number)
+        elif chance < 0.94:
+            self.comes_back(number)
         else:
             self.passes(rng.choice((0.0, 0.25, 0.25, 0.5, 0.5, 1.0, 3.0)))
 
@@ -316,6 +350,8 @@ class World:
         assert len(self.attempts.outcomes) == self.attempts_made - under_way
         assert 0 <= _number(self.places, "in_flight", self.now) <= PLACES
         assert all(_number(breaker, "leases", self.now) <= PROBES for breaker in self.breakers)
+        waiting = [one for one in live if one.decision.waiting is self.hold]
+        assert _number(self.hold, "held", self.now) == len(waiting) <= 3
         for one in self.exchanges:
             d = one.decision
             assert d.attempt <= MAX_ATTEMPTS + d.retried_stale
@@ -331,7 +367,7 @@ class World:
         self.check()
         assert all(not whim.out and not whim.waiting for whim in self.whims)
         assert (_number(self.places, "in_flight", self.now), _number(self.places, "queued", self.now)) == (0, 0)
-        assert _number(self.limits, "waiting", self.now) == 0
+        assert (_number(self.limits, "waiting", self.now), _number(self.hold, "held", self.now)) == (0, 0)
         assert all(_number(breaker, "leases", self.now) == 0 for breaker in self.breakers)
 
 
