@@ -1,12 +1,9 @@
 cimport cython
 
-from sidecar.transport.departure cimport Departure
-from sidecar.transport.flow cimport ReadGate, WriteWatch
+from sidecar.transport.downstream_ends cimport Leaving
 from sidecar.transport.intake cimport RequestIntake
-from sidecar.transport.sending cimport MessageWriter
 from sidecar.transport.service cimport Service
-from sidecar.transport.stream cimport DownstreamStream, Receiver
-from sidecar.transport.wheel cimport DeadlineWheel, Timer
+from sidecar.transport.stream cimport Receiver
 from sidecar.wire.message cimport RequestHead
 
 cdef Receiver DEAF
@@ -19,11 +16,9 @@ cdef int BY_RECEIVER
 cdef int CLOSED
 cdef int CLOSING
 cdef int FLOWING
-cdef int FULL
 cdef int HEAD
 cdef int IDLE
 cdef int LINGER
-cdef int TOLD
 cdef int TUNNEL
 cdef int UNSENT
 cdef int UNTIL_CLOSE

@@ -11,7 +11,7 @@ import pytest
 from sidecar.app.drain import Stage
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call
 from tests.doubles.clock import Clock
-from tests.doubles.running import RunningProxy, rules_text, running
+from tests.doubles.running import RunningProxy, example, rules_text, running
 from tests.doubles.steps import ERROR, Gate, stall
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -60,6 +60,15 @@ async def test_status_says_what_is_under_way_by_kind() -> None:
             assert told["in_flight"] == {"requests": 1, "tunnels": 1, "websockets": 1}
             assert 0 < told["deadline_left_seconds"] <= 600
             assert told["announce_left_seconds"] is None
+
+
+async def test_the_example_announces_and_has_a_deadline() -> None:
+    async with Backend() as backend, running(given=example("drain", backend.url)) as proxy:
+        proxy.proxy.drain.begin("test")
+        answer = await proxy.ask()
+        assert (answer.status, answer.get("connection")) == (200, b"close")
+        told = (await proxy.status())["drain"]
+        assert (told["stage"], told["announce_seconds"], told["deadline_seconds"]) == ("announced", 10.0, 60.0)
 
 
 async def test_each_phase_is_an_event_and_a_metric() -> None:
