@@ -22,6 +22,10 @@ class Condition:
 class Subject(Protocol):
     """A running proxy, as the admin server sees it."""
 
+    async def refresh(self) -> None:
+        """Look again, where looking takes a while: several processes have to be asked. All else tells what was seen
+        then, or what is now. Never raises."""
+
     def conditions(self) -> Sequence[Condition]:
         """Everything readiness asks for, as it is now."""
 

@@ -73,19 +73,23 @@ class Views:
 
     async def readyz(self, request: web.Request) -> web.Response:
         """See health.ready."""
+        await self._subject.refresh()
         return _verdict(health.ready(self._subject.conditions(), verbose="verbose" in request.query))
 
     async def startupz(self, _request: web.Request) -> web.Response:
         """See health.started."""
+        await self._subject.refresh()
         return _verdict(health.started(has_been_ready=self._subject.has_been_ready))
 
     async def metrics(self, request: web.Request) -> web.Response:
         """The exposition, in the form asked for."""
+        await self._subject.refresh()
         body, kind = self._subject.exposition(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": kind})
 
     async def status(self, _request: web.Request) -> web.Response:
         """The snapshot."""
+        await self._subject.refresh()
         return as_json(self._subject.status())
 
     async def config(self, _request: web.Request) -> web.Response:
@@ -99,6 +103,7 @@ class Views:
     async def breaker(self, request: web.Request) -> web.Response:
         """200 when the breaker obeys; 404 names those there are."""
         subject = self._subject
+        await subject.refresh()
         name, verb = request.match_info["name"], request.match_info["verb"]
         if verb not in _BREAKER_VERBS:
             return _unknown("verb of a breaker", verb, _BREAKER_VERBS)
@@ -109,6 +114,7 @@ class Views:
     async def endpoint(self, request: web.Request) -> web.Response:
         """200 when the endpoint is drained, or takes attempts again; 404 names those there are."""
         subject = self._subject
+        await subject.refresh()
         name, verb = request.match_info["name"], request.match_info["verb"]
         if verb not in _ENDPOINT_VERBS:
             return _unknown("verb of an endpoint", verb, _ENDPOINT_VERBS)

@@ -17,10 +17,12 @@ from sidecar.app.errors import CommandError, Exit
 from sidecar.model.address import Address
 
 _DEFAULT_ADMIN = "127.0.0.1:9901"
+_MOST_WORKERS = 64
 
 _COMMANDS = {
     "run": ("sidecar.app.cli_run", "run"),
     "demo": ("sidecar.app.cli_run", "demo"),
+    "worker": ("sidecar.app.cli_run", "worker"),
     "check": ("sidecar.app.cli_check", "check"),
     "schema": ("sidecar.app.cli_check", "schema"),
     "explain": ("sidecar.app.cli_explain", "explain"),
@@ -78,6 +80,8 @@ def parser() -> argparse.ArgumentParser:
     leaving = command("drain", "have a running sidecar finish its requests and end")
     _add_admin(leaving)
     leaving.add_argument("--wait", metavar="TIME", help="wait until drained, at most so long, as in 30s")
+    # Without a help, so that no list shows it: only a supervisor types it.
+    commands.add_parser("worker").add_argument("descriptor", type=int)
     return top
 
 
@@ -99,7 +103,12 @@ def _add_run(command: argparse.ArgumentParser) -> None:
         metavar="N",
         type=_workers,
         default=os.environ.get("SIDECAR_WORKERS") or "1",
-        help="processes; this version runs one (SIDECAR_WORKERS)",
+        help="processes that share the work as one instance; auto: one for each core (SIDECAR_WORKERS, 1)",
+    )
+    command.add_argument(
+        "--takeover",
+        action="store_true",
+        help="take the listening sockets over from the sidecar that runs with this admin address, which then drains",
     )
     _add_rules_options(command)
 
@@ -157,6 +166,9 @@ def _address(text: str) -> Address:
 
 
 def _workers(text: str) -> int:
-    if text != "1":
-        raise argparse.ArgumentTypeError(f"`{text}`: this version runs in one process; leave it at 1")
-    return 1
+    if text == "auto":
+        # Those this process may run on, which a container's CPU set narrows.
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"`{text}`: a number from 1 to {_MOST_WORKERS}, or auto")
+    return int(text)

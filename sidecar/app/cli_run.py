@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from sidecar.app.errors import CommandError, Exit
 from sidecar.rules.load import Loaded, load_rules
@@ -19,26 +20,40 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the proxy until it is told to leave."""
     if arguments.config is None and not arguments.upstream and not os.environ.get("SIDECAR_UPSTREAM"):
         raise CommandError(Exit.USAGE, "nothing to front: give --upstream URL, or rules with -c FILE")
-    loaded = usable(
+    environ = dict(os.environ)
+    read = partial(
+        load_rules,
         arguments.config,
         upstreams=arguments.upstream,
         listen=arguments.listen,
         admin=arguments.admin,
         sets=(*(_AT_A_TERMINAL if arguments.config is None else ()), *arguments.set),
-        environ=os.environ,
+        environ=environ,
         allow_faults=arguments.allow_faults,
     )
+    loaded = _usable(read)
+    from sidecar.app.instance import Plan
     from sidecar.app.run import serve
 
-    return serve(runnable(loaded), arguments.config)
+    return serve(
+        Plan(
+            loaded,
+            lambda: read().to_run(),
+            file=arguments.config,
+            workers=arguments.workers,
+            takeover=arguments.takeover,
+        )
+    )
 
 
 def demo(arguments: argparse.Namespace) -> int:
     """Run the proxy in front of the demo backend."""
+    from sidecar.app.instance import Plan
     from sidecar.app.run import serve_demo
 
-    def rules_for(url: str) -> Loaded:
-        loaded = usable(
+    def plan_for(url: str) -> Plan:
+        read = partial(
+            load_rules,
             None,
             upstreams=[url],
             listen=arguments.listen,
@@ -47,9 +62,24 @@ def demo(arguments: argparse.Namespace) -> int:
             environ={},
             allow_faults=arguments.allow_faults,
         )
-        return runnable(loaded)
+        return Plan(_usable(read), lambda: read().to_run(), demo=True)
 
-    return serve_demo(rules_for)
+    return serve_demo(plan_for)
+
+
+def worker(arguments: argparse.Namespace) -> int:
+    """Run one worker of several; typed by a supervisor only."""
+    from sidecar.app.run import serve_as_worker
+
+    return serve_as_worker(arguments.descriptor)
+
+
+def _usable(read: Callable[[], Loaded]) -> Loaded:
+    """Valid rules that this version may run on; else as `usable`."""
+    try:
+        return read().to_run()
+    except ConfigError as error:
+        raise _told(error) from error
 
 
 def usable(
@@ -73,14 +103,6 @@ def usable(
             environ=environ,
             allow_faults=allow_faults,
         )
-    except ConfigError as error:
-        raise _told(error) from error
-
-
-def runnable(loaded: Loaded) -> Loaded:
-    """Valid rules that this version may run on; else as `usable`."""
-    try:
-        return loaded.to_run()
     except ConfigError as error:
         raise _told(error) from error
 

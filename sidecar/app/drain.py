@@ -53,6 +53,9 @@ class Traffic(Protocol):
     def leave_websockets(self) -> None:
         """Have the clients of WebSockets close them (RFC 6455: status 1001)."""
 
+    def hurry(self, tell: Callable[[], None]) -> None:
+        """It is to end now: call `tell` when that can be done, at once or a little later."""
+
     def cut(self) -> int:
         """End whatever is left at once, and say how many requests and tunnels that cut short."""
 
@@ -65,11 +68,15 @@ class Drain:
 
     # fmt: off
     __slots__ = (
-        "_began", "_hurried", "_lifecycle", "_over", "_traffic", "announce", "cut", "deadline", "stage", "why"
+        "_began", "_hurried", "_lifecycle", "_over", "_patience", "_traffic", "announce", "cut", "deadline", "stage",
+        "why",
     )
     # fmt: on
 
-    def __init__(self, lifecycle: Lifecycle, traffic: Traffic, *, announce: float, deadline: float) -> None:
+    def __init__(
+        self, lifecycle: Lifecycle, traffic: Traffic, *, announce: float, deadline: float, patience: float = 0.0
+    ) -> None:
+        """`patience`: seconds past the deadline that others, who keep it themselves, have to say what they cut."""
         self.announce = announce
         self.deadline = deadline
         self.stage = Stage.NONE
@@ -77,6 +84,7 @@ class Drain:
         self.cut = 0
         self._lifecycle = lifecycle
         self._traffic = traffic
+        self._patience = patience
         self._began = 0.0
         self._hurried = asyncio.Event()
         self._over = asyncio.Event()  # nothing is left to wait for
@@ -94,7 +102,7 @@ class Drain:
     def hurry(self) -> None:
         """End now: what is left is cut."""
         self._hurried.set()
-        self._over.set()
+        self._traffic.hurry(self._over.set)
 
     async def run(self) -> int:
         """See a drain that has begun to its end, and return how many requests and tunnels had to be cut."""
@@ -108,7 +116,7 @@ class Drain:
         traffic.when_quiet(self._over.set)
         await _within(end - min(_NOTICE_SECONDS, self.deadline * _NOTICE_SHARE), self._over.wait())
         traffic.leave_websockets()
-        await _within(end, self._over.wait())
+        await _within(end + self._patience, self._over.wait())
         self.cut = traffic.cut()
         if self.cut:
             text = f"cut off, not finished in time: {counted(self.cut, 'request')}"

@@ -72,6 +72,10 @@ class Front:
         for connection in self._connections():
             connection.leave_websocket()
 
+    def hurry(self, tell: Callable[[], None]) -> None:
+        """See Traffic."""
+        tell()
+
     def cut(self) -> int:
         """See Traffic. Again: ends what has come meanwhile. Those that were told why have until `gone` to take it."""
         return sum(connection.end_now() for connection in self._connections())

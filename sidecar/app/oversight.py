@@ -14,8 +14,8 @@ from sidecar.app.channels import Channels
 from sidecar.app.doors import Doors
 from sidecar.app.drain import Drain
 from sidecar.app.lifecycle import Lifecycle, Phase
-from sidecar.app.reload import Reloader
 from sidecar.app.pressure import Pressure
+from sidecar.app.reload import Reloader
 from sidecar.health.verdicts import Verdicts
 from sidecar.rules.effective import effective
 from sidecar.rules.load import Loaded

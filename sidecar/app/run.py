@@ -7,41 +7,52 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from sidecar.app import logs
 from sidecar.app.banner import Scene, acting, banner, is_compiled, reachable
+from sidecar.app.descriptors import raise_limit
 from sidecar.app.errors import CommandError, Exit
+from sidecar.app.instance import Instance, Plan
 from sidecar.app.lifecycle import Phase
 from sidecar.app.signals import heard
-from sidecar.app.wiring import Proxy
+from sidecar.app.solo import Solo
+from sidecar.app.supervised import Supervised
+from sidecar.app.upgrade import Upgrade, arrive
+from sidecar.app.watcher import Watcher
+from sidecar.app.worker import work
 from sidecar.demo.backend import Backend
-from sidecar.rules.load import Loaded
-from sidecar.telemetry.log import StreamWriter
+from sidecar.transport.activation import READY, STOPPING, notify, reloading
 from sidecar.transport.sockets import BindError
 
-_STDIN, _STDOUT = 0, 1
-# Objects made and not freed since the collector last looked at the youngest.
-_COLLECT_AFTER = 20_000
+_LOG = logging.getLogger("sidecar")
+_STDIN, _STDERR = 0, 2
 
 
-def serve(loaded: Loaded, file: str | None) -> int:
-    """Run the proxy under these rules until a signal or the admin ends it; the exit code."""
-    return on_a_loop(_serve(loaded, file, demo=False))
+def serve(plan: Plan) -> int:
+    """Run the instance until a signal, the admin or a successor ends it; the exit code."""
+    return on_a_loop(_serve(plan))
 
 
-def serve_demo(rules_for: Callable[[str], Loaded]) -> int:
-    """Run the proxy in front of a demo backend in the same process; `rules_for` makes the rules of its URL."""
-    return on_a_loop(_serve_demo(rules_for))
+def serve_demo(plan_for: Callable[[str], Plan]) -> int:
+    """Run it in front of a demo backend in the same process; `plan_for` makes the plan for its URL."""
+    return on_a_loop(_serve_demo(plan_for))
+
+
+def serve_as_worker(descriptor: int) -> int:
+    """Run one worker of several for the supervisor at the other end of this descriptor; the exit code."""
+    return on_a_loop(work(descriptor))
 
 
 def on_a_loop(work: Coroutine[Any, Any, int]) -> int:
     """Run `work` to its end on uvloop, or on asyncio's own loop where there is none."""
+    logs.hold_standard_streams()  # before the loop opens anything
     try:
         import uvloop
     except ImportError:
@@ -50,69 +61,94 @@ def on_a_loop(work: Coroutine[Any, Any, int]) -> int:
     return uvloop.run(work)
 
 
-async def _serve_demo(rules_for: Callable[[str], Loaded]) -> int:
+async def _serve_demo(plan_for: Callable[[str], Plan]) -> int:
     backend = Backend()
     await backend.start()
     try:
-        return await _serve(rules_for(backend.url), None, demo=True)
+        return await _serve(plan_for(backend.url))
     finally:
         await backend.close()
 
 
-async def _serve(loaded: Loaded, file: str | None, *, demo: bool) -> int:
-    rules = loaded.rules
+async def _serve(plan: Plan) -> int:
+    rules = plan.loaded.rules
     logs.set_up(rules.log.level, rules.log.format)
-    proxy = Proxy(loaded, StreamWriter(_STDOUT), file=file)
-    leaving = _Leaving(proxy)
-    with heard(leaving.on_signal), heard(leaving.on_hangup, (signal.SIGHUP,)):
+    raise_limit()
+    try:
+        arrival = await arrive(plan)
+    except BindError as error:
+        raise CommandError(Exit.BIND, _unbound(error)) from error
+    instance: Instance = Solo(plan, arrival.handed) if plan.workers == 1 else Supervised(plan, arrival.handed)
+    life = _Life(instance)
+    with heard(life.on_signal), heard(life.on_hangup, (signal.SIGHUP,)), heard(life.on_upgrade, (signal.SIGUSR2,)):
         try:
-            await proxy.start()
-        except BindError as error:
-            await proxy.close()
-            raise CommandError(Exit.BIND, _unbound(error)) from error
-        _settle_memory()
-        _say(proxy, loaded, demo=demo)
-        try:
-            await proxy.lifecycle.reached(Phase.DRAINING)
-            cut = await proxy.drain.run()
-        finally:
-            await proxy.close()
+            await instance.start()
+            await arrival.accepted()
+        except BaseException as error:
+            arrival.refuse()
+            await instance.close()
+            if isinstance(error, BindError):
+                raise CommandError(Exit.BIND, _unbound(error)) from error
+            raise
+        _say(instance, plan)
+        return await _live(instance, life)
+
+
+async def _live(instance: Instance, life: _Life) -> int:
+    """From the first request to the exit code."""
+    reloader = instance.reloader
+    watcher = Watcher(partial(reloader.reload, "file changed"), instance.tasks, lambda: reloader.sources)
+    watcher.start()
+    for one in (*instance.inlets.handed_unused(), *instance.admin_inlets.handed_unused()):
+        _LOG.warning("the socket `%s` that was handed down fits no listener of the rules", one.role)
+    life.upgrade.start()
+    notify(os.environ, READY)
+    try:
+        await instance.lifecycle.reached(Phase.DRAINING)
+        if life.upgrade.taken_by is None:  # else the service goes on
+            notify(os.environ, STOPPING)
+        watcher.stop()
+        cut = await instance.drain.run()
+    finally:
+        await life.upgrade.close()
+        await instance.close()
     return Exit.CUT if cut else Exit.DONE
 
 
-def _settle_memory() -> None:
-    """What start-up made stays for good, and the path of a request makes no cycles: the collector need not look at the
-    one, and rarely at the other. (A full collection of a large table of keys would stop the loop for milliseconds.)"""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 20, 100)
-
-
-class _Leaving:
+class _Life:
     """What a signal means: the first drains, each later one ends the drain now.
 
     A drain that the admin began is no signal: the orchestrator's SIGTERM that follows its preStop must cut nothing.
     """
 
-    def __init__(self, proxy: Proxy) -> None:
-        self._proxy = proxy
+    def __init__(self, instance: Instance) -> None:
+        self.upgrade = Upgrade(instance)
+        self._instance = instance
         self._told = False
         # Asked now: of a terminal that has hung up the kernel says that it is none.
         self._at_terminal = os.isatty(_STDIN)
 
     def on_signal(self, name: str) -> None:
         if self._told:
-            self._proxy.drain.hurry()
+            self._instance.drain.hurry()
         self._told = True
-        self._proxy.drain.begin(name)
+        self._instance.drain.begin(name)
 
     def on_hangup(self, name: str) -> None:
-        """A terminal that closes ends what ran in it. Elsewhere the habit is "read the rules again", and ending would
-        drop every request of somebody who only meant that."""
+        """A terminal that closes ends what ran in it. Elsewhere the habit is "read the rules again"."""
         if self._at_terminal:
             self.on_signal(name)
             return
-        self._proxy.log.warning("%s: this version reads its rules at its start; restart it to have changed ones", name)
+        self._instance.tasks.start(self._reload(name), f"reload at {name}")
+
+    def on_upgrade(self, name: str) -> None:
+        """The version that is installed now shall follow this one."""
+        self.upgrade.begin(name)
+
+    async def _reload(self, why: str) -> None:
+        notify(os.environ, reloading())
+        await self._instance.reloader.reload(why)
+        notify(os.environ, READY)
 
 
 def _unbound(error: BindError) -> str:
@@ -122,24 +158,23 @@ def _unbound(error: BindError) -> str:
     return f"{told}; end what listens there, or choose another address with --listen or --admin"
 
 
-def _say(proxy: Proxy, loaded: Loaded, *, demo: bool) -> None:
+def _say(instance: Instance, plan: Plan) -> None:
     """The banner for people; where a machine reads the log, the same in the log's own form."""
-    compiled = is_compiled()
-    if demo or loaded.rules.log.format == "text" or os.isatty(sys.stderr.fileno()):
+    compiled, loaded, demo = is_compiled(), plan.loaded, plan.demo
+    if demo or loaded.rules.log.format == "text" or os.isatty(_STDERR):
         fronts = [
             (name, [str(endpoint.url) for endpoint in rule.endpoints]) for name, rule in loaded.rules.upstreams.items()
         ]
         scene = Scene(
-            proxy.addresses, proxy.admin_address, fronts, loaded.warnings, compiled, demo, acting(loaded.rules)
+            instance.addresses, instance.admin_address, fronts, loaded.warnings, compiled, demo, acting(loaded.rules)
         )
-        sys.stderr.write(banner(scene))
-        sys.stderr.flush()
+        logs.say(banner(scene))
         return
-    proxy.log.info(
+    _LOG.info(
         "serving on %s, admin on %s, hot modules %s",
-        ", ".join(map(reachable, proxy.addresses)),
-        reachable(proxy.admin_address),
+        ", ".join(map(reachable, instance.addresses)),
+        reachable(instance.admin_address),
         "compiled" if compiled else "interpreted",
     )
     for warning in loaded.warnings:
-        proxy.log.warning("%s", warning)
+        _LOG.warning("%s", warning)

@@ -30,6 +30,7 @@ from sidecar.app.settings import trusted_networks
 from sidecar.health.prober import Prober
 from sidecar.health.verdicts import Verdicts
 from sidecar.model.address import Address
+from sidecar.policies.sharing import Memory
 from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.head_edits import attach_edits
@@ -68,7 +69,7 @@ class Proxy:
         rng: random.Random | None = None,
         inlets: Inlets | None = None,
         admin_inlets: Inlets | None = None,
-        memory: object | None = None,
+        memory: Memory | None = None,
     ) -> None:
         rules = loaded.rules
         loop = asyncio.get_running_loop()
@@ -178,7 +179,10 @@ class Proxy:
             raise
         self._swap(loaded, runtime, doors)
         if self.admin is not None:
-            await self.admin.follow(rules.admin, admin_sockets)
+            try:
+                await self.admin.follow(rules.admin, admin_sockets)
+            except OSError:  # bound it is; the rules are in force, whatever becomes of looking at them
+                self.log.exception("the admin address cannot be served at %s", rules.admin.address)
 
     def _swap(self, loaded: Loaded, runtime: Runtime, doors: Sequence[Door]) -> None:
         rules = loaded.rules
@@ -225,7 +229,7 @@ class Proxy:
         await self.close()
 
     def _prepared(self, loaded: Loaded, previous: Runtime | None) -> Runtime:
-        runtime = prepare(loaded.rules, loaded.digest, previous, self.breaker_books, self._rng)
+        runtime = prepare(loaded.rules, loaded.digest, previous, self.breaker_books, self._rng, self._memory)
         attach_edits(runtime)
         return runtime
 

@@ -15,8 +15,12 @@ class FakeSubject:
         self.breakers: dict[str, str] = {"upstream.app": "auto"}
         self.endpoints: dict[str, str] = {"app/127.0.0.1:3000": "ready", "app/unix:/run/app.sock": "ready"}
         self.reloads: list[str] = []
+        self.looks = 0
         self.report: dict[str, object] = {"result": "unchanged", "generation": 1, "changes": [], "problems": []}
         self.ended = asyncio.Event()
+
+    async def refresh(self) -> None:
+        self.looks += 1
 
     def conditions(self) -> Sequence[Condition]:
         return self.told

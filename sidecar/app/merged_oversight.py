@@ -1,0 +1,138 @@
+"""What the admin address is told of an instance of several workers: their parts, put together. A verb goes to all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from sidecar import __version__
+from sidecar.admin.subject import Condition
+from sidecar.app.banner import is_compiled
+from sidecar.app.drain import Drain
+from sidecar.app.lifecycle import Lifecycle, Phase
+from sidecar.app.merged_status import SERVING, merge_conditions, merge_status
+from sidecar.app.messages import Command, Sight
+from sidecar.app.reload import Reloader
+from sidecar.app.sights import Sights
+from sidecar.rules.effective import effective
+from sidecar.telemetry.stats import Stats
+from sidecar.workers.crew import Crew
+from sidecar.workers.link import LinkEndedError
+
+
+class MergedOversight:
+    """See admin.subject.Subject. `file` is where the rules came from, None for none."""
+
+    def __init__(
+        self,
+        file: str | None,
+        *,
+        crew: Crew,
+        sights: Sights,
+        stats: Stats,
+        lifecycle: Lifecycle,
+        drain: Drain,
+        reloader: Reloader,
+    ) -> None:
+        self._file = file
+        self._crew = crew
+        self._sights = sights
+        self._stats = stats
+        self._lifecycle = lifecycle
+        self._drain = drain
+        self._reloader = reloader
+        self._was_ready = False
+        self._started = time.monotonic()
+        self._build = {"version": __version__, "hot_modules": "compiled" if is_compiled() else "interpreted"}
+
+    async def refresh(self) -> None:
+        """See Subject."""
+        await self._sights.refresh(self._crew)
+
+    @property
+    def has_been_ready(self) -> bool:
+        """See Subject."""
+        self.conditions()
+        return self._was_ready
+
+    def conditions(self) -> Sequence[Condition]:
+        """See Subject."""
+        phase = self._lifecycle.phase
+        told = merge_conditions({slot: sight.conditions for slot, sight in self._sights.last.items()})
+        if phase is not Phase.SERVING:
+            told = [Condition(SERVING, holds=False, detail=self._drain.standing()), *told[1:]]
+        if all(condition.holds for condition in told):
+            self._was_ready = True
+        return told
+
+    def status(self) -> Mapping[str, object]:
+        """See Subject."""
+        loaded, reloader = self._reloader.current, self._reloader
+        own = {
+            "phase": self._lifecycle.phase.word,
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "rules": {"file": self._file, "hash": loaded.digest, "generation": reloader.generation},
+            "reload": reloader.as_mapping(),
+            "drain": self._drain.snapshot(),
+        }
+        statuses = {slot: sight.status for slot, sight in self._sights.last.items()}
+        return merge_status(statuses, self.conditions(), self._crew.members, own)
+
+    def effective_rules(self) -> Mapping[str, object]:
+        """See Subject."""
+        loaded = self._reloader.current
+        return effective(loaded.rules, loaded.secrets)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """See Subject."""
+        return self._sights.merged.exposition(self._build, accept)
+
+    def events(self) -> Sequence[Mapping[str, object]]:
+        """See Subject."""
+        return [event.as_mapping() for event in self._stats.events.recent]
+
+    def breaker_names(self) -> Sequence[str]:
+        """See Subject."""
+        return self._known(lambda sight: sight.breakers)
+
+    def command_breaker(self, label: str, verb: str) -> bool:
+        """See Subject."""
+        return self._command("breaker", label, verb, self.breaker_names())
+
+    def endpoint_names(self) -> Sequence[str]:
+        """See Subject."""
+        return self._known(lambda sight: sight.endpoints)
+
+    def command_endpoint(self, name: str, verb: str) -> bool:
+        """See Subject."""
+        return self._command("endpoint", name, verb, self.endpoint_names())
+
+    async def reload(self, why: str) -> Mapping[str, object]:
+        """See Subject."""
+        return (await self._reloader.reload(why)).as_mapping()
+
+    def start_drain(self, why: str) -> None:
+        """See Subject."""
+        self._drain.begin(why)
+
+    async def drained(self, seconds: float) -> bool:
+        """See Subject."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._lifecycle.reached(Phase.CLOSING)
+        except TimeoutError:
+            return False
+        return True
+
+    def _known(self, names: Callable[[Sight], Sequence[str]]) -> Sequence[str]:
+        return list(dict.fromkeys(name for sight in self._sights.last.values() for name in names(sight)))
+
+    def _command(self, kind: str, name: str, verb: str, known: Sequence[str]) -> bool:
+        if name not in known:
+            return False
+        for worker in self._crew.workers:
+            with suppress(LinkEndedError):
+                worker.link.tell(Command(kind, name, verb))
+        return True

@@ -1,0 +1,106 @@
+"""What the supervisor and its workers say to each other, as values. Nothing here does anything."""
+
+from __future__ import annotations
+
+import copyreg
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sidecar.admin.subject import Condition
+from sidecar.model.address import Address
+from sidecar.rules.load import Loaded
+from sidecar.telemetry.events import Event
+
+
+def read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    """What pickle calls to make such a view again: it cannot name the type itself."""
+    return MappingProxyType(mapping)
+
+
+# The rules hold read-only views of their mappings.
+copyreg.pickle(MappingProxyType, lambda view: (read_only, (dict(view),)))
+
+# Sockets travel beside the message: for each address of the rules, in this order, so many descriptors.
+Places = Sequence[tuple[Address, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """To a worker: serve. After `memory` descriptors of the shared memory come those of `places`."""
+
+    loaded: Loaded
+    file: str | None
+    worker: int
+    workers: int
+    memory: int
+    places: Places
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """To a worker, as a question: put these rules in force. The answer: the sentence that says why not, or None."""
+
+    loaded: Loaded
+    places: Places
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """To a worker, as a question: what do you see? The answer is a Sight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All that a worker tells of itself at one instant."""
+
+    conditions: Sequence[Condition]
+    status: Mapping[str, Any]
+    counts: Any
+    breakers: Sequence[str]
+    endpoints: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """To a worker: an operator's word to a `breaker` or an `endpoint`."""
+
+    kind: str
+    name: str
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """To a worker: drain. `hurry`: end now. `handed_on`: a successor accepts on the same sockets."""
+
+    hurry: bool = False
+    handed_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From a worker: it serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unable:
+    """From a worker: it cannot serve. `code` is the exit code that says why."""
+
+    code: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """From a worker: an event."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """From a worker: its drain is over, and so much had to be cut."""
+
+    cut: int

@@ -1,0 +1,58 @@
+"""What the workers see, asked for again at each look.
+
+Owns what each told last, and the counts of those that died. A worker that does not answer in time is told of as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from sidecar.app.messages import Look, Sight
+from sidecar.telemetry.merging import Merged
+from sidecar.telemetry.stats import Stats
+from sidecar.transport.tasks import Tasks
+from sidecar.workers.crew import Crew, Worker
+from sidecar.workers.link import LinkEndedError, LinkRefusedError
+
+# A worker answers between two requests; a scrape waits for nobody longer than this.
+_LOOK_SECONDS = 2.0
+_KINDS = ("requests", "tunnels", "websockets")
+
+
+class Sights:
+    """The last sight of each worker by its slot, and `merged`, the instance's counts. `own` are the supervisor's."""
+
+    def __init__(self, own: Stats, tasks: Tasks) -> None:
+        self.merged = Merged(own)
+        self.last: dict[int, Sight] = {}
+        self._tasks = tasks
+        self._looking: asyncio.Task[None] | None = None
+
+    async def refresh(self, crew: Crew) -> None:
+        """Ask every worker. Those who ask while it is asked already share the answer. Never raises."""
+        if self._looking is None or self._looking.done():
+            self._looking = self._tasks.start(self._look(crew), "look at the workers")
+        # Shielded: one who asked may leave, and others wait for the same.
+        await asyncio.shield(self._looking)
+
+    def lost(self, slot: int) -> None:
+        """The worker that had this place is gone; what it counted stays."""
+        self.last.pop(slot, None)
+        self.merged.lost(slot)
+
+    def in_flight(self) -> dict[str, int]:
+        """What is under way, as the workers told it last."""
+        told = [sight.status["drain"]["in_flight"] for sight in self.last.values()]
+        return {kind: sum(one[kind] for one in told) for kind in _KINDS}
+
+    async def _look(self, crew: Crew) -> None:
+        await asyncio.gather(*[self._look_at(worker) for worker in crew.workers if worker.ready])
+
+    async def _look_at(self, worker: Worker) -> None:
+        try:
+            sight = await worker.link.ask(Look(), _LOOK_SECONDS)
+        except (LinkEndedError, LinkRefusedError, TimeoutError):
+            return
+        if isinstance(sight, Sight) and not worker.link.ended:
+            self.last[worker.slot] = sight
+            self.merged.update(worker.slot, sight.counts)

@@ -1,0 +1,74 @@
+"""The instance of one process: the proxy, its reloads and its admin, all on one loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from sidecar.app import logs
+from sidecar.app.drain import Drain
+from sidecar.app.instance import Plan, inlets_of
+from sidecar.app.memory import Settling, settle_memory
+from sidecar.app.reload import Reloader
+from sidecar.app.wiring import Proxy
+from sidecar.model.address import Address
+from sidecar.rules.load import Loaded
+from sidecar.telemetry.log import StreamWriter
+from sidecar.transport.inlets import Inlet
+
+_STDOUT = 1
+
+
+class Solo:
+    """See instance.Instance."""
+
+    def __init__(self, plan: Plan, handed: Sequence[Inlet] = ()) -> None:
+        self.inlets, self.admin_inlets = inlets_of(handed)
+        proxy = self.proxy = Proxy(
+            plan.loaded,
+            StreamWriter(_STDOUT),
+            file=plan.file,
+            inlets=self.inlets,
+            admin_inlets=self.admin_inlets,
+        )
+        self.lifecycle, self.stats, self.tasks = proxy.lifecycle, proxy.stats, proxy.tasks
+        self.reloader = Reloader(plan.read, self._adopt, plan.loaded, proxy.stats, proxy.tasks)
+        proxy.oversight.reloader = self.reloader
+        self._settling = Settling(asyncio.get_running_loop())
+
+    @property
+    def drain(self) -> Drain:
+        """See Instance."""
+        return self.proxy.drain
+
+    @property
+    def addresses(self) -> Sequence[Address]:
+        """See Instance."""
+        return self.proxy.addresses
+
+    @property
+    def admin_address(self) -> Address:
+        """See Instance."""
+        return self.proxy.admin_address
+
+    async def start(self) -> None:
+        """See Instance."""
+        await self.proxy.start()
+        settle_memory()
+
+    async def hand_on(self) -> None:
+        """See Instance."""
+        self.inlets.hand_on()
+        self.drain.announce = 0.0  # whoever took over is there already
+        if self.proxy.admin is not None:
+            await self.proxy.admin.close()
+
+    async def close(self) -> None:
+        """See Instance."""
+        self._settling.cancel()
+        await self.proxy.close()
+
+    async def _adopt(self, loaded: Loaded) -> None:
+        await self.proxy.adopt(loaded)
+        logs.set_up(loaded.rules.log.level, loaded.rules.log.format)
+        self._settling.soon()

@@ -1,0 +1,250 @@
+"""The instance of several workers: this process leads them, holds their sockets and has the admin address.
+
+Owns what outlives a worker: the listening sockets (so that a dead worker's queue waits for its successor), the memory
+that limits are kept in, the rules in force, and the counts of those that died. Serves no request itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import Sequence
+
+from sidecar.app import logs
+from sidecar.app.admin_door import AdminDoor
+from sidecar.app.crew_drain import LAST_WORDS, CrewTraffic
+from sidecar.app.doors import with_port
+from sidecar.app.drain import Drain
+from sidecar.app.errors import CommandError, Exit
+from sidecar.app.instance import Plan, inlets_of
+from sidecar.app.lifecycle import Lifecycle, Phase
+from sidecar.app.merged_oversight import MergedOversight
+from sidecar.app.messages import Adopt, Begin, Happened, Left, Places, Ready, Unable
+from sidecar.app.reload import Reloader
+from sidecar.app.sights import Sights
+from sidecar.model.address import Address
+from sidecar.rules.load import Loaded
+from sidecar.telemetry.stats import Stats
+from sidecar.transport.inlets import Inlet
+from sidecar.transport.sockets import BindError
+from sidecar.transport.tasks import Tasks
+from sidecar.workers.crew import Crew, CrewFailedError, Start, Worker
+from sidecar.workers.link import LinkEndedError, LinkRefusedError, Message
+from sidecar.workers.memory import SharedMemory
+
+# Ten thousand routes take a worker a second to put in force.
+_ADOPT_SECONDS = 60.0
+
+
+class Supervised:
+    """See instance.Instance."""
+
+    def __init__(self, plan: Plan, handed: Sequence[Inlet] = ()) -> None:
+        rules = plan.loaded.rules
+        self._plan = plan
+        self._loaded = plan.loaded
+        self._unable: Unable | None = None
+        self._begun: dict[Worker, Loaded] = {}
+        self.inlets, self.admin_inlets = inlets_of(handed, plan.workers)
+        self.stats = Stats()
+        self.tasks = Tasks(asyncio.get_running_loop())
+        self.lifecycle = Lifecycle()
+        self._memory = SharedMemory.create(plan.workers)
+        # Keys are hashed in every worker, and have to come to the same place in the tables.
+        self._environment = {**os.environ, "PYTHONHASHSEED": str(random.SystemRandom().randrange(1, 1 << 32))}
+        self.crew = Crew(
+            self._command,
+            plan.workers,
+            on_message=self._heard,
+            on_started=self._started,
+            on_lost=self._lost,
+            stats=self.stats,
+            rng=random.Random(),  # noqa: S311 - spreads restarts, hides nothing
+        )
+        self._sights = Sights(self.stats, self.tasks)
+        self._traffic = CrewTraffic(self.crew, self.stats, self.tasks, self.inlets.close, self._sights.in_flight)
+        self.drain = Drain(
+            self.lifecycle,
+            self._traffic,
+            announce=rules.drain.announce,
+            deadline=rules.drain.deadline,
+            patience=LAST_WORDS,
+        )
+        self._keep_to(plan.loaded)
+        self.reloader = Reloader(plan.read, self._adopt, plan.loaded, self.stats, self.tasks)
+        oversight = MergedOversight(
+            plan.file,
+            crew=self.crew,
+            sights=self._sights,
+            stats=self.stats,
+            lifecycle=self.lifecycle,
+            drain=self.drain,
+            reloader=self.reloader,
+        )
+        self._admin = AdminDoor(oversight, rules.admin, self.admin_inlets, self.tasks)
+
+    @property
+    def addresses(self) -> list[Address]:
+        """See Instance."""
+        return [self._bound(rule.address) for rule in self._loaded.rules.listeners]
+
+    @property
+    def admin_address(self) -> Address:
+        """See Instance."""
+        return self._admin.address
+
+    async def start(self) -> None:
+        """See Instance."""
+        for rule in self._loaded.rules.listeners:
+            self.inlets.open(rule.address)
+        await self._admin.open(self._admin.fitting(self._loaded.rules.admin))
+        self.crew.start()
+        try:
+            await self.crew.complete()
+        except CrewFailedError as error:
+            raise self._failure(error) from error
+        self._tell_generation()
+        self.lifecycle.advance(Phase.SERVING)
+        self.tasks.start(self._watch_crew(), "watch the crew")
+
+    async def hand_on(self) -> None:
+        """See Instance."""
+        self.inlets.hand_on()
+        self._traffic.handed_on = True
+        self.drain.announce = 0.0
+        await self._admin.close()
+
+    async def close(self) -> None:
+        """See Instance."""
+        self.lifecycle.advance(Phase.CLOSING)
+        await self.crew.stop(lambda worker: None, 0.0)
+        self.inlets.close()
+        await self._admin.close()
+        await self.tasks.close()
+        self._memory.close()
+        self.lifecycle.advance(Phase.STOPPED)
+
+    # The crew's calls.
+
+    def _command(self, slot: int, link: int) -> Start:
+        words = (
+            [sys.executable, "worker"] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar", "worker"]
+        )
+        return Start([*words, str(link)], environment=self._environment)
+
+    def _started(self, worker: Worker) -> None:
+        loaded = self._begun[worker] = self._loaded
+        places, descriptors = self._places(worker.slot, loaded)
+        memory = self._memory.descriptors
+        begin = Begin(loaded, self._plan.file, worker.slot, self._plan.workers, len(memory), places)
+        worker.link.tell(begin, [*memory, *descriptors])
+
+    def _lost(self, worker: Worker, status: int) -> None:
+        self._begun.pop(worker, None)
+        self._memory.bury(worker.slot)
+        self._sights.lost(worker.slot)
+
+    def _heard(self, worker: Worker, message: Message) -> None:
+        body = message.body
+        if isinstance(body, Ready):
+            self.crew.is_ready(worker)
+            if self._begun.get(worker) is not self._loaded:  # a reload was faster than its start
+                self.tasks.start(self._catch_up(worker), "bring a worker up to date")
+        elif isinstance(body, Happened):
+            self.stats.events.adopt(body.event, worker.slot)
+        elif isinstance(body, Unable):
+            self._unable = body
+        elif isinstance(body, Left):
+            self._traffic.cut_by_workers += body.cut
+
+    # Reload.
+
+    async def _adopt(self, loaded: Loaded) -> None:
+        """Have every worker put these rules in force; when one cannot, they all go back.
+
+        :raises OSError: an address cannot be had, or a worker says why not."""
+        if self.lifecycle.phase > Phase.SERVING:
+            raise BindError("it is leaving, and its rules stay as they are")
+        rules, before = loaded.rules, self._loaded
+        admin_sockets = self._admin.fitting(rules.admin)
+        try:
+            for rule in rules.listeners:
+                self.inlets.open(rule.address)
+            self._loaded = loaded  # whoever starts from here on begins with them
+            refusals = await self._all_adopt(loaded)
+            if refusals:
+                self._loaded = before
+                await self._all_adopt(before)
+                raise BindError("; ".join(refusals))
+        except OSError:
+            self._admin.discard(admin_sockets)
+            self._keep_inlets(before)
+            raise
+        self._keep_inlets(loaded)
+        self._keep_to(loaded)
+        logs.set_up(rules.log.level, rules.log.format)
+        self._tell_generation()
+        await self._admin.follow(rules.admin, admin_sockets)
+
+    async def _all_adopt(self, loaded: Loaded) -> list[str]:
+        ready = [worker for worker in self.crew.workers if worker.ready]
+        answers = await asyncio.gather(*[self._one_adopts(worker, loaded) for worker in ready])
+        return [answer for answer in answers if answer]
+
+    async def _one_adopts(self, worker: Worker, loaded: Loaded) -> str:
+        """Why this worker cannot, empty when it has, or when it is gone: its successor begins with them."""
+        places, descriptors = self._places(worker.slot, loaded)
+        try:
+            answer = await worker.link.ask(Adopt(loaded, places), _ADOPT_SECONDS, descriptors)
+        except LinkEndedError:
+            return ""
+        except (LinkRefusedError, TimeoutError) as error:
+            return f"worker {worker.slot}: {str(error) or 'no answer in time'}"
+        self._begun[worker] = loaded
+        return f"worker {worker.slot}: {answer}" if answer else ""
+
+    async def _catch_up(self, worker: Worker) -> None:
+        while (loaded := self._loaded) is not self._begun.get(worker) and worker in self.crew.workers:
+            if await self._one_adopts(worker, loaded):
+                worker.kill()  # its successor begins with them
+                return
+
+    def _places(self, slot: int, loaded: Loaded) -> tuple[Places, list[int]]:
+        places: list[tuple[Address, int]] = []
+        descriptors: list[int] = []
+        for rule in loaded.rules.listeners:
+            sockets = self.inlets.share(rule.address, slot, self._plan.workers)
+            places.append((rule.address, len(sockets)))
+            descriptors += [one.fileno() for one in sockets]
+        return places, descriptors
+
+    def _keep_inlets(self, loaded: Loaded) -> None:
+        self.inlets.keep_only([rule.address for rule in loaded.rules.listeners])
+
+    def _bound(self, address: Address) -> Address:
+        return with_port(address, self.inlets.open(address)) if self.lifecycle.phase <= Phase.SERVING else address
+
+    def _keep_to(self, loaded: Loaded) -> None:
+        drain = loaded.rules.drain
+        self.drain.announce, self.drain.deadline, self._traffic.deadline = (
+            drain.announce,
+            drain.deadline,
+            drain.deadline,
+        )
+
+    def _tell_generation(self) -> None:
+        self.stats.config_generation = self.reloader.generation
+        self.stats.config_hash = self._loaded.digest
+
+    async def _watch_crew(self) -> None:
+        failure = await self.crew.gives_up()
+        self._failed = self._failure(failure)
+        self.drain.begin(str(failure))
+
+    def _failure(self, error: CrewFailedError) -> CommandError:
+        unable = self._unable
+        if unable is not None:
+            return CommandError(Exit(unable.code), unable.sentence)
+        return CommandError(Exit.FAILED, str(error))

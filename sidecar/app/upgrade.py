@@ -1,0 +1,127 @@
+"""How one instance follows another without a gap: what a new one is handed, and how the old one makes way.
+
+Owns the two sides' part in a process's life; the conversation itself is transport/handover.py's. Sockets also come
+from a service manager (transport/activation.py), which keeps them open between two instances.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from sidecar.app.errors import CommandError, Exit
+from sidecar.app.instance import Instance, Plan
+from sidecar.app.successor import successor_command, successor_environment
+from sidecar.transport.activation import inherited, main_pid, notify
+from sidecar.transport.handover import Handover, HandoverError, Legacy, handover_name, take_over
+from sidecar.transport.inlets import Inlet
+
+_LOG = logging.getLogger("sidecar.upgrade")
+
+
+class Arrival:
+    """What this process was given before it began: sockets, and perhaps a predecessor that waits for its word."""
+
+    def __init__(self, handed: Sequence[Inlet], legacy: Legacy | None) -> None:
+        self.handed = handed
+        self._legacy = legacy
+
+    async def accepted(self) -> None:
+        """This process accepts: the predecessor may go.
+
+        :raises CommandError: it does not, so this one must."""
+        if self._legacy is None:
+            return
+        try:
+            await self._legacy.ready()
+        except HandoverError as error:
+            raise CommandError(Exit.FAILED, str(error)) from error
+        _LOG.info("took over from process %d (version %s)", self._legacy.pid, self._legacy.version)
+
+    def refuse(self) -> None:
+        """This process will not serve after all: the predecessor goes on."""
+        if self._legacy is not None:
+            self._legacy.close()
+
+
+async def arrive(plan: Plan) -> Arrival:
+    """Ask the service manager's environment, and with `--takeover` a running instance.
+
+    :raises BindError: what the service manager passed is no listening socket.
+    :raises CommandError: a predecessor is there and does not hand over.
+    """
+    handed = inherited(os.environ, os.getpid())
+    if not plan.takeover:
+        return Arrival(handed, None)
+    try:
+        legacy = await take_over(handover_name(plan.loaded.rules.admin.address, os.geteuid()))
+    except HandoverError as error:
+        raise CommandError(Exit.FAILED, str(error)) from error
+    if legacy is None:
+        _LOG.info("nothing to take over at %s: starting afresh", plan.loaded.rules.admin.address)
+        return Arrival(handed, None)
+    return Arrival([*handed, *legacy.inlets], legacy)
+
+
+class Upgrade:
+    """The running instance's side: it waits for a successor, and starts one when it is told to."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._loop = asyncio.get_running_loop()
+        self._handover: Handover | None = None
+
+    def start(self) -> None:
+        """Successors may come. Once it serves: they look for the admin's address as it is then."""
+        instance = self._instance
+        self._handover = Handover(
+            handover_name(instance.admin_address, os.geteuid()),
+            lambda: (*instance.inlets.listening(), *instance.admin_inlets.listening()),
+            self._taken,
+            self._loop,
+        )
+        self._handover.start()
+
+    async def close(self) -> None:
+        """None may come any more."""
+        if self._handover is not None:
+            await self._handover.close()
+
+    @property
+    def taken_by(self) -> int | None:
+        """The process that has followed this one."""
+        return None if self._handover is None else self._handover.taken_by
+
+    def begin(self, name: str) -> None:
+        """Start the version that is installed now as the successor of this one; `name` is the signal's."""
+        command = successor_command(sys.orig_argv, sys.executable)
+        environment = successor_environment(os.environ, frozen=getattr(sys, "frozen", False))
+        _LOG.info("%s: starting a successor: %s", name, " ".join(command))
+        try:
+            # Not through the loop: a loop that ends kills what it has started, and the successor is to outlive it.
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)  # noqa: S603 - ours
+            ended = os.pidfd_open(process.pid)
+        except OSError as error:
+            _LOG.error("no successor could be started: %s; serving on", error)
+            return
+        self._loop.add_reader(ended, self._ended, process, ended)
+
+    def _ended(self, process: subprocess.Popen[bytes], ended: int) -> None:
+        self._loop.remove_reader(ended)
+        os.close(ended)
+        code = process.wait()
+        if self.taken_by != process.pid:
+            _LOG.error("the successor ended with exit code %d before it had taken over; serving on", code)
+
+    def _taken(self) -> None:
+        self._instance.tasks.start(self._make_way(), "make way for the successor")
+
+    async def _make_way(self) -> None:
+        successor = self.taken_by or 0
+        notify(os.environ, main_pid(successor))
+        await self._instance.hand_on()
+        self._instance.drain.begin(f"process {successor} took over")

@@ -1,0 +1,200 @@
+"""One worker process of several: a proxy without an admin address, led over a link by the supervisor.
+
+Owns the worker's life: it serves from `Begin` until it is told to leave, or until its supervisor is gone. What its
+supervisor asks it answers here. Signals mean nothing to it: whoever signals a whole group of processes reaches the
+supervisor too, which then says what is to be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Collection, Sequence
+
+from sidecar.app import logs
+from sidecar.app.descriptors import raise_limit
+from sidecar.app.errors import Exit
+from sidecar.app.lifecycle import Phase
+from sidecar.app.memory import settle_memory
+from sidecar.app.messages import Adopt, Begin, Command, Happened, Leave, Left, Look, Places, Ready, Sight, Unable
+from sidecar.app.wiring import Proxy
+from sidecar.model.address import Address
+from sidecar.rules.load import Loaded
+from sidecar.rules.shares import share_of
+from sidecar.telemetry.events import Event
+from sidecar.telemetry.log import StreamWriter
+from sidecar.telemetry.merging import dump
+from sidecar.transport.sockets import BindError
+from sidecar.transport.tasks import Tasks
+from sidecar.workers.link import Link, LinkEndedError, Message
+from sidecar.workers.memory import SharedMemory
+
+_STDOUT = 1
+_DEAF_TO = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+
+
+async def work(descriptor: int) -> int:
+    """Serve for the supervisor at the other end of this descriptor; the exit code."""
+    for one in _DEAF_TO:
+        signal.signal(one, signal.SIG_IGN)
+    raise_limit()
+    worker = _Worker(descriptor)
+    try:
+        return await worker.run()
+    except LinkEndedError:
+        return Exit.FAILED
+    finally:
+        worker.link.close()
+
+
+class HandedInlets:
+    """Sockets that the supervisor has sent: the originals are its own, and these are copies that go with us."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[Address, list[socket.socket]] = {}
+        self.handed_on = False
+
+    def take(self, places: Places, descriptors: deque[int]) -> None:
+        """Take up what came with a message; what is known already is let go of."""
+        for address, count in places:
+            sockets = [socket.socket(fileno=descriptors.popleft()) for _ in range(count)]
+            for one in sockets:
+                one.setblocking(False)
+            if address in self._sockets:
+                _close(sockets)
+            else:
+                self._sockets[address] = sockets
+
+    def open(self, address: Address) -> Sequence[socket.socket]:
+        """See Inlets."""
+        try:
+            return self._sockets[address]
+        except KeyError:
+            raise BindError(f"no socket for {address} was handed down") from None
+
+    def keep_only(self, addresses: Collection[Address]) -> None:
+        """See Inlets."""
+        for address in self._sockets.keys() - set(addresses):
+            _close(self._sockets.pop(address))
+
+    def is_shared(self, address: Address) -> bool:
+        """See Inlets."""
+        return self.handed_on
+
+    def close(self) -> None:
+        """See Inlets."""
+        self.keep_only(())
+
+
+class _Worker:
+    def __init__(self, descriptor: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._tasks = Tasks(loop)
+        self._begun: asyncio.Future[tuple[Begin, deque[int]]] = loop.create_future()
+        self._inlets = HandedInlets()
+        self._proxy: Proxy | None = None
+        self._workers = 1
+        self.link = Link.of_descriptor(descriptor, loop, self._heard, self._orphaned)
+
+    async def run(self) -> int:
+        begin, descriptors = await self._begun
+        self._workers = begin.workers
+        rules = begin.loaded.rules
+        logs.set_up(rules.log.level, rules.log.format)
+        fds = [descriptors.popleft() for _ in range(begin.memory)]
+        memory = SharedMemory.attach(fds[0], fds[1:], begin.worker, self._loop)
+        self._inlets.take(begin.places, descriptors)
+        proxy = self._proxy = Proxy(
+            self._part(begin.loaded), StreamWriter(_STDOUT), file=begin.file, inlets=self._inlets, memory=memory
+        )
+        proxy.stats.events.subscribe(self._happened)
+        try:
+            await proxy.start()
+        except OSError as error:
+            self.link.tell(Unable(Exit.BIND, error.strerror or str(error)))
+            await self.link.flushed()
+            await proxy.close()
+            return Exit.BIND
+        settle_memory()
+        self.link.tell(Ready())
+        try:
+            await proxy.lifecycle.reached(Phase.DRAINING)
+            cut = await proxy.drain.run()
+            if not self.link.ended:
+                self.link.tell(Left(cut))
+                await self.link.flushed()
+        finally:
+            await proxy.close()
+            memory.detach(self._loop)
+        return Exit.CUT if cut else Exit.DONE
+
+    def _part(self, loaded: Loaded) -> Loaded:
+        return dataclasses.replace(loaded, rules=share_of(loaded.rules, self._workers))
+
+    def _orphaned(self) -> None:
+        if self._proxy is None:
+            os._exit(Exit.FAILED)  # there is nothing yet that an orderly end would be for
+        self._proxy.drain.begin("the supervisor is gone")
+
+    def _happened(self, event: Event) -> None:
+        # The whole instance drains, which the supervisor tells.
+        if not self.link.ended and event.kind != "drain":
+            self.link.tell(Happened(event))
+
+    def _heard(self, message: Message) -> None:
+        body, proxy = message.body, self._proxy
+        if isinstance(body, Begin):
+            self._begun.set_result((body, deque(message.take_descriptors())))
+        elif proxy is None:
+            message.refuse("it has not begun yet")
+        elif isinstance(body, Adopt):
+            self._inlets.take(body.places, deque(message.take_descriptors()))
+            self._tasks.start(self._adopt(proxy, message, body.loaded), "adopt other rules")
+        elif isinstance(body, Look):
+            message.answer(_sight(proxy))
+        elif isinstance(body, Command):
+            command = proxy.oversight.command_breaker if body.kind == "breaker" else proxy.oversight.command_endpoint
+            command(body.name, body.verb)
+        elif isinstance(body, Leave):
+            self._leave(proxy, body)
+
+    async def _adopt(self, proxy: Proxy, message: Message, loaded: Loaded) -> None:
+        try:
+            await proxy.adopt(self._part(loaded))
+        except OSError as error:
+            message.answer(str(error))
+            return
+        except Exception as error:
+            message.answer(f"{type(error).__name__}: {error}")
+            raise
+        logs.set_up(loaded.rules.log.level, loaded.rules.log.format)
+        message.answer(None)
+
+    def _leave(self, proxy: Proxy, leave: Leave) -> None:
+        if leave.handed_on:
+            self._inlets.handed_on = True
+            proxy.drain.announce = 0.0  # whoever took over is there already
+        if leave.hurry:
+            proxy.drain.hurry()
+        proxy.drain.begin("the instance leaves")
+
+
+def _sight(proxy: Proxy) -> Sight:
+    oversight = proxy.oversight
+    return Sight(
+        oversight.conditions(),
+        oversight.status(),
+        dump(proxy.stats),
+        oversight.breaker_names(),
+        oversight.endpoint_names(),
+    )
+
+
+def _close(sockets: Sequence[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
