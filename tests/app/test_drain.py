@@ -47,6 +47,9 @@ class FakeTraffic:
     def leave_websockets(self) -> None:
         self.steps.append("leave websockets")
 
+    def hurry(self, tell: Callable[[], None]) -> None:
+        tell()
+
     def cut(self) -> int:
         self.steps.append("cut")
         return self.left
@@ -140,6 +143,35 @@ async def test_hurrying_ends_the_announcement(life: Lifecycle) -> None:
     drain.hurry()
     assert await run(drain) == 1
     assert traffic.steps == ALL
+
+
+async def test_hurrying_waits_for_those_who_must_say_what_they_cut(life: Lifecycle) -> None:
+    class Slow(FakeTraffic):
+        def hurry(self, tell: Callable[[], None]) -> None:
+            self.steps.append("hurry")
+            self.last_word = tell
+
+    traffic = Slow(busy=1)
+    drain = Drain(life, traffic, announce=0, deadline=LONG)
+    drain.begin("SIGTERM")
+    running = asyncio.ensure_future(run(drain))
+    await traffic.stopped.wait()
+    drain.hurry()
+    assert "hurry" in traffic.steps
+    await asyncio.sleep(0)
+    assert not running.done()
+    traffic.last_word()
+    assert await running == 1
+
+
+async def test_those_who_keep_the_deadline_themselves_may_say_so_after_it(life: Lifecycle) -> None:
+    traffic = FakeTraffic(busy=1)
+    drain = Drain(life, traffic, announce=0, deadline=SHORT, patience=LONG)
+    drain.begin("SIGTERM")
+    running = asyncio.ensure_future(run(drain))
+    await traffic.stopped.wait()
+    traffic.finish()
+    assert await running == 0
 
 
 async def test_hurrying_ends_the_wait_for_the_busy(life: Lifecycle) -> None:

@@ -121,6 +121,12 @@ async def test_a_cut_counts_requests_and_tunnels_and_not_connections(front: Fron
     assert len(registry) == 0
 
 
+async def test_it_can_be_ended_at_once(front: Front) -> None:
+    told: list[bool] = []
+    front.hurry(lambda: told.append(True))
+    assert told == [True]
+
+
 async def test_waiting_for_the_end_ends_when_it_has_come(front: Front) -> None:
     front.listeners.append(await listener())
     connection = FakeConnection(front.listeners[0].registry, ends=False)
