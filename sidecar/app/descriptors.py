@@ -24,7 +24,7 @@ _RESERVE_RATIO = 1 / 16
 
 # Accepting begins again once so much of the budget is free, and is called calm after so many looks without a pause.
 _FREE_RATIO = 1 / 16
-_CALM_LOOKS = 20
+_CALM_LOOKS = 8
 
 _FOLDER = "/proc/self/fd"
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sidecar.admin.subject import Condition
+from sidecar.health.checks import Verdict
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
 from sidecar.telemetry.events import Event
@@ -97,6 +98,26 @@ class Happened:
     """From a worker: an event."""
 
     event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """To a worker: look at the endpoints' health from now on, for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """From the worker that looks, to all others: what holds of endpoints."""
+
+    verdicts: Sequence[Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """From a worker, to the one that looks: nobody listens at this endpoint."""
+
+    upstream: str
+    endpoint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import os
 import random
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sidecar.app import logs
 from sidecar.app.admin_door import AdminDoor
@@ -21,7 +22,7 @@ from sidecar.app.errors import CommandError, Exit
 from sidecar.app.instance import Plan, inlets_of
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.merged_oversight import MergedOversight
-from sidecar.app.messages import Adopt, Begin, Happened, Left, Places, Ready, Unable
+from sidecar.app.messages import Adopt, Begin, Findings, Happened, Lead, Left, Lost, Places, Ready, Unable
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
 from sidecar.model.address import Address
@@ -47,6 +48,7 @@ class Supervised:
         self._loaded = plan.loaded
         self._unable: Unable | None = None
         self._begun: dict[Worker, Loaded] = {}
+        self._leader: Worker | None = None
         self.inlets, self.admin_inlets = inlets_of(handed, plan.workers)
         self.stats = Stats()
         self.tasks = Tasks(asyncio.get_running_loop())
@@ -143,6 +145,9 @@ class Supervised:
 
     def _lost(self, worker: Worker, status: int) -> None:
         self._begun.pop(worker, None)
+        if worker is self._leader:
+            self._leader = None
+            self._choose_leader()
         self._memory.bury(worker.slot)
         self._sights.lost(worker.slot)
 
@@ -150,14 +155,33 @@ class Supervised:
         body = message.body
         if isinstance(body, Ready):
             self.crew.is_ready(worker)
+            self._choose_leader()
             if self._begun.get(worker) is not self._loaded:  # a reload was faster than its start
                 self.tasks.start(self._catch_up(worker), "bring a worker up to date")
         elif isinstance(body, Happened):
             self.stats.events.adopt(body.event, worker.slot)
+        elif isinstance(body, Findings):
+            for other in self.crew.workers:
+                if other is not worker and other.ready:
+                    self._tell(other, body)
+        elif isinstance(body, Lost):
+            if self._leader is not None:
+                self._tell(self._leader, body)
         elif isinstance(body, Unable):
             self._unable = body
         elif isinstance(body, Left):
             self._traffic.cut_by_workers += body.cut
+
+    def _choose_leader(self) -> None:
+        """Have one look at the endpoints' health for all."""
+        if self._leader is None:
+            self._leader = next((worker for worker in self.crew.workers if worker.ready), None)
+            if self._leader is not None:
+                self._tell(self._leader, Lead())
+
+    def _tell(self, worker: Worker, body: object) -> None:
+        with suppress(LinkEndedError):
+            worker.link.tell(body)
 
     # Reload.
 

@@ -27,8 +27,7 @@ from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.oversight import Oversight
 from sidecar.app.pressure import Pressure
 from sidecar.app.settings import trusted_networks
-from sidecar.health.prober import Prober
-from sidecar.health.verdicts import Verdicts
+from sidecar.health.checks import Checks, Crier
 from sidecar.model.address import Address
 from sidecar.policies.sharing import Memory
 from sidecar.proxy.dispatch import Dispatcher
@@ -55,9 +54,9 @@ class Proxy:
 
     `write` takes an access log line and says whether it is written. `file` is where the rules came from. `rng` decides
     where a choice is random; seeded, it decides the same each time. `inlets` are where it listens, sockets of its own
-    by default; `admin_inlets` the same for its admin address. As one worker of several it has no admin address, and
-    `memory` is what all of them share. `breaker_books` is where a program that runs a proxy listens to its circuit
-    breakers.
+    by default; `admin_inlets` the same for its admin address. As one worker of several it has no admin address;
+    `memory` is then what all of them share, and `crier` tells their findings of endpoints around. `breaker_books` is
+    where a program that runs a proxy listens to its circuit breakers.
     """
 
     def __init__(
@@ -70,6 +69,7 @@ class Proxy:
         inlets: Inlets | None = None,
         admin_inlets: Inlets | None = None,
         memory: Memory | None = None,
+        crier: Crier | None = None,
     ) -> None:
         rules = loaded.rules
         loop = asyncio.get_running_loop()
@@ -90,8 +90,7 @@ class Proxy:
         self.current = Current(self._prepared(loaded, None))
         self.environment.stores = self.current.runtime.stores()
         self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self.tasks), self._follow_health)
-        self.verdicts = Verdicts(self._wheel.now)
-        self.prober = Prober(self._wheel, self._rng, self.verdicts, reachable=self.channels.is_available)
+        self.checks = Checks(self._wheel, self._rng, self.channels.is_available, crier)
         self.dispatcher = Dispatcher(self.current, self.environment, self.stats.unrouted)
         self._inlets: Inlets = inlets or OwnInlets()
         self.front = Front(self.environment, self.stats, self._inlets.close)
@@ -111,7 +110,7 @@ class Proxy:
             drain=self.drain,
             doors=self.doors,
             channels=self.channels,
-            verdicts=self.verdicts,
+            verdicts=self.checks.verdicts,
             pressure=self.pressure,
         )
         self.admin: AdminDoor | None = None
@@ -210,7 +209,7 @@ class Proxy:
         self.front.cut()
         await self.front.gone(_GONE_WITHIN)
         self._inlets.close()
-        await self.prober.close()
+        await self.checks.close()
         self.channels.close()
         self._lag.stop()
         self.pressure.stop()
@@ -234,7 +233,7 @@ class Proxy:
         return runtime
 
     def _follow_health(self) -> None:
-        self.prober.follow(self.current.runtime)
+        self.checks.follow(self.current.runtime)
 
     def _crowd(self, crowded: bool) -> None:
         if self.lifecycle.phase <= Phase.SERVING:  # one that leaves closes its connections whatever comes free

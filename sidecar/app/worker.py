@@ -20,8 +20,24 @@ from sidecar.app.descriptors import raise_limit
 from sidecar.app.errors import Exit
 from sidecar.app.lifecycle import Phase
 from sidecar.app.memory import settle_memory
-from sidecar.app.messages import Adopt, Begin, Command, Happened, Leave, Left, Look, Places, Ready, Sight, Unable
+from sidecar.app.messages import (
+    Adopt,
+    Begin,
+    Command,
+    Findings,
+    Happened,
+    Lead,
+    Leave,
+    Left,
+    Look,
+    Lost,
+    Places,
+    Ready,
+    Sight,
+    Unable,
+)
 from sidecar.app.wiring import Proxy
+from sidecar.health.checks import Crier, Verdict
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
 from sidecar.rules.shares import share_of
@@ -110,7 +126,12 @@ class _Worker:
         memory = SharedMemory.attach(fds[0], fds[1:], begin.worker, self._loop)
         self._inlets.take(begin.places, descriptors)
         proxy = self._proxy = Proxy(
-            self._part(begin.loaded), StreamWriter(_STDOUT), file=begin.file, inlets=self._inlets, memory=memory
+            self._part(begin.loaded),
+            StreamWriter(_STDOUT),
+            file=begin.file,
+            inlets=self._inlets,
+            memory=memory,
+            crier=_LinkCrier(self.link),
         )
         proxy.stats.events.subscribe(self._happened)
         try:
@@ -160,6 +181,12 @@ class _Worker:
         elif isinstance(body, Command):
             command = proxy.oversight.command_breaker if body.kind == "breaker" else proxy.oversight.command_endpoint
             command(body.name, body.verb)
+        elif isinstance(body, Lead):
+            proxy.checks.lead()
+        elif isinstance(body, Findings):
+            proxy.checks.told(body.verdicts)
+        elif isinstance(body, Lost):
+            proxy.checks.lost(body.upstream, body.endpoint)
         elif isinstance(body, Leave):
             self._leave(proxy, body)
 
@@ -182,6 +209,21 @@ class _Worker:
         if leave.hurry:
             proxy.drain.hurry()
         proxy.drain.begin("the instance leaves")
+
+
+class _LinkCrier(Crier):
+    """By way of the supervisor. Once that is gone there is nobody to tell."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def verdicts(self, told: Sequence[Verdict]) -> None:
+        if not self._link.ended:
+            self._link.tell(Findings(told))
+
+    def lost(self, upstream: str, endpoint: str) -> None:
+        if not self._link.ended:
+            self._link.tell(Lost(upstream, endpoint))
 
 
 def _sight(proxy: Proxy) -> Sight:

@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from sidecar.app.wiring import Proxy
+from sidecar.health.prober import Prober
 from sidecar.rules.load import Loaded, load_text
 from sidecar.rules.overlay import Given
 from tests.doubles.backend import LIMIT_SECONDS
@@ -87,6 +88,13 @@ class RunningProxy:
         address = proxy.addresses[0]
         self.path = address.path
         self.port = address.port
+
+    @property
+    def prober(self) -> Prober:
+        """Whoever looks at the endpoints' health."""
+        found = self.proxy.checks.prober
+        assert found is not None
+        return found
 
     @asynccontextmanager
     async def peer(

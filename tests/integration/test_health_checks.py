@@ -28,7 +28,7 @@ async def looks(proxy: RunningProxy, count: int) -> None:
     wanted = checks(proxy) + count
     while checks(proxy) < wanted:
         await proxy.pass_time(0.1)
-        await proxy.until(lambda: not len(proxy.proxy.prober._tasks))
+        await proxy.until(lambda: not len(proxy.prober._tasks))
 
 
 def checks(proxy: RunningProxy) -> int:
