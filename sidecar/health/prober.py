@@ -182,10 +182,12 @@ class Prober(Sentinel):
         except Exception as error:  # noqa: BLE001 - a look that fails in its own way must not be the last
             finding = Finding(PROTOCOL_ERROR, str(error) or type(error).__name__)
         watch.busy = False
-        if watch.followed and watch.era == era:
-            self._judge(watch, finding)
-        if watch.followed:
-            self._arm(watch, began + watch.machine.delay(self._rng))
+        try:
+            if watch.followed and watch.era == era:
+                self._judge(watch, finding)
+        finally:  # a bug in whoever is told must not be the end of looking
+            if watch.followed:
+                self._arm(watch, began + watch.machine.delay(self._rng))
 
     def _judge(self, watch: _Watch, finding: Finding) -> None:
         endpoint, machine = watch.endpoint, watch.machine

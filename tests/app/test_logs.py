@@ -169,9 +169,11 @@ def test_without_a_standard_error_nothing_is_said(monkeypatch: pytest.MonkeyPatc
 
 def test_closed_standard_streams_are_not_given_to_a_connection() -> None:
     code = (
-        "import os, socket\n"
+        "import os, socket, sys\n"
         "from sidecar.app.logs import hold_standard_streams\n"
         "hold_standard_streams()\n"
+        "print('to nobody', flush=True)\n"
+        "print('to nobody', file=sys.stderr, flush=True)\n"
         "with socket.socket() as one: found = one.fileno()\n"
         "raise SystemExit(0 if found > 2 and os.write(2, b'x') == 1 else 1)\n"
     )

@@ -24,6 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 _SERVING = re.compile(r"serving on http://[^:]+:(\d+).*admin on http://[^:]+:(\d+)")
 # Interpreted, on a busy machine, the imports alone take seconds.
 START_SECONDS = 30.0
+_LIMITED = (
+    "import os, resource, sys; most = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
 class ProxyProcess:
@@ -105,9 +109,14 @@ class ProxyProcess:
 
 @asynccontextmanager
 async def process(
-    *urls: str, sets: Sequence[str] = (), rules: Path | None = None, wait: bool = True
+    *urls: str,
+    sets: Sequence[str] = (),
+    rules: Path | None = None,
+    wait: bool = True,
+    descriptors: int | None = None,
 ) -> AsyncIterator[ProxyProcess]:
-    """A proxy process in front of these endpoints, or under this rules file; `wait`: until it serves."""
+    """A proxy process in front of these endpoints, or under this rules file; `wait`: until it serves. `descriptors` is
+    its hard limit of them."""
     arguments = ["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
     arguments += [word for url in urls for word in ("--upstream", url)]
     arguments += [word for one in sets for word in ("--set", one)]
@@ -115,6 +124,7 @@ async def process(
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SIDECAR_")}
     started = ProxyProcess(
         await asyncio.create_subprocess_exec(
+            *([] if descriptors is None else [sys.executable, "-c", _LIMITED, str(descriptors)]),
             sys.executable,
             "-m",
             "sidecar",
