@@ -29,6 +29,8 @@ cdef class Bulkhead(Admission):
     cpdef long long try_acquire(self, double now, Applicant applicant) except? -9
     @cython.locals(places=Places, until=double)
     cdef long long _enqueue(self, double now, Applicant applicant) except? -9
+    @cython.locals(until=double)
+    cdef double _until(self, double now, Applicant applicant) except? -9.0
     @cython.locals(places=Places, until=double)
     cpdef long long resume(self, double now, Applicant applicant) except? -9
     @cython.locals(places=Places)

@@ -138,9 +138,7 @@ class Bulkhead(Admission):
 
     def _enqueue(self, now: float, applicant: Applicant) -> int:
         places = self._places
-        until = applicant.deadline
-        if self._max_wait >= 0.0 and now + self._max_wait < until:
-            until = now + self._max_wait
+        until = self._until(now, applicant)
         # `shadow` beside `max_queue`, since a machine of older rules shares the places of newer ones.
         if self.shadow or len(places.queue) >= places.max_queue or until <= now:
             places.refused_total += 1
@@ -149,6 +147,13 @@ class Bulkhead(Admission):
         places.queued_total += 1
         self.wait_until = until
         return WAIT
+
+    def _until(self, now: float, applicant: Applicant) -> float:
+        """How long it may wait."""
+        until = applicant.deadline
+        if self._max_wait >= 0.0 and now + self._max_wait < until:
+            until = now + self._max_wait
+        return until
 
     def resume(self, now: float, applicant: Applicant) -> int:
         """The place that was granted; else a refusal when the time is up, else the rest of the wait."""

@@ -26,6 +26,7 @@ from sidecar.model.facts import RequestFacts
 from sidecar.model.observer import BreakerObserver, RouteObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
+from sidecar.policies.sharing import Memory
 
 ADMITTED = 0
 REFUSED = -1
@@ -72,7 +73,7 @@ class Binding:
 
     `owner` is the route or upstream that the rule was written in, `scope` which of the two (`route` or `upstream`),
     `key` the rule's key in the file. `specs` are the checked rules: one, except where the key takes a list.
-    `attempt_timeout` is in seconds, infinity where there is none.
+    `attempt_timeout` is in seconds, infinity where there is none. `memory` is what several workers share, None for one.
     """
 
     scope: str
@@ -84,11 +85,19 @@ class Binding:
     breaker_observer: Callable[[str], BreakerObserver]
     compile_key: Callable[[Sequence[str]], Key]
     attempt_timeout: float = math.inf
+    memory: Memory | None = None
 
     @property
     def name(self) -> str:
         """The rule as people see it."""
         return f"{self.owner}/{self.key}"
+
+    @property
+    def shared(self) -> Memory:
+        """The memory, of a machine that is made only where there is some; ValueError else."""
+        if self.memory is None:
+            raise ValueError(f"`{self.name}` is bound to memory that workers share, and there is none")
+        return self.memory
 
 
 class Admission:

@@ -25,7 +25,6 @@ cdef class Limit:
     cdef list _pieces
     cdef double _reach
     cdef double _slot
-    cdef double _tat
     cdef public double burst
     cdef public double interval
     cdef public Key key
@@ -37,6 +36,7 @@ cdef class Limit:
     cdef public bint skipped
     cdef public double span
     cdef public KeyTable table
+    cdef public double tat
     @cython.locals(tat=double, ahead=double)
     cpdef double ask(self, double now, Applicant applicant) except? -9.0
     cpdef take(self, double now)

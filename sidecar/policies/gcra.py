@@ -48,8 +48,8 @@ class Limit:
 
     __slots__ = (
         "_asked", "_before", "_gaps", "_gaps_as_of", "_last_piece", "_last_whole", "_piece", "_pieces", "_reach",
-        "_slot", "_tat", "burst", "interval", "key", "max_wait", "name", "quota", "rule", "shadow", "skipped",
-        "span", "table",
+        "_slot", "burst", "interval", "key", "max_wait", "name", "quota", "rule", "shadow", "skipped", "span", "table",
+        "tat",
     )  # fmt: skip
 
     def __init__(
@@ -68,7 +68,7 @@ class Limit:
         self.table = KeyTable(max_keys)  # stays empty without a key
         self.quota = min(int(burst), _LARGEST)
         self._reach = self.span + self.interval * _SLACK
-        self._tat = -math.inf
+        self.tat = -math.inf  # of the one bucket, without a key
         self._asked = ""
         self._before = 0.0
         self._slot = 0.0
@@ -84,7 +84,7 @@ class Limit:
         """Seconds until a request may go, 0 for at once. Stores nothing but the answer, for `take`."""
         key = self.key
         if key is None:
-            tat = self._tat
+            tat = self.tat
         else:
             self._asked = applicant.key(key)
             tat = self.table.tat(self._asked)
@@ -105,7 +105,7 @@ class Limit:
         if self._gaps and self._fill_gap():
             return
         if self.key is None:
-            self._tat = self._slot
+            self.tat = self._slot
         else:
             self.table.store(self._asked, self._slot, now)
 
@@ -172,17 +172,17 @@ class Limit:
         """Take over the buckets of this limit under the rules before, which had the same key. Where rate or burst
         have changed a bucket keeps its fill ratio."""
         factor = self.span / before.span
-        self._tat = before._tat
+        self.tat = before.tat
         max_keys, self.table = self.table.max_keys, before.table
         if factor != 1.0:
-            if self._tat > now:
-                self._tat = now + (self._tat - now) * factor
+            if self.tat > now:
+                self.tat = now + (self.tat - now) * factor
             self.table.rescale(now, factor)
         self.table.resize(max_keys, now)
         self._gaps_as_of = self.table.evictions
 
     def _tat_of(self, key: str) -> float:
-        return self._tat if self.key is None else self.table.tat(key)
+        return self.tat if self.key is None else self.table.tat(key)
 
     def _spell(self, whole: int, tokens: float) -> bytes:
         if whole >= self.quota:
@@ -202,7 +202,7 @@ class Limit:
             if not gaps:
                 del self._gaps[slot.key]
         if self.key is None:
-            self._tat = tat
+            self.tat = tat
         else:
             self.table.amend(slot.key, tat)
 

@@ -7,6 +7,7 @@ cdef class KeyTable:
     cdef object _tats
     cdef public long long evictions
     cdef public long long max_keys
+    cpdef load(self, double now)
     cpdef double tat(self, str key) except? -9.0
     cpdef store(self, str key, double tat, double now)
     cpdef amend(self, str key, double tat)

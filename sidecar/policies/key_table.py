@@ -36,6 +36,9 @@ class KeyTable:
     def __len__(self) -> int:
         return len(self._tats)
 
+    def load(self, now: float) -> None:
+        """Look at what others may have changed since: nothing, where nobody else has it."""
+
     def tat(self, key: str) -> float:
         """The instant at which the key's bucket is full again; FULL for one that is not remembered."""
         tat: float | None = self._tats.get(key)

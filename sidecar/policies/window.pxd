@@ -1,10 +1,10 @@
 cimport cython
 
 cdef class Window:
-    cdef list _failures
-    cdef list _requests
+    cdef object _failures
+    cdef object _requests
     cdef long long _second
-    cdef list _slow
+    cdef object _slow
     cdef public long long failures
     cdef public long long requests
     cdef public long long slices

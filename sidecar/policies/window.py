@@ -21,9 +21,9 @@ class Window:
         self.requests = 0
         self.failures = 0
         self.slow = 0
-        self._requests = [0] * slices
-        self._failures = [0] * slices
-        self._slow = [0] * slices
+        self._requests: list[int] | memoryview[int] = [0] * slices
+        self._failures: list[int] | memoryview[int] = [0] * slices
+        self._slow: list[int] | memoryview[int] = [0] * slices
         self._second = 0  # the second that the newest slice stands for
 
     def add(self, now: float, failed: bool, slow: bool) -> None:

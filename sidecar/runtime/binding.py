@@ -12,15 +12,29 @@ from functools import partial
 from typing import Protocol
 
 from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
+from sidecar.policies.bulkhead import Bulkhead
 from sidecar.policies.catalogue import Entry, Scope, Stage, entries
+from sidecar.policies.circuit_breaker import CircuitBreaker
 from sidecar.policies.contract import Admission, Binding, Key
 from sidecar.policies.fallback import Fallback, FallbackSpec
+from sidecar.policies.rate_limit import RateLimits
 from sidecar.policies.retry import BudgetSpec, Retry, RetrySpec
 from sidecar.policies.retry_budget import RetryBudget
+from sidecar.policies.shared_breaker import SharedCircuitBreaker
+from sidecar.policies.shared_bulkhead import SharedBulkhead
+from sidecar.policies.shared_rate_limit import SharedRateLimits
+from sidecar.policies.sharing import Memory
 from sidecar.rules.schema import RouteRule, UpstreamRule
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
 from sidecar.runtime.upstream import Upstream
+
+# What holds for the whole instance where several workers are one. Other machines are each worker's own.
+_SHARED: Mapping[type[Admission], type[Admission]] = {
+    Bulkhead: SharedBulkhead,
+    CircuitBreaker: SharedCircuitBreaker,
+    RateLimits: SharedRateLimits,
+}
 
 
 class Observers(Protocol):
@@ -39,10 +53,14 @@ class Observers(Protocol):
 class Binder:
     """Makes the machines of one generation."""
 
-    __slots__ = ("_budgets", "_known", "_observers", "_rng", "machines")
+    __slots__ = ("_budgets", "_known", "_memory", "_observers", "_rng", "machines")
 
-    def __init__(self, observers: Observers, rng: random.Random, before: Mapping[str, Upstream]) -> None:
-        """`before` are the upstreams of the generation before: a retry budget whose rule is the same lives on."""
+    def __init__(
+        self, observers: Observers, rng: random.Random, before: Mapping[str, Upstream], memory: Memory | None = None
+    ) -> None:
+        """`before` are the upstreams of the generation before: a retry budget whose rule is the same lives on. `memory`
+        is what several workers share, None for one alone."""
+        self._memory = memory
         self._observers = observers
         self._rng = rng
         self._known = before
@@ -111,8 +129,10 @@ class Binder:
                 breaker_observer=self._observers.breaker,
                 compile_key=compile_key,
                 attempt_timeout=attempt_timeout,
+                memory=self._memory,
             )
-            made.append(entry.machine.bound(binding))
+            machine = entry.machine if self._memory is None else _SHARED.get(entry.machine, entry.machine)
+            made.append(machine.bound(binding))
         self.machines.extend(made)
         return tuple(made)
 

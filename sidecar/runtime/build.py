@@ -14,6 +14,7 @@ from sidecar.policies.ejection import Ejection
 from sidecar.policies.health_gate import EjectionSpec, HoldSpec, SlowStart
 from sidecar.policies.hold import Hold
 from sidecar.policies.selection import SelectionSpec, strategy_for
+from sidecar.policies.sharing import Memory
 from sidecar.policies.slow_start import ramp_for
 from sidecar.policies.split import Split
 from sidecar.policies.timeout import TimeoutSpec
@@ -27,10 +28,20 @@ from sidecar.runtime.routing import Router
 from sidecar.runtime.upstream import Endpoint, Upstream
 
 
-def prepare(rules: RuleSet, digest: str, previous: Runtime | None, observers: Observers, rng: random.Random) -> Runtime:
-    """The next generation. ValueError when a route names an upstream that the rules do not have."""
+def prepare(
+    rules: RuleSet,
+    digest: str,
+    previous: Runtime | None,
+    observers: Observers,
+    rng: random.Random,
+    memory: Memory | None = None,
+) -> Runtime:
+    """The next generation. `memory` is what several workers share, None for one alone.
+
+    ValueError when a route names an upstream that the rules do not have; MemoryError when the shared memory is full.
+    """
     weights: list[tuple[Endpoint, int]] = []
-    binder = Binder(observers, rng, previous.upstreams if previous is not None else {})
+    binder = Binder(observers, rng, previous.upstreams if previous is not None else {}, memory)
     upstreams: dict[str, Upstream] = {}
     for name, rule in rules.upstreams.items():
         before = previous.upstreams.get(name) if previous is not None else None

@@ -41,12 +41,16 @@ class BulkheadInAnyOrder(RuleBasedStateMachine):
         self.now = 0.0
         self.limits = limits
         self.bound = limits[0]  # in flight at most: the limit, or what a greater one before let in
-        self.machine = make(limits)
+        self.machine = self.made(limits)
         self.grants: list[int] = []  # numbers, in the order they were told
         self.holders: list[tuple[Bulkhead, int]] = []  # permits, each with the machine that gave it
         self.queue: list[Request] = []
         self.granted: list[Request] = []  # told, and neither resumed nor gone
         self.arrived = 0
+
+    def made(self, limits: tuple[int, int, float | None]) -> Bulkhead:
+        """The kind of machine that is tried."""
+        return make(limits)
 
     def learn(self) -> None:
         """Move those that were told; in what order is checked here."""
@@ -114,7 +118,8 @@ class BulkheadInAnyOrder(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_waiting_one_leaves(self, data: st.DataObject) -> None:
         request = self.queue.pop(data.draw(st.integers(0, len(self.queue) - 1)))
-        self.machine.withdraw(self.now, request)
+        assert request.machine is not None
+        request.machine.withdraw(self.now, request)
         self.learn()
 
     @precondition(lambda self: self.granted)
@@ -127,7 +132,7 @@ class BulkheadInAnyOrder(RuleBasedStateMachine):
 
     @rule(limits=LIMITS)
     def the_rules_change(self, limits: tuple[int, int, float | None]) -> None:
-        before, self.machine = self.machine, make(limits)
+        before, self.machine = self.machine, self.made(limits)
         self.machine.inherit(before, self.now)
         self.limits = limits
         self.bound = max(self.bound, limits[0])

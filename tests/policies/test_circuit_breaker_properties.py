@@ -30,7 +30,7 @@ SPECS = st.builds(
 )
 
 
-class _Anyone(Applicant):
+class Anyone(Applicant):
     deadline = math.inf
 
     def key(self, key: object) -> str:
@@ -40,7 +40,7 @@ class _Anyone(Applicant):
         raise AssertionError("nobody waits for a breaker")
 
 
-class _Log(BreakerObserver):
+class Log(BreakerObserver):
     def __init__(self) -> None:
         self.told: list[tuple[str, str, str]] = []
 
@@ -48,10 +48,10 @@ class _Log(BreakerObserver):
         self.told.append((before, after, why))
 
 
-ANYONE = _Anyone()
+ANYONE = Anyone()
 
 
-def _made(spec: CircuitBreakerSpec, seed: int, log: _Log) -> CircuitBreaker:
+def _made(spec: CircuitBreakerSpec, seed: int, log: Log) -> CircuitBreaker:
     return CircuitBreaker("app/circuit_breaker", "upstream.app", spec, LEASE, random.Random(seed), log)
 
 
@@ -61,24 +61,28 @@ class BreakerLife(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1000.0
-        self.log = _Log()
+        self.log = Log()
         self.spec = CircuitBreakerSpec()
-        self.breaker = _made(self.spec, 0, self.log)
+        self.breaker = self.made(self.spec, 0, self.log)
         self.out: list[tuple[int, object]] = []  # permit, generation it was given in
         self.probes: dict[int, float] = {}  # permit -> instant it was given at
         self.answers: set[int] = set()  # permits whose answer has begun well
         self.won: set[tuple[int, object]] = set()  # permits that have succeeded, and those of health checks
         self.half: object = None  # the generation that was half open last
-        self.unseen_log = _Log()
-        self.unseen = _made(self.spec, 0, self.unseen_log)  # told the same, and looked at only by those who ask
+        self.unseen_log = Log()
+        self.unseen = self.made(self.spec, 0, self.unseen_log)  # told the same, and looked at only by those who ask
         self.checked = 0
         self.forced = "auto"
 
     @initialize(spec=SPECS, seed=st.integers(0, 9))
     def _begin(self, spec: CircuitBreakerSpec, seed: int) -> None:
         self.spec = spec
-        self.breaker = _made(spec, seed, self.log)
-        self.unseen = _made(spec, seed, self.unseen_log)
+        self.breaker = self.made(spec, seed, self.log)
+        self.unseen = self.made(spec, seed, self.unseen_log)
+
+    def made(self, spec: CircuitBreakerSpec, seed: int, log: Log) -> CircuitBreaker:
+        """The kind of breaker that is tried."""
+        return _made(spec, seed, log)
 
     def _seen(self) -> dict[str, object]:
         seen = dict(self.breaker.snapshot(self.now))
@@ -268,7 +272,7 @@ Steps = list[tuple[float, Outcome, float]]
 
 
 def _history(spec: CircuitBreakerSpec, seed: int, steps: Steps) -> list[object]:
-    log, now = _Log(), 1000.0
+    log, now = Log(), 1000.0
     breaker = _made(spec, seed, log)
     history: list[object] = []
     for gap, outcome, seconds in steps:
@@ -287,7 +291,7 @@ def test_equal_seeds_have_equal_histories(spec: CircuitBreakerSpec, seed: int, s
 
 @given(SPECS, st.integers(0, 99), st.integers(0, 6))
 def test_the_open_time_is_that_of_the_formula(spec: CircuitBreakerSpec, seed: int, reopenings: int) -> None:
-    breaker, now = _made(spec, seed, _Log()), 1000.0
+    breaker, now = _made(spec, seed, Log()), 1000.0
     while breaker.snapshot(now)["state"] == "closed":
         breaker.settle(now, breaker.try_acquire(now, ANYONE), Outcome.FAILURE, 0.1)
     for k in range(reopenings + 1):
@@ -303,7 +307,7 @@ def test_the_open_time_is_that_of_the_formula(spec: CircuitBreakerSpec, seed: in
 def test_a_breaker_trips_exactly_when_the_formula_says(
     spec: CircuitBreakerSpec, seed: int, steps: Steps, last: float
 ) -> None:
-    breaker, now = _made(spec, seed, _Log()), 1000.0
+    breaker, now = _made(spec, seed, Log()), 1000.0
     counted: list[tuple[float, bool, bool]] = []
     row = 0
     for gap, outcome, seconds in [*steps, (0.0, Outcome.FAILURE, last)]:

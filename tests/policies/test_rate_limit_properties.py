@@ -30,7 +30,7 @@ class AnyWindow(RuleBasedStateMachine):
         super().__init__()
         self.now = 1000.0
         self.admitted: dict[str, list[float]] = {}
-        self.waiting: list[tuple[float, LimitedApplicant]] = []
+        self.waiting: list[tuple[float, LimitedApplicant, RateLimits]] = []
 
     @initialize(
         rate=st.sampled_from([0.5, 1.0, 3.0, 10.0]),
@@ -40,7 +40,15 @@ class AnyWindow(RuleBasedStateMachine):
     )
     def begin(self, rate: float, burst: float, max_wait: float, keyed: bool) -> None:
         self.rate, self.burst, self.keyed = rate, burst, keyed
-        self.limits = made(rate=rate, burst=burst, max_wait=max_wait, key=("client_ip",) if keyed else ())
+        self.limits = self.made(rate=rate, burst=burst, max_wait=max_wait, key=("client_ip",) if keyed else ())
+
+    def made(self, **values: Any) -> RateLimits:
+        """The kind of machine that is tried."""
+        return made(**values)
+
+    def asked(self) -> RateLimits:
+        """The machine that the next request asks."""
+        return self.limits
 
     def go(self, who: LimitedApplicant, at: float) -> None:
         instants = self.admitted.setdefault(who.value if self.keyed else "", [])
@@ -51,36 +59,38 @@ class AnyWindow(RuleBasedStateMachine):
     def ask(self, key: str, times: int) -> None:
         for _ in range(times):
             who = LimitedApplicant(key)
-            verdict = self.limits.try_acquire(self.now, who)
+            limits = self.asked()
+            verdict = limits.try_acquire(self.now, who)
             if verdict == ADMITTED:
                 self.go(who, self.now)
             elif verdict == WAIT:
-                assert self.limits.wait_until > self.now
-                self.waiting.append((self.limits.wait_until, who))
+                assert limits.wait_until > self.now
+                self.waiting.append((limits.wait_until, who, limits))
             else:
                 assert verdict == REFUSED
-                assert self.limits.retry_after > 0
+                assert limits.retry_after > 0
 
     @rule(step=STEPS)
     def pass_time(self, step: float) -> None:
         self.now += step
-        for until, who in [each for each in self.waiting if each[0] <= self.now]:
-            assert self.limits.resume(until, who) == ADMITTED
-            self.waiting.remove((until, who))
+        for until, who, limits in [each for each in self.waiting if each[0] <= self.now]:
+            assert limits.resume(until, who) == ADMITTED
+            self.waiting.remove((until, who, limits))
             self.go(who, until)
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
         one = data.draw(st.sampled_from(range(len(self.waiting))))
-        self.limits.withdraw(self.now, self.waiting.pop(one)[1])
+        _, who, limits = self.waiting.pop(one)
+        limits.withdraw(self.now, who)
 
     @precondition(lambda self: self.waiting)
     @rule()
     def come_back_early(self) -> None:
-        until, who = self.waiting[0]
-        assert self.limits.resume(self.now, who) == WAIT
-        assert self.limits.wait_until == until
+        until, who, limits = self.waiting[0]
+        assert limits.resume(self.now, who) == WAIT
+        assert limits.wait_until == until
 
     @invariant()
     def no_window_holds_more_than_rate_and_burst_allow(self) -> None:

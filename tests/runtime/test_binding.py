@@ -16,11 +16,15 @@ from sidecar.policies.fallback import FallbackSpec
 from sidecar.policies.fault import AbortSpec, Fault, FaultSpec
 from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 from sidecar.policies.retry import BudgetSpec, RetrySpec
+from sidecar.policies.shared_breaker import SharedCircuitBreaker
+from sidecar.policies.shared_bulkhead import SharedBulkhead
+from sidecar.policies.shared_rate_limit import SharedRateLimits
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.runtime.binding import Binder
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.upstream import Upstream
 from tests.doubles.limited_applicant import LimitedApplicant
+from tests.doubles.shared_memory import Instance
 from tests.runtime.requests import Observers, Request, branch, match_rule, route_rule, upstream_rule
 
 ASKER = LimitedApplicant()
@@ -148,3 +152,22 @@ def test_a_fallback_is_named_after_its_rule() -> None:
     assert made.name == "a/fallback"
     assert binder().fallback(route_rule("a")) is None
     assert binder().retry(route_rule("a"), "app") is None
+
+
+def test_with_memory_that_workers_share_what_limits_holds_for_all_of_them() -> None:
+    rule = route_rule("a", **EVERYTHING)
+    made = []
+    for memory in Instance(2).memories:
+        bound = Binder(Observers(), random.Random(1), {}, memory)
+        made.append((*bound.of_route(rule, "request", MATCHER, math.inf), *bound.of_route(rule, "attempt", MATCHER, 2)))
+    assert [type(one) for one in made[0]] == [SharedRateLimits, SharedBulkhead, Fault, SharedCircuitBreaker]
+    one, other = made
+    assert one[1].try_acquire(1.0, ASKER) > 0
+    assert other[1].snapshot(1.0)["in_flight"] == 1
+    one[3].settle(1.0, one[3].try_acquire(1.0, ASKER), Outcome.FAILURE, 0.1)
+    assert not other[3].available(1.0)
+
+
+def test_alone_a_worker_has_the_machines_that_share_nothing() -> None:
+    made = binder().of_route(route_rule("a", **EVERYTHING), "request", MATCHER, math.inf)
+    assert [type(one) for one in made] == [RateLimits, Bulkhead, Fault]
