@@ -2,8 +2,8 @@
 
 The supervisor makes it and each worker attaches to the descriptors that it inherits. A lock is a byte range of
 `fcntl.lockf`, which the kernel lets go when its process dies: whatever a worker is killed in, nobody waits for it.
-(A lock word in the memory itself costs less, and stays taken.) Such locks belong to the process, so one thread of it
-works here, and nobody closes a copy of the descriptor while it lives: that would let go of them all (fcntl_locking(2)).
+(A lock word in the memory itself costs less, and stays taken.) Such locks belong to the process, and go when any copy
+of the descriptor is closed (fcntl_locking(2)): so one thread works here, and none is kept from one call to the next.
 
 The file is sparse: what nobody has written to takes no memory. Pieces are never taken back; one that no rule names any
 more costs what was written to it. May not know what the pieces are for.

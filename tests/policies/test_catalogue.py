@@ -47,7 +47,8 @@ def test_whatever_takes_a_mode_is_a_policy_of_the_catalogue() -> None:
 
 
 def test_whatever_admits_is_a_machine_of_the_catalogue() -> None:
-    admissions = {kind for kind in _classes() if issubclass(kind, Admission) and kind is not Admission}
+    # Over memory that workers share the same machine stands once more, as a kind of itself.
+    admissions = {kind for kind in _classes() if Admission in kind.__bases__}
     admissions.remove(Hold)  # asked by the upstream itself, when it has no endpoint
     assert admissions == {entry.machine for entry in CATALOGUE if entry.machine is not None}
 
