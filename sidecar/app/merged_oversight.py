@@ -62,7 +62,8 @@ class MergedOversight:
         phase = self._lifecycle.phase
         told = merge_conditions({slot: sight.conditions for slot, sight in self._sights.last.items()})
         if phase is not Phase.SERVING:
-            told = [Condition(SERVING, holds=False, detail=self._drain.standing()), *told[1:]]
+            own = Condition(SERVING, holds=False, detail=self._drain.standing())
+            told = [own, *[one for one in told if one.name != SERVING]]
         if all(condition.holds for condition in told):
             self._was_ready = True
         return told
@@ -71,6 +72,7 @@ class MergedOversight:
         """See Subject."""
         loaded, reloader = self._reloader.current, self._reloader
         own = {
+            "version": __version__,
             "phase": self._lifecycle.phase.word,
             "uptime_seconds": round(time.monotonic() - self._started, 3),
             "rules": {"file": self._file, "hash": loaded.digest, "generation": reloader.generation},

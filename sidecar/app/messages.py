@@ -122,6 +122,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """From a worker: its drain is over, and so much had to be cut."""
+    """From a worker: its drain is over, so much had to be cut, and this is all that it ever counted."""
 
     cut: int
+    counts: Any

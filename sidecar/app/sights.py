@@ -16,6 +16,7 @@ from sidecar.workers.link import LinkEndedError, LinkRefusedError
 
 # A worker answers between two requests; a scrape waits for nobody longer than this.
 _LOOK_SECONDS = 2.0
+_PERIOD = 1.0
 _KINDS = ("requests", "tunnels", "websockets")
 
 
@@ -34,6 +35,12 @@ class Sights:
             self._looking = self._tasks.start(self._look(crew), "look at the workers")
         # Shielded: one who asked may leave, and others wait for the same.
         await asyncio.shield(self._looking)
+
+    async def keep_looking(self, crew: Crew) -> None:
+        """Look now and then also when nobody asks, or all that a worker counted would go with it when it is killed."""
+        while True:
+            await asyncio.sleep(_PERIOD)
+            await self.refresh(crew)
 
     def lost(self, slot: int) -> None:
         """The worker that had this place is gone; what it counted stays."""

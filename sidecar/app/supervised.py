@@ -110,6 +110,7 @@ class Supervised:
         self._tell_generation()
         self.lifecycle.advance(Phase.SERVING)
         self.tasks.start(self._watch_crew(), "watch the crew")
+        self.tasks.start(self._sights.keep_looking(self.crew), "look at the workers")
 
     async def hand_on(self) -> None:
         """See Instance."""
@@ -171,6 +172,7 @@ class Supervised:
             self._unable = body
         elif isinstance(body, Left):
             self._traffic.cut_by_workers += body.cut
+            self._sights.merged.update(worker.slot, body.counts)
 
     def _choose_leader(self) -> None:
         """Have one look at the endpoints' health for all."""

@@ -147,7 +147,7 @@ class _Worker:
             await proxy.lifecycle.reached(Phase.DRAINING)
             cut = await proxy.drain.run()
             if not self.link.ended:
-                self.link.tell(Left(cut))
+                self.link.tell(Left(cut, dump(proxy.stats)))
                 await self.link.flushed()
         finally:
             await proxy.close()

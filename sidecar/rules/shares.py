@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sidecar.policies.fallback import FallbackSpec
 from sidecar.policies.health_gate import HoldSpec
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.retry import RetrySpec
 from sidecar.rules.schema import LEAST_MEMORY, OverloadRule, RuleSet
+
+_LEAST_STALE_BYTES = 16 << 10  # what a store needs for anything to fit
 
 
 def share_of(rules: RuleSet, workers: int) -> RuleSet:
@@ -50,7 +53,11 @@ def _share(spec: object, workers: int) -> object:
             max_connects=None if pace is None else pace / workers,
         )
     if isinstance(spec, HoldSpec):
-        return replace(spec, max_requests=_part(spec.max_requests, workers))
+        release = None if spec.release is None else spec.release / workers
+        return replace(spec, max_requests=_part(spec.max_requests, workers), release=release)
+    if isinstance(spec, FallbackSpec) and spec.stale is not None:
+        least = min(_LEAST_STALE_BYTES, spec.stale.max_bytes)
+        return replace(spec, stale=replace(spec.stale, max_bytes=max(least, spec.stale.max_bytes // workers)))
     if isinstance(spec, RetrySpec) and spec.budget is not None:
         return replace(spec, budget=replace(spec.budget, min_per_second=spec.budget.min_per_second / workers))
     return spec

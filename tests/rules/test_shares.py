@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.policies.fallback import FallbackSpec
 from sidecar.policies.health_gate import HoldSpec
 from sidecar.policies.rate_limit import RateLimitSpec
 from sidecar.policies.retry import RetrySpec
@@ -18,13 +19,14 @@ upstreams:
   app:
     endpoints: [http://127.0.0.1:1]
     pool: {max_connections: 10, max_connects: 100/s}
-    hold: {max_requests: 50}
+    hold: {max_requests: 50, release: 100/s}
 routes:
   - name: all
     upstream: app
     rate_limits: [{name: total, rate: 1000/s}]
     concurrency: {max: 7}
     retry: {budget: {min_per_second: 10}}
+    fallback: {on: [503], stale: {max_bytes: 16MiB}}
 """
 
 
@@ -45,7 +47,11 @@ def test_what_each_keeps_for_itself_is_dealt_out() -> None:
     assert retry is not None
     assert retry.budget is not None
     assert (part.listeners[0].max_connections, app.pool.max_connections, app.pool.max_connects) == (250, 2, 25.0)
-    assert (hold.max_requests, retry.budget.min_per_second) == (12, 2.5)
+    assert (hold.max_requests, hold.release, retry.budget.min_per_second) == (12, 25.0, 2.5)
+    fallback = route.spec(FallbackSpec)
+    assert fallback is not None
+    assert fallback.stale is not None
+    assert fallback.stale.max_bytes == 4 << 20
 
 
 def test_memory_is_dealt_out_down_to_what_is_a_limit_at_all() -> None:
