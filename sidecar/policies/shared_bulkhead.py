@@ -84,7 +84,8 @@ class SharedBulkhead(Bulkhead):
         places.enter()
         try:
             places.occupy(-1)
-            places.hand_on(now)
+            if places.waiting() > 0:
+                places.hand_on(now)
         finally:
             places.leave()
         places.report(now)

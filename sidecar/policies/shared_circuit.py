@@ -326,7 +326,7 @@ class SharedCircuit(Circuit):
     def _write_leases(self) -> None:
         # What others' leases come to after their end, they know themselves.
         self.overdue &= self._given
-        self.well_begun &= self._given | self.leases.keys()
+        self.well_begun &= self._given.union(self.leases)
         rows: list[float] = []
         for permit, end in self.leases.items():
             rows += [permit, end, permit in self.well_begun]

@@ -12,7 +12,6 @@ Knows no clock and no task.
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
 
 from sidecar.policies.bulkhead import Places
 from sidecar.policies.contract import Applicant
@@ -51,8 +50,7 @@ class SharedPlaces(Places):
         self._tickets: dict[Applicant, float] = {}  # of those that wait here
         self._calls: list[int] = []  # workers to call once outside
         piece.living = self
-        called: Any = self  # untyped: a method of a typed one is no value
-        piece.on_call = called.look
+        piece.on_call = piece.living.look  # asked of the piece: compiled, a method of `self` is no value
 
     def enter(self) -> None:
         """Keep the others out, and see what they have set aside."""
@@ -91,11 +89,12 @@ class SharedPlaces(Places):
         """Those that wait, in all workers, and have no place set aside."""
         piece = self._piece
         at, workers = piece.held + _SET_ASIDE * piece.workers, piece.workers
-        aside, queued = piece.cells[at : at + workers].tolist(), piece.cells[at + workers : at + 2 * workers].tolist()
+        rows = piece.cells[at : at + 2 * workers].tolist()
+        if not any(rows):
+            return 0
         waiting = 0.0
         for worker in range(workers):
-            if queued[worker] > aside[worker]:
-                waiting += queued[worker] - aside[worker]
+            waiting += max(0.0, rows[workers + worker] - rows[worker])
         return int(waiting)
 
     def counted(self, field: int) -> int:

@@ -40,9 +40,10 @@ class SharedTable(KeyTable):
     def __init__(self, memory: Memory, name: str, max_keys: int, span: float) -> None:
         """`span` is the seconds from empty to full under the limit's rule."""
         KeyTable.__init__(self, max_keys)
-        self._ways = min(_WAYS, max_keys)
-        self._sets = max_keys // self._ways
-        piece = memory.piece(name, header=2, table=3 * self._ways * self._sets)
+        self._sets = -(-max_keys // _WAYS)
+        self._ways = max_keys // self._sets
+        # Tables of other sizes may have as many cells.
+        piece = memory.piece(f"{name}/{self._sets}", header=2, table=3 * self._ways * self._sets)
         self._cells = piece.cells
         self._rows = piece.table
         self._span = span
@@ -73,15 +74,16 @@ class SharedTable(KeyTable):
     def take_over(self, before: KeyTable, now: float) -> None:
         """Remember what another table of the same limit does. Each worker may do so when it takes the rules over: what
         is known better stays."""
-        if not isinstance(before, SharedTable) or before._sets * before._ways == self._sets * self._ways:
+        if not isinstance(before, SharedTable) or before.max_keys == self.max_keys:
             return
-        ways = before._ways
-        for one in range(before._sets):
-            row = before._rows + 3 * ways * one
+        other = before  # a name of its own, for the `.pxd` to type
+        ways = other._ways
+        for one in range(other._sets):
+            row = other._rows + 3 * ways * one
             for at in range(row, row + ways):
-                if before._cells[at + ways] > now:
-                    code = int(before._cells[at])
-                    tat = refill(before._cells[at + ways], before._cells[at + 2 * ways], self._span, now)
+                if other._cells[at + ways] > now:
+                    code = int(other._cells[at])
+                    tat = refill(other._cells[at + ways], other._cells[at + 2 * ways], self._span, now)
                     if tat > self._tat_at(self._find(code)):
                         self._put(code, tat, now)
         self.load(now)
