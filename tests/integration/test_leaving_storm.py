@@ -1,4 +1,4 @@
-"""Forty thousand clients that leave at any moment (a hundred thousand in the deep run): nothing is left of them.
+"""Clients by the ten thousand that leave at any moment (a hundred thousand in the deep run): nothing is left of them.
 
 Each sends some bytes of one to three requests, lets the loop turn a few times, and goes, with a FIN or with an RST,
 while limits, queues, retries and a breaker are in force and the backend is slow, fails, and breaks off. What is left is
@@ -22,7 +22,7 @@ from tests.doubles.peer import Peer
 from tests.doubles.running import RunningProxy, running
 from tests.integration.test_soak import descriptors
 
-CLIENTS = 100_000 if os.environ.get("SIDECAR_DEEP") == "1" else 40_000
+CLIENTS = 100_000 if os.environ.get("SIDECAR_DEEP") == "1" else 25_000
 CROWD = 50
 TURNS = (2, 8, 32, 64, 128, 256)
 
