@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from sidecar.app.drain import Stage
 from sidecar.app.messages import Leave
+from sidecar.app.sights import Sights
 from sidecar.telemetry.stats import Stats
 from sidecar.transport.tasks import Tasks
 from sidecar.workers.crew import Crew, Worker
@@ -21,8 +22,7 @@ LAST_WORDS = 2.0
 
 
 class CrewTraffic:
-    """See drain.Traffic. `let_go` closes the sockets that the workers have copies of; `in_flight` is what they said
-    last."""
+    """See drain.Traffic. `let_go` closes the sockets that the workers have copies of."""
 
     def __init__(
         self,
@@ -30,9 +30,8 @@ class CrewTraffic:
         stats: Stats,
         tasks: Tasks,
         let_go: Callable[[], None],
-        in_flight: Callable[[], Mapping[str, int]],
+        sights: Sights,
     ) -> None:
-        self.in_flight = in_flight
         self.deadline = 0.0
         self.handed_on = False
         self.cut_by_workers = 0
@@ -40,6 +39,7 @@ class CrewTraffic:
         self._stats = stats
         self._tasks = tasks
         self._let_go = let_go
+        self._sights = sights
         self._quiet: list[Callable[[], None]] = []
         self._is_over = False
 
@@ -50,6 +50,14 @@ class CrewTraffic:
     def stop_accepting(self) -> None:
         """See Traffic. The workers do the same at this time."""
         self._let_go()
+
+    async def settle(self) -> None:
+        """See Traffic."""
+        await self._sights.refresh(self._crew)
+
+    def in_flight(self) -> Mapping[str, int]:
+        """See Traffic. What the workers said last."""
+        return self._sights.in_flight()
 
     def close_idle(self) -> None:
         """See Traffic. Nothing: the workers do."""

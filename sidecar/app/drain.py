@@ -41,6 +41,9 @@ class Traffic(Protocol):
     def stop_accepting(self) -> None:
         """Close the listening sockets; whoever they have let in is served."""
 
+    async def settle(self) -> None:
+        """Return once `in_flight` knows what clients have sent until now."""
+
     def close_idle(self) -> None:
         """Close every connection without a request, and each of the others once it has none."""
 
@@ -110,7 +113,7 @@ class Drain:
         end = self._began + self.deadline
         await _within(min(self._began + self.announce, end), self._hurried.wait())
         traffic.stop_accepting()
-        await asyncio.sleep(0)  # a turn of the loop for what clients have sent and nobody has read
+        await traffic.settle()
         traffic.close_idle()
         self._enter(Stage.DRAINING, f"no longer accepting; still busy: {told(traffic.in_flight())}")
         traffic.when_quiet(self._over.set)

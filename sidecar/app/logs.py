@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
@@ -19,7 +19,11 @@ from sidecar.telemetry.log import StreamWriter
 
 
 class JsonLines(logging.Formatter):
-    """One record as one JSON object on one line."""
+    """One record as one JSON object on one line; `also` is in each of them."""
+
+    def __init__(self, also: Mapping[str, object] | None = None) -> None:
+        super().__init__()
+        self._also = also or {}
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
@@ -31,17 +35,22 @@ class JsonLines(logging.Formatter):
         }
         for name, value in record.__dict__.get("fields", {}).items():  # what `extra={"fields": …}` of a call said
             told.setdefault(name, value)
+        told |= self._also
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
         return json.dumps(told, ensure_ascii=False, default=str)
 
 
 class TextLines(logging.Formatter):
-    """One record as a line for people."""
+    """One record as a line for people; `also` comes before its words."""
+
+    def __init__(self, also: Mapping[str, object] | None = None) -> None:
+        super().__init__()
+        self._also = "".join(f"{name} {value}: " for name, value in (also or {}).items())
 
     def format(self, record: logging.LogRecord) -> str:
         """The line; a traceback follows on its own lines."""
-        text = f"{_instant(record.created)} {record.levelname.lower():7} {record.getMessage()}"
+        text = f"{_instant(record.created)} {record.levelname.lower():7} {self._also}{record.getMessage()}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
@@ -71,8 +80,11 @@ class Lines(logging.Handler):
         return self.format(record).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def set_up(level: str, form: str, stream: TextIO | None = None) -> logging.Handler:
+def set_up(
+    level: str, form: str, stream: TextIO | None = None, also: Mapping[str, object] | None = None
+) -> logging.Handler:
     """Send the process's log to `stream` (standard error when None), in `form` json or text. Returns the handler.
+    `also` says in each line which process of several it is.
 
     May be called again, when other rules are in force.
     """
@@ -80,7 +92,7 @@ def set_up(level: str, form: str, stream: TextIO | None = None) -> logging.Handl
     ours = next((one for one in root.handlers if isinstance(one, Lines)), None)
     if ours is None or stream is not None:
         ours = Lines(_writer(stream or sys.stderr))
-    ours.setFormatter(JsonLines() if form == "json" else TextLines())
+    ours.setFormatter(JsonLines(also) if form == "json" else TextLines(also))
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(ours)

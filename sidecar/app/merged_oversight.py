@@ -12,7 +12,7 @@ from sidecar.admin.subject import Condition
 from sidecar.app.banner import is_compiled
 from sidecar.app.drain import Drain
 from sidecar.app.lifecycle import Lifecycle, Phase
-from sidecar.app.merged_status import SERVING, merge_conditions, merge_status
+from sidecar.app.merged_status import RULES, SERVING, merge_conditions, merge_status
 from sidecar.app.messages import Command, Sight
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
@@ -23,7 +23,8 @@ from sidecar.workers.link import LinkEndedError
 
 
 class MergedOversight:
-    """See admin.subject.Subject. `file` is where the rules came from, None for none."""
+    """See admin.subject.Subject. `file` is where the rules came from, None for none. `drained_endpoints` are those that
+    an operator has drained: a worker that is started again has not heard of it."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class MergedOversight:
         self._lifecycle = lifecycle
         self._drain = drain
         self._reloader = reloader
+        self.drained_endpoints: set[str] = set()
         self._was_ready = False
         self._started = time.monotonic()
         self._build = {"version": __version__, "hot_modules": "compiled" if is_compiled() else "interpreted"}
@@ -59,14 +61,14 @@ class MergedOversight:
 
     def conditions(self) -> Sequence[Condition]:
         """See Subject."""
-        phase = self._lifecycle.phase
-        told = merge_conditions({slot: sight.conditions for slot, sight in self._sights.last.items()})
-        if phase is not Phase.SERVING:
-            own = Condition(SERVING, holds=False, detail=self._drain.standing())
-            told = [own, *[one for one in told if one.name != SERVING]]
-        if all(condition.holds for condition in told):
+        merged = merge_conditions({slot: sight.conditions for slot, sight in self._sights.last.items()})
+        told = {condition.name: condition for condition in merged}
+        told[RULES] = Condition(RULES, holds=True, detail=f"generation {self._reloader.generation}")
+        if self._lifecycle.phase is not Phase.SERVING:
+            told[SERVING] = Condition(SERVING, holds=False, detail=self._drain.standing())
+        if all(condition.holds for condition in told.values()):
             self._was_ready = True
-        return told
+        return list(told.values())
 
     def status(self) -> Mapping[str, object]:
         """See Subject."""
@@ -109,7 +111,13 @@ class MergedOversight:
 
     def command_endpoint(self, name: str, verb: str) -> bool:
         """See Subject."""
-        return self._command("endpoint", name, verb, self.endpoint_names())
+        if not self._command("endpoint", name, verb, self.endpoint_names()):
+            return False
+        if verb == "drain":
+            self.drained_endpoints.add(name)
+        else:
+            self.drained_endpoints.discard(name)
+        return True
 
     async def reload(self, why: str) -> Mapping[str, object]:
         """See Subject."""
@@ -134,6 +142,7 @@ class MergedOversight:
     def _command(self, kind: str, name: str, verb: str, known: Sequence[str]) -> bool:
         if name not in known:
             return False
+        self._stats.events.tell("command", name, f"POST /{kind}s/…/{verb}", {"verb": verb})
         for worker in self._crew.workers:
             with suppress(LinkEndedError):
                 worker.link.tell(Command(kind, name, verb))

@@ -13,7 +13,7 @@ from typing import Any
 from sidecar.admin.subject import Condition
 from sidecar.workers.crew import Member
 
-SERVING = "serving"
+RULES, SERVING = "rules", "serving"
 # Of several phases the instance's is the first that any worker is in: it serves as long as one does.
 _PHASES = (SERVING, "draining", "starting", "closing", "stopped")
 

@@ -29,7 +29,8 @@ Places = Sequence[tuple[Address, int]]
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """To a worker: serve. After `memory` descriptors of the shared memory come those of `places`."""
+    """To a worker: serve. After `memory` descriptors of the shared memory come those of `places`. `verdicts` is what is
+    known of the endpoints already, `drained` are those that an operator has drained."""
 
     loaded: Loaded
     file: str | None
@@ -37,6 +38,8 @@ class Begin:
     workers: int
     memory: int
     places: Places
+    verdicts: Sequence[Verdict] = ()
+    drained: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,13 +28,15 @@ class Sights:
         self.last: dict[int, Sight] = {}
         self._tasks = tasks
         self._looking: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
 
     async def refresh(self, crew: Crew) -> None:
-        """Ask every worker. Those who ask while it is asked already share the answer. Never raises."""
-        if self._looking is None or self._looking.done():
-            self._looking = self._tasks.start(self._look(crew), "look at the workers")
-        # Shielded: one who asked may leave, and others wait for the same.
-        await asyncio.shield(self._looking)
+        """Ask every worker. Who asks during a look shares the next one: what has happened by now must be in it. Never
+        raises."""
+        if self._next is None:
+            self._next = self._tasks.start(self._look(crew, self._looking), "look at the workers")
+        # Not awaited itself: one who asked may leave, and others wait for the same.
+        await asyncio.wait((self._next,))
 
     async def keep_looking(self, crew: Crew) -> None:
         """Look now and then also when nobody asks, or all that a worker counted would go with it when it is killed."""
@@ -52,7 +54,10 @@ class Sights:
         told = [sight.status["drain"]["in_flight"] for sight in self.last.values()]
         return {kind: sum(one[kind] for one in told) for kind in _KINDS}
 
-    async def _look(self, crew: Crew) -> None:
+    async def _look(self, crew: Crew, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait((before,))
+        self._looking, self._next = self._next, None
         await asyncio.gather(*[self._look_at(worker) for worker in crew.workers if worker.ready])
 
     async def _look_at(self, worker: Worker) -> None:

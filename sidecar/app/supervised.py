@@ -10,9 +10,12 @@ import asyncio
 import os
 import random
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
+import sidecar
 from sidecar.app import logs
 from sidecar.app.admin_door import AdminDoor
 from sidecar.app.crew_drain import LAST_WORDS, CrewTraffic
@@ -25,6 +28,7 @@ from sidecar.app.merged_oversight import MergedOversight
 from sidecar.app.messages import Adopt, Begin, Findings, Happened, Lead, Left, Lost, Places, Ready, Unable
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
+from sidecar.health.checks import Verdict
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
 from sidecar.telemetry.stats import Stats
@@ -40,22 +44,23 @@ _ADOPT_SECONDS = 60.0
 
 
 class Supervised:
-    """See instance.Instance."""
+    """See instance.Instance. Where no worker could be kept, `close` raises the CommandError that says why."""
 
     def __init__(self, plan: Plan, handed: Sequence[Inlet] = ()) -> None:
         rules = plan.loaded.rules
         self._plan = plan
         self._loaded = plan.loaded
         self._unable: Unable | None = None
+        self._failed: CommandError | None = None
         self._begun: dict[Worker, Loaded] = {}
         self._leader: Worker | None = None
+        self._verdicts: dict[tuple[str, str], Verdict] = {}
         self.inlets, self.admin_inlets = inlets_of(handed, plan.workers)
         self.stats = Stats()
         self.tasks = Tasks(asyncio.get_running_loop())
         self.lifecycle = Lifecycle()
-        self._memory = SharedMemory.create(plan.workers)
-        # Keys are hashed in every worker, and have to come to the same place in the tables.
-        self._environment = {**os.environ, "PYTHONHASHSEED": str(random.SystemRandom().randrange(1, 1 << 32))}
+        self._memory = _memory(plan.workers)
+        self._environment = _environment()
         self.crew = Crew(
             self._command,
             plan.workers,
@@ -66,7 +71,7 @@ class Supervised:
             rng=random.Random(),  # noqa: S311 - spreads restarts, hides nothing
         )
         self._sights = Sights(self.stats, self.tasks)
-        self._traffic = CrewTraffic(self.crew, self.stats, self.tasks, self.inlets.close, self._sights.in_flight)
+        self._traffic = CrewTraffic(self.crew, self.stats, self.tasks, self.inlets.close, self._sights)
         self.drain = Drain(
             self.lifecycle,
             self._traffic,
@@ -76,7 +81,7 @@ class Supervised:
         )
         self._keep_to(plan.loaded)
         self.reloader = Reloader(plan.read, self._adopt, plan.loaded, self.stats, self.tasks)
-        oversight = MergedOversight(
+        self._oversight = MergedOversight(
             plan.file,
             crew=self.crew,
             sights=self._sights,
@@ -85,7 +90,7 @@ class Supervised:
             drain=self.drain,
             reloader=self.reloader,
         )
-        self._admin = AdminDoor(oversight, rules.admin, self.admin_inlets, self.tasks)
+        self._admin = AdminDoor(self._oversight, rules.admin, self.admin_inlets, self.tasks)
 
     @property
     def addresses(self) -> list[Address]:
@@ -107,7 +112,9 @@ class Supervised:
             await self.crew.complete()
         except CrewFailedError as error:
             raise self._failure(error) from error
-        self._tell_generation()
+        self.stats.config_generation = self.reloader.generation
+        self.stats.config_hash = self._loaded.digest
+        self.stats.config_reloaded_at = time.time()
         self.lifecycle.advance(Phase.SERVING)
         self.tasks.start(self._watch_crew(), "watch the crew")
         self.tasks.start(self._sights.keep_looking(self.crew), "look at the workers")
@@ -128,12 +135,16 @@ class Supervised:
         await self.tasks.close()
         self._memory.close()
         self.lifecycle.advance(Phase.STOPPED)
+        if self._failed is not None:
+            raise self._failed
 
     # The crew's calls.
 
     def _command(self, slot: int, link: int) -> Start:
         words = (
-            [sys.executable, "worker"] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar", "worker"]
+            [sys.executable, "worker"]
+            if getattr(sys, "frozen", False)
+            else [sys.executable, "-P", "-m", "sidecar", "worker"]
         )
         return Start([*words, str(link)], environment=self._environment)
 
@@ -141,7 +152,16 @@ class Supervised:
         loaded = self._begun[worker] = self._loaded
         places, descriptors = self._places(worker.slot, loaded)
         memory = self._memory.descriptors
-        begin = Begin(loaded, self._plan.file, worker.slot, self._plan.workers, len(memory), places)
+        begin = Begin(
+            loaded,
+            self._plan.file,
+            worker.slot,
+            self._plan.workers,
+            len(memory),
+            places,
+            tuple(self._verdicts.values()),
+            tuple(self._oversight.drained_endpoints),
+        )
         worker.link.tell(begin, [*memory, *descriptors])
 
     def _lost(self, worker: Worker, status: int) -> None:
@@ -156,12 +176,14 @@ class Supervised:
         body = message.body
         if isinstance(body, Ready):
             self.crew.is_ready(worker)
+            self._tell_return(worker.slot)
             self._choose_leader()
             if self._begun.get(worker) is not self._loaded:  # a reload was faster than its start
                 self.tasks.start(self._catch_up(worker), "bring a worker up to date")
         elif isinstance(body, Happened):
             self.stats.events.adopt(body.event, worker.slot)
         elif isinstance(body, Findings):
+            self._verdicts |= {verdict[:2]: verdict for verdict in body.verdicts}
             for other in self.crew.workers:
                 if other is not worker and other.ready:
                     self._tell(other, body)
@@ -173,6 +195,11 @@ class Supervised:
         elif isinstance(body, Left):
             self._traffic.cut_by_workers += body.cut
             self._sights.merged.update(worker.slot, body.counts)
+
+    def _tell_return(self, slot: int) -> None:
+        restarts = self.crew.members[slot].restarts
+        if restarts:
+            self.stats.events.tell("worker", f"worker {slot}", "serves again", {"restarts": restarts})
 
     def _choose_leader(self) -> None:
         """Have one look at the endpoints' health for all."""
@@ -211,8 +238,8 @@ class Supervised:
         self._keep_inlets(loaded)
         self._keep_to(loaded)
         logs.set_up(rules.log.level, rules.log.format)
-        self._tell_generation()
         await self._admin.follow(rules.admin, admin_sockets)
+        await self._forget_endpoints()
 
     async def _all_adopt(self, loaded: Loaded) -> list[str]:
         ready = [worker for worker in self.crew.workers if worker.ready]
@@ -237,6 +264,13 @@ class Supervised:
                 worker.kill()  # its successor begins with them
                 return
 
+    async def _forget_endpoints(self) -> None:
+        """One that comes back in later rules is a new one."""
+        await self._sights.refresh(self.crew)
+        known = set(self._oversight.endpoint_names())
+        self._oversight.drained_endpoints &= known
+        self._verdicts = {place: verdict for place, verdict in self._verdicts.items() if place[1] in known}
+
     def _places(self, slot: int, loaded: Loaded) -> tuple[Places, list[int]]:
         places: list[tuple[Address, int]] = []
         descriptors: list[int] = []
@@ -260,10 +294,6 @@ class Supervised:
             drain.deadline,
         )
 
-    def _tell_generation(self) -> None:
-        self.stats.config_generation = self.reloader.generation
-        self.stats.config_hash = self._loaded.digest
-
     async def _watch_crew(self) -> None:
         failure = await self.crew.gives_up()
         self._failed = self._failure(failure)
@@ -274,3 +304,22 @@ class Supervised:
         if unable is not None:
             return CommandError(Exit(unable.code), unable.sentence)
         return CommandError(Exit.FAILED, str(error))
+
+
+def _memory(workers: int) -> SharedMemory:
+    try:
+        return SharedMemory.create(workers)
+    except OSError as error:
+        raise CommandError(Exit.FAILED, error.strerror or str(error)) from error
+
+
+def _environment() -> dict[str, str]:
+    """What the workers are started in: they run the very code that this process does, whatever the directory that it
+    was started in holds. Keys are hashed in every worker, and have to come to the same place in the tables."""
+    paths = [str(Path(sidecar.__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
+    seed = random.SystemRandom().randrange(1, 1 << 32)
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONHASHSEED": str(seed),
+    }

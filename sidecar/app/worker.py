@@ -51,6 +51,8 @@ from sidecar.workers.memory import SharedMemory
 
 _STDOUT = 1
 _DEAF_TO = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+# What happens to the instance and not to one worker of it.
+_TOLD_BY_THE_SUPERVISOR = ("drain", "command")
 
 
 async def work(descriptor: int) -> int:
@@ -115,13 +117,16 @@ class _Worker:
         self._inlets = HandedInlets()
         self._proxy: Proxy | None = None
         self._workers = 1
+        self._also: dict[str, object] = {}
+        self._told_to_leave: Leave | None = None
         self.link = Link.of_descriptor(descriptor, loop, self._heard, self._orphaned)
 
     async def run(self) -> int:
         begin, descriptors = await self._begun
         self._workers = begin.workers
+        self._also = {"worker": begin.worker}
         rules = begin.loaded.rules
-        logs.set_up(rules.log.level, rules.log.format)
+        logs.set_up(rules.log.level, rules.log.format, also=self._also)
         fds = [descriptors.popleft() for _ in range(begin.memory)]
         memory = SharedMemory.attach(fds[0], fds[1:], begin.worker, self._loop)
         self._inlets.take(begin.places, descriptors)
@@ -134,6 +139,9 @@ class _Worker:
             crier=_LinkCrier(self.link),
         )
         proxy.stats.events.subscribe(self._happened)
+        proxy.checks.told(begin.verdicts)
+        for name in begin.drained:
+            proxy.oversight.command_endpoint(name, "drain")
         try:
             await proxy.start()
         except OSError as error:
@@ -143,6 +151,9 @@ class _Worker:
             return Exit.BIND
         settle_memory()
         self.link.tell(Ready())
+        if self._told_to_leave is not None:
+            # Late, but not in vain: whoever was before it in this place may have left connections that nobody accepted.
+            self._leave(proxy, self._told_to_leave)
         try:
             await proxy.lifecycle.reached(Phase.DRAINING)
             cut = await proxy.drain.run()
@@ -163,14 +174,18 @@ class _Worker:
         self._proxy.drain.begin("the supervisor is gone")
 
     def _happened(self, event: Event) -> None:
-        # The whole instance drains, which the supervisor tells.
-        if not self.link.ended and event.kind != "drain":
+        if not self.link.ended and event.kind not in _TOLD_BY_THE_SUPERVISOR:
             self.link.tell(Happened(event))
 
     def _heard(self, message: Message) -> None:
         body, proxy = message.body, self._proxy
         if isinstance(body, Begin):
             self._begun.set_result((body, deque(message.take_descriptors())))
+        elif isinstance(body, Leave):
+            if proxy is None or proxy.lifecycle.phase is Phase.STARTING:
+                self._told_to_leave = body
+            else:
+                self._leave(proxy, body)
         elif proxy is None:
             message.refuse("it has not begun yet")
         elif isinstance(body, Adopt):
@@ -187,8 +202,6 @@ class _Worker:
             proxy.checks.told(body.verdicts)
         elif isinstance(body, Lost):
             proxy.checks.lost(body.upstream, body.endpoint)
-        elif isinstance(body, Leave):
-            self._leave(proxy, body)
 
     async def _adopt(self, proxy: Proxy, message: Message, loaded: Loaded) -> None:
         try:
@@ -199,7 +212,7 @@ class _Worker:
         except Exception as error:
             message.answer(f"{type(error).__name__}: {error}")
             raise
-        logs.set_up(loaded.rules.log.level, loaded.rules.log.format)
+        logs.set_up(loaded.rules.log.level, loaded.rules.log.format, also=self._also)
         message.answer(None)
 
     def _leave(self, proxy: Proxy, leave: Leave) -> None:

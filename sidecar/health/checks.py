@@ -53,6 +53,7 @@ class Checks:
         self._reachable = reachable
         self._crier = crier
         self._runtime: Runtime | None = None
+        self._heard: Sequence[Verdict] = ()
         self.prober: Prober | None = None
         self._timer: asyncio.TimerHandle | None = None
         if crier is None:
@@ -72,6 +73,8 @@ class Checks:
             self.prober.follow(runtime)
         else:
             self.verdicts.follow(runtime)
+            heard, self._heard = self._heard, ()
+            self.told(heard)
 
     def lead(self) -> None:
         """Look from now on. Again: changes nothing."""
@@ -82,8 +85,10 @@ class Checks:
             self._say_again()
 
     def told(self, verdicts: Sequence[Verdict]) -> None:
-        """The one that looks says so."""
-        if self.prober is None:
+        """The one that looks says so; before there are rules to follow, it is kept for them."""
+        if self._runtime is None:
+            self._heard = verdicts
+        elif self.prober is None:
             for verdict in verdicts:
                 self.verdicts.apply(*verdict)
 

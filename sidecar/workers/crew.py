@@ -154,7 +154,7 @@ class Crew:
             self._complete.set()
 
     async def complete(self) -> None:
-        """Wait until every worker has been ready. Raises CrewFailedError."""
+        """Wait until every worker has been ready, or is told to stop before that. Raises CrewFailedError."""
         await self._complete.wait()
         if self._failure is not None:
             raise self._failure
@@ -169,6 +169,7 @@ class Crew:
         """Restart nobody any more, `tell` each to leave, and kill who has not within so many seconds. The last exit
         code of each place, negative for the signal that ended it; a place whose process never started has none."""
         self._stopping.set()
+        self._complete.set()
         for worker in self.workers:
             with suppress(LinkEndedError):
                 tell(worker)

@@ -12,8 +12,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,17 @@ class ProxyProcess:
         told: dict[str, Any] = json.loads((await self.admin("GET", "/status")).body)
         return told
 
+    async def until(self, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Asks for its status until it is so."""
+        async with asyncio.timeout(START_SECONDS):
+            while not holds(told := await self.status()):
+                pass
+        return told
+
+    async def workers(self) -> list[int]:
+        """The processes of its workers, by their places."""
+        return [member["pid"] for member in (await self.status())["workers"]]
+
     def signal(self, number: signal.Signals) -> None:
         """Sends it a signal."""
         self.process.send_signal(number)
@@ -114,13 +125,15 @@ async def process(
     rules: Path | None = None,
     wait: bool = True,
     descriptors: int | None = None,
+    workers: int = 1,
 ) -> AsyncIterator[ProxyProcess]:
     """A proxy process in front of these endpoints, or under this rules file; `wait`: until it serves. `descriptors` is
-    its hard limit of them."""
+    its hard limit of them. With several `workers` all its processes are one group."""
     arguments = ["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
     arguments += [word for url in urls for word in ("--upstream", url)]
     arguments += [word for one in sets for word in ("--set", one)]
     arguments += ["-c", str(rules)] if rules is not None else []
+    arguments += ["--workers", str(workers)] if workers > 1 else []
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SIDECAR_")}
     started = ProxyProcess(
         await asyncio.create_subprocess_exec(
@@ -134,6 +147,7 @@ async def process(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=workers > 1,
         )
     )
     try:
@@ -141,6 +155,9 @@ async def process(
             await started.serving()
         yield started
     finally:
-        if started.process.returncode is None:
+        if workers > 1:
+            with suppress(ProcessLookupError):  # a worker that outlived its supervisor would hold the pipes
+                os.killpg(started.pid, signal.SIGKILL)
+        elif started.process.returncode is None:
             started.process.kill()
         await started.ended()
