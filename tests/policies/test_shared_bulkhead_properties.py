@@ -194,6 +194,7 @@ class OrderOverWorkers(BulkheadInAnyOrder):
 
     def learn(self) -> None:
         self.instance.deliver(self.now)
+        self.grants.sort()  # places that come free at once are the oldest ones', each told in its worker's turn
         super().learn()
         self.turn = (self.turn + 1) % 3
         self.machine = self.workers[self.turn]
