@@ -7,22 +7,21 @@ import argparse
 import asyncio
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import loads, machine, proxies
-from benchmarks.life import reload
+from benchmarks import machine, proxies
+from benchmarks.life import broken, cancel, drain, hold, reload, takeover
 from benchmarks.life.finding import Finding, Findings
 from benchmarks.life.stage import Stage, stages
-from benchmarks.processes import StartError
-from benchmarks.run import MissingProgramError
 
 OUT = machine.ROOT / "benchmarks" / "out"
 
 Scenario = Callable[[Stage], Coroutine[Any, Any, list[Finding]]]
 
-SCENARIOS: Mapping[str, Scenario] = {one.NAME: one.play for one in (reload,)}
+SCENARIOS: Mapping[str, Scenario] = {one.NAME: one.play for one in (reload, broken, drain, hold, takeover, cancel)}
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -54,9 +53,9 @@ def run(names: Sequence[str], *, short: bool, say: Callable[[str], None]) -> Fin
             say(f"{name} …")
             try:
                 findings.found += asyncio.run(SCENARIOS[name](stage()))
-            except (StartError, MissingProgramError, loads.OutputError, OSError, ValueError, RuntimeError) as problem:
-                findings.failed[name] = str(problem) or type(problem).__name__
-                say(f"{name}: {findings.failed[name]}")
+            except Exception as problem:  # noqa: BLE001 - one that fails must not cost the others' figures
+                findings.failed[name] = f"{type(problem).__name__}: {problem}"
+                say("".join(traceback.format_exception(problem)))
     return findings
 
 

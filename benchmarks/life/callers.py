@@ -66,20 +66,21 @@ async def wrk(port: int, path: str, seconds: int, room: Path, *, connections: in
     if program is None:
         raise MissingProgramError("wrk is not installed")
     load = loads.Load("life", "", path=path, connections=connections, closes=closes)
-    script = room / "wrk.lua"
+    script = room / f"wrk-{connections}.lua"
     script.write_text(loads.wrk_script(load))
     command = loads.wrk_command(program, load, port, seconds, str(script))
     verdict = loads.read_wrk(await output(command, seconds + _PATIENCE_SECONDS))
     return Called(verdict.requests, verdict.errors, verdict.p50_ms, verdict.p99_ms)
 
 
-async def h2load(port: int, path: str, seconds: int, connections: int = 16) -> Called:
-    """As many requests as are answered, by h2load in HTTP/1.1. Raises MissingProgramError, or OutputError."""
+async def h2load(port: int, path: str, requests: int, connections: int = 16) -> Called:
+    """So many requests, by h2load in HTTP/1.1. (With a time instead, it does not end once a connection was closed.)
+    Raises MissingProgramError, or OutputError."""
     program = proxies.find("h2load")
     if program is None:
         raise MissingProgramError("h2load is not installed")
-    command = [program, "--h1", f"-D{seconds}", f"-c{connections}", f"http://127.0.0.1:{port}{path}"]
-    printed = await output(command, seconds + _PATIENCE_SECONDS)
+    command = [program, "--h1", f"-n{requests}", f"-c{connections}", f"http://127.0.0.1:{port}{path}"]
+    printed = await output(command, _PATIENCE_SECONDS)
     found = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", printed)
     if found is None:
         raise loads.OutputError(f"no verdict in: {printed[-500:]!r}")

@@ -17,6 +17,10 @@ from sidecar.app.lifecycle import Lifecycle, Phase
 _NOTICE_SECONDS = 2.0
 _NOTICE_SHARE = 0.1
 
+# Under load, whoever is between two requests asks again within this time, and learns from the answer that it is the
+# last one here. To close at once would meet requests that are on their way: measured, one for each client.
+_FAREWELL_SECONDS = 1.0
+
 
 class Stage(IntEnum):
     """How far a drain is; the numbers are the metric `drain_phase`."""
@@ -71,8 +75,8 @@ class Drain:
 
     # fmt: off
     __slots__ = (
-        "_began", "_hurried", "_lifecycle", "_over", "_patience", "_traffic", "announce", "cut", "deadline", "stage",
-        "why",
+        "_began", "_farewell", "_hurried", "_lifecycle", "_over", "_patience", "_traffic", "announce", "cut",
+        "deadline", "stage", "why",
     )
     # fmt: on
 
@@ -89,6 +93,7 @@ class Drain:
         self._traffic = traffic
         self._patience = patience
         self._began = 0.0
+        self._farewell = 0.0
         self._hurried = asyncio.Event()
         self._over = asyncio.Event()  # nothing is left to wait for
 
@@ -102,6 +107,11 @@ class Drain:
         accepting = f"still accepting for {self.announce:g}s, " if self.announce else ""
         self._enter(Stage.ANNOUNCED, f"draining ({why}): {accepting}at most {self.deadline:g}s in all")
 
+    def follow(self) -> None:
+        """A successor accepts on the same sockets: nothing is announced, and idle connections close after a moment."""
+        self.announce = 0.0
+        self._farewell = _FAREWELL_SECONDS
+
     def hurry(self) -> None:
         """End now: what is left is cut."""
         self._hurried.set()
@@ -114,6 +124,9 @@ class Drain:
         await _within(min(self._began + self.announce, end), self._hurried.wait())
         traffic.stop_accepting()
         await traffic.settle()
+        if self._farewell:
+            traffic.when_quiet(self._over.set)
+            await _within(min(_now() + self._farewell, end), self._over.wait())
         traffic.close_idle()
         self._enter(Stage.DRAINING, f"no longer accepting; still busy: {told(traffic.in_flight())}")
         traffic.when_quiet(self._over.set)

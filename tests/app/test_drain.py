@@ -258,3 +258,17 @@ async def test_while_it_waits_for_the_busy_it_says_how_long(life: Lifecycle) -> 
     assert 0 < float(str(told["deadline_left_seconds"])) <= LONG
     traffic.finish()
     assert await running == 0
+
+
+async def test_where_a_successor_accepts_idle_connections_have_a_moment_to_be_told(life: Lifecycle) -> None:
+    traffic = FakeTraffic(busy=1)
+    drain = Drain(life, traffic, announce=LONG, deadline=LONG)
+    drain.follow()
+    drain.begin("process 7 took over")
+    running = asyncio.ensure_future(run(drain))
+    await traffic.stopped.wait()
+    assert drain.announce == 0.0
+    assert traffic.steps == ALL[:3]
+    drain.hurry()
+    assert await running == 1
+    assert traffic.steps == ALL
