@@ -122,6 +122,25 @@ async def test_the_example_sheds_above_its_limit() -> None:
         assert (await proxy.ask()).status in (200, 503)
 
 
+@pytest.mark.parametrize("when_it_goes", ["drain", "close_idle_at_once"])
+async def test_whoever_is_in_the_queue_when_accepting_ends_is_answered(when_it_goes: str) -> None:
+    async with Backend() as backend, running(backend.url) as proxy:
+        clients = []
+        for _ in range(50):  # in one turn of the loop, so that none is accepted meanwhile
+            client = socket.create_connection(("127.0.0.1", proxy.port), timeout=LIMIT_SECONDS)
+            client.sendall(GET)
+            client.setblocking(False)
+            clients.append(client)
+        proxy.proxy.front.stop_accepting()
+        if when_it_goes == "close_idle_at_once":
+            proxy.proxy.front.close_idle()
+        for client in clients:
+            async with Peer(*await asyncio.open_connection(sock=client)) as peer:
+                answer = await peer.answer()
+                assert (answer.status, answer.get("connection")) == (200, b"close")
+        assert len(backend.requests) == 50
+
+
 @asynccontextmanager
 async def logging_to(folder: Path, out: int | None, error: int | None, url: str) -> AsyncIterator[str]:
     """A proxy process that logs every exchange to these descriptors, None for closed ones; the path it listens at."""
