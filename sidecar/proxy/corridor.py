@@ -195,7 +195,7 @@ class Corridor(Exchange):
         request = self.head
         framing = answer_framing(head, request)
         # RFC 9112 section 9.6: after an early answer the connection is closed, and the client has to know.
-        close = framing == UNTIL_CLOSE or not request.keep_alive or self.environment.draining or not self.complete
+        close = framing == UNTIL_CLOSE or self._closes()
         extra = b"" if self.route.announcer is None else self.decision.answer_fields(now)
         block = answer_head(head, request, framing, close, extra, self.route.edits)
         if self.environment.stores:

@@ -77,7 +77,8 @@ class Dispatcher(Acceptor):
         rule: str = NO_RULE,
         retry_after: float = NO_TIME,
     ) -> None:
-        close = head is None or not head.keep_alive or self.environment.draining or head.framing != NO_BODY
+        leaving = self.environment.draining or stream.leaving
+        close = leaving or head is None or not head.keep_alive or head.framing != NO_BODY
         ids = None if head is None else request_ids(head, self.environment.ids)
         reply = local_reply(
             reason,

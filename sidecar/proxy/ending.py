@@ -143,7 +143,8 @@ class Exchange(Receiver):
         return found
 
     def _closes(self) -> bool:
-        return not self.head.keep_alive or self.environment.draining or not self.complete
+        leaving = self.environment.draining or self.downstream.leaving
+        return leaving or not self.head.keep_alive or not self.complete
 
     def _reply(self, now: float, reply: LocalReply, close: bool) -> None:
         self.bytes_out += len(reply.body)

@@ -204,7 +204,7 @@ class DownstreamConnection(Leaving):
         service.connections.idle -= 1
         service.connections.active += 1
         self._served = True
-        self._close_after = self._draining or not head.keep_alive
+        self._close_after = self.leaving or not head.keep_alive
         self._departure.discarded = 0
         self._out.phase = UNSENT
         self._classify()
@@ -266,7 +266,7 @@ class DownstreamConnection(Leaving):
     def _await_head(self) -> None:
         if self.state == IDLE:
             self.state = HEAD
-            if self._served or self._draining:
+            if self._served or self.leaving:
                 self._wheel.set(self._timer, self.started + self._settings.header_timeout)
 
     def _await_body(self) -> None:
@@ -301,6 +301,8 @@ class DownstreamConnection(Leaving):
         if self._intake.backlog:
             # In a turn of its own, like every other: thousands in one read would hold up everybody else.
             self._wheel.loop.call_soon(self._advance)
+        elif self.leaving:
+            self._close_unasked()  # its answer began too soon to say so: whoever has asked again is answered
 
     def _refuse(self, reason: Reason, detail: str) -> None:
         self._intake.fail(reason, detail)

@@ -22,7 +22,6 @@ cdef double _FIRST_WORD_SECONDS
 cdef class Leaving(DownstreamStream):
     cdef bint _close_after
     cdef Departure _departure
-    cdef bint _draining
     cdef bint _full
     cdef ReadGate _gate
     cdef double _idle_timeout

@@ -36,7 +36,7 @@ class Leaving(DownstreamStream):
 
     # fmt: off
     __slots__ = (
-        "_close_after", "_departure", "_draining", "_full", "_gate", "_idle_timeout", "_intake", "_out",
+        "_close_after", "_departure", "_full", "_gate", "_idle_timeout", "_intake", "_out",
         "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
         "state",
     )
@@ -60,8 +60,8 @@ class Leaving(DownstreamStream):
         self.timer = Timer(self._tell_expired)
         self.state = IDLE
         self._served = False
-        self._draining = False
         self._tunnel: Tunnel | None = None
+        self.leaving = False
         self.started = 0.0
         self.more = False
         self._receiver: Receiver = DEAF
@@ -77,8 +77,7 @@ class Leaving(DownstreamStream):
     def close_when_idle(self) -> None:
         """What has been sent and not yet read is a request too, and a new connection has a moment for its first.
         Tunnels live on."""
-        self._draining = True
-        self._close_after = True
+        self.leaving = True
         if self.state != IDLE or self._intake.backlog:
             return
         first = self.started + _FIRST_WORD_SECONDS

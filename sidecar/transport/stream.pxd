@@ -20,6 +20,7 @@ cdef class Receiver:
     cpdef upstream_resumed(self)
 
 cdef class DownstreamStream:
+    cdef public bint leaving
     cdef public bint more
     cdef public _Origin origin
     cdef public double started

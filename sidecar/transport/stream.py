@@ -88,11 +88,13 @@ class DownstreamStream:
     """One request and its answer, as the bridge sees them.
 
     `started` is the instant of the request's first byte, monotonic seconds. `more`: a piece of the request's body
-    follows in this very call chain. `timer` is the bridge's to set; its callback tells the receiver `expired`.
+    follows in this very call chain. `leaving`: the connection is to end, so every final answer closes it and says so.
+    `timer` is the bridge's to set; its callback tells the receiver `expired`.
     """
 
-    __slots__ = ("more", "origin", "started", "timer")
+    __slots__ = ("leaving", "more", "origin", "started", "timer")
 
+    leaving: bool
     origin: Origin
     started: float
     more: bool

@@ -146,6 +146,39 @@ async def test_who_asked_before_its_connection_was_judged_idle_is_answered() -> 
         assert await peer.rest() == b""
 
 
+async def test_whoever_asked_before_the_answer_ahead_could_say_that_we_leave_is_answered() -> None:
+    rest = asyncio.Event()
+
+    async def halves(call: Call) -> None:
+        await call.send(OK[:-1])
+        await rest.wait()
+        await call.send(OK[-1:])
+
+    async with Backend(halves, OK) as backend, running(backend.url, sets=LONG) as proxy, proxy.peer() as peer:
+        await peer.send(GET)
+        assert (await peer.head()).get("connection") is None
+        async with draining(proxy) as ended:
+            await peer.send(GET)
+            rest.set()
+            await peer.exactly(2)
+            answer = await peer.answer()
+            assert (answer.status, answer.get("connection")) == (200, b"close")
+            assert await peer.rest() == b""
+            assert await ended == 0
+
+
+async def test_the_last_answers_of_a_listener_that_rules_no_longer_name_say_so() -> None:
+    gate = Gate()
+    async with Backend(gate) as backend, running(backend.url) as proxy, proxy.peer() as peer:
+        await peer.send(GET)
+        await backend.wait_requests(1)
+        proxy.proxy.front.close_idle()
+        gate.permits.release()
+        answer = await peer.answer()
+        assert (answer.status, answer.get("connection")) == (200, b"close")
+        assert await peer.rest() == b""
+
+
 async def test_who_had_just_connected_is_answered() -> None:
     clock = Clock()
     async with (

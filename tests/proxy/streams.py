@@ -84,6 +84,7 @@ class Downstream(DownstreamStream):
     def __init__(self, clock: Clock, origin: Origin) -> None:
         self.origin = origin
         self.started = clock.now
+        self.leaving = False
         self.more = False
         self.told: list[Any] = []
         self.pauses = 0

@@ -234,6 +234,16 @@ def test_while_draining_every_answer_closes_its_connection() -> None:
     assert b"Connection: close\r\n" in downstream.head
 
 
+def test_on_a_connection_that_was_told_to_end_meanwhile_the_answer_closes_it() -> None:
+    stream = UpstreamDouble()
+    bridge = Bridge(stream)
+    downstream, _ = bridge.request()
+    downstream.leaving = True
+    stream.receiver.response_head(answer(), True)
+    assert downstream.told[0][3] is True
+    assert b"Connection: close\r\n" in downstream.head
+
+
 def test_the_record_of_an_exchange_says_what_happened() -> None:
     stream = UpstreamDouble()
     bridge = Bridge(stream)

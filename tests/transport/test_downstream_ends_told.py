@@ -58,6 +58,31 @@ def test_drain_closes_idle_connections_now_and_others_after_their_answer(virtual
     assert busy.transport.closed
 
 
+def test_who_asked_again_before_it_could_know_is_answered_too(virtual: VirtualLoop) -> None:
+    client = Client(virtual)
+    client.sends(GET % 1)
+    client.stream.send_head(b"H\r\n\r\n", CHUNKED, False)  # does not say that the connection closes
+    client.sends(GET % 2)
+    client.connection.close_when_idle()
+    client.stream.send_end()
+    assert not client.transport.closed
+    virtual.turn()
+    assert client.stream.leaving
+    answer(client.stream)
+    assert client.transport.sent.endswith(OK)
+    assert client.transport.closed
+
+
+def test_whose_answer_says_that_the_connection_closes_is_not_answered_again(virtual: VirtualLoop) -> None:
+    client = Client(virtual)
+    client.sends(GET % 1 + GET % 2)
+    client.connection.close_when_idle()
+    answer(client.stream, close=True)
+    virtual.turn()
+    assert client.transport.sent.count(b"HTTP/1.1 ") == 1
+    assert client.state == states.LINGER
+
+
 def test_drain_lets_a_head_under_way_be_answered(client: Client) -> None:
     client.sends((GET % 1)[:10])
     client.connection.close_when_idle()
