@@ -56,6 +56,7 @@ class Checks:
         self._heard: Sequence[Verdict] = ()
         self.prober: Prober | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
         if crier is None:
             self.prober = self._begin()
         else:
@@ -77,8 +78,8 @@ class Checks:
             self.told(heard)
 
     def lead(self) -> None:
-        """Look from now on. Again: changes nothing."""
-        if self.prober is None:
+        """Look from now on. Again, or once closed: changes nothing."""
+        if self.prober is None and not self._closed:
             self.prober = self._begin(self._tell)
             if self._runtime is not None:
                 self.prober.follow(self._runtime)
@@ -99,6 +100,7 @@ class Checks:
 
     async def close(self) -> None:
         """Look no more, and say no more."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self.prober is not None:

@@ -11,7 +11,8 @@ TIMEOUT = "timeout"
 STATUS = "status"
 RESET = "reset"
 PROTOCOL_ERROR = "protocol_error"
-RESULTS = (SUCCESS, CONNECT_FAILURE, TIMEOUT, STATUS, RESET, PROTOCOL_ERROR)
+SHORTAGE = "shortage"
+RESULTS = (SUCCESS, CONNECT_FAILURE, TIMEOUT, STATUS, RESET, PROTOCOL_ERROR, SHORTAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,8 @@ class Finding:
     def ok(self) -> bool:
         """Whether the endpoint was found well."""
         return self.result == SUCCESS
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it says nothing of the endpoint: this machine had no descriptor, port or memory left to ask with."""
+        return self.result == SHORTAGE

@@ -1,7 +1,8 @@
 """One look at one endpoint: a GET, or a connection that is made and closed again.
 
-Each has a connection of its own, because one that is kept proves nothing about the next to be made. Keeps nothing
-between two looks. Knows no verdict: what a finding means is the policy's.
+Each has a connection of its own, because one that is kept proves nothing about the next to be made. The answer is read
+as strictly, and within the same bounds, as those that requests get. Keeps nothing between two looks. Knows no verdict:
+what a finding means is the policy's.
 """
 
 from __future__ import annotations
@@ -10,29 +11,34 @@ import asyncio
 import os
 import socket
 
-import aiohttp
-from yarl import URL
-
 from sidecar import __version__
-from sidecar.health.finding import CONNECT_FAILURE, PROTOCOL_ERROR, RESET, STATUS, SUCCESS, TIMEOUT, Finding
+from sidecar.health.finding import (
+    CONNECT_FAILURE,
+    PROTOCOL_ERROR,
+    RESET,
+    SHORTAGE,
+    STATUS,
+    SUCCESS,
+    TIMEOUT,
+    Finding,
+)
 from sidecar.model.address import Address
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.policies.units import show_duration
 from sidecar.runtime.upstream import Endpoint
+from sidecar.transport.dialling import is_shortage
+from sidecar.wire.body import reader_for
+from sidecar.wire.errors import UPSTREAM_PROTOCOL_ERROR, BadMessage
+from sidecar.wire.head import parse_response
+from sidecar.wire.message import HeadLimits, ResponseHead
 
 USER_AGENT = f"sidecar-health-check/{__version__}"
 # Of a body so much is taken, for a backend that would complain of one that nobody took; the status says all.
 MAX_BODY_BYTES = 16 << 10
+MAX_INTERIM = 32
+_PIECE = 16 << 10
 _MAX_WORDS = 200
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
-
-
-class _FirstFailure(Exception):  # noqa: N818 - reads as what it holds
-    """Holds what the client would hide."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
+_LIMITS = HeadLimits()
 
 
 async def look(endpoint: Endpoint, spec: HealthCheckSpec) -> Finding:
@@ -40,85 +46,80 @@ async def look(endpoint: Endpoint, spec: HealthCheckSpec) -> Finding:
     found: list[Finding] = []
     try:
         async with asyncio.timeout(spec.timeout):
-            if spec.path is None:
-                await _connect(endpoint.address)
-                return Finding(SUCCESS, "accepts connections")
-            await _get(endpoint, spec, spec.path, found)
+            await _look(endpoint, spec, found)
     except TimeoutError:
-        late = Finding(TIMEOUT, f"timed out after {show_duration(spec.timeout)}")
-        return found[0] if found else late  # the status had come, only its body is slow
-    except (OSError, aiohttp.ClientError) as error:
-        return found[0] if found else _failure(error)
-    except _FirstFailure as failure:
-        return _failure(failure.error)
-    except Exception as error:  # noqa: BLE001 - whatever an endpoint makes a library do, its checks go on
-        return found[0] if found else Finding(PROTOCOL_ERROR, _words(error))
-    return found[0]
+        failure = Finding(TIMEOUT, f"timed out after {show_duration(spec.timeout)}")
+    except BadMessage as fault:
+        failure = Finding(PROTOCOL_ERROR, f"broken answer: {fault.detail}")
+    except OSError as fault:
+        failure = Finding(RESET, _said(fault))
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the checks go on
+        failure = Finding(PROTOCOL_ERROR, _words(error))
+    return found[0] if found else failure  # once the status is here, what becomes of the body says nothing
 
 
-async def _connect(address: Address) -> None:
-    loop = asyncio.get_running_loop()
-    transport: asyncio.BaseTransport
-    if address.path is not None:
-        transport, _ = await loop.create_unix_connection(asyncio.Protocol, address.path)
-    else:
-        transport, _ = await loop.create_connection(asyncio.Protocol, address.host, address.port)
-    transport.close()
-    await asyncio.sleep(0)  # its socket closes in the next turn
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """The client would send a GET that was cut off again by itself, and one failure in two would go unseen."""
+async def _look(endpoint: Endpoint, spec: HealthCheckSpec, found: list[Finding]) -> None:
     try:
-        return await handler(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _FirstFailure(error) from error
+        reader, writer = await _connected(endpoint.address)
+    except OSError as fault:
+        found.append(Finding(SHORTAGE if is_shortage(fault) else CONNECT_FAILURE, _said(fault)))
+        return
+    try:
+        if spec.path is None:
+            found.append(Finding(SUCCESS, "accepts connections"))
+            return
+        writer.write(_request(endpoint, spec.path))
+        answer = await _answer(reader)
+        if answer is None:
+            found.append(Finding(RESET, "closed the connection without an answer"))
+            return
+        head, rest = answer
+        expected = any(low <= head.status <= high for low, high in spec.expect_status)
+        found.append(Finding(SUCCESS if expected else STATUS, f"status {head.status}"))
+        await _take_body(reader, head, rest)
+    finally:
+        writer.transport.abort()
+        await asyncio.sleep(0)  # its socket closes in the next turn
 
 
-async def _get(endpoint: Endpoint, spec: HealthCheckSpec, path: str, found: list[Finding]) -> None:
-    headers = {"Host": endpoint.authority.decode("ascii"), "User-Agent": USER_AGENT, "Accept": "*/*"}
-    address = endpoint.address
-    connector: aiohttp.BaseConnector
+async def _connected(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if address.path is not None:
-        connector, where = aiohttp.UnixConnector(address.path, force_close=True), "localhost"
-    else:
-        connector, where = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver(), force_close=True), str(address)
-    async with (
-        aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NO_TIMEOUT,
-            auto_decompress=False,
-            middlewares=(_once,),
-        ) as session,
-        # `encoded`: the path goes out byte for byte as the rule has it.
-        session.get(
-            URL(f"http://{where}{path}", encoded=True),
-            headers=headers,
-            allow_redirects=False,
-            skip_auto_headers=("Accept-Encoding",),
-        ) as response,
-    ):
-        status = response.status
-        expected = any(low <= status <= high for low, high in spec.expect_status)
-        found.append(Finding(SUCCESS if expected else STATUS, f"status {status}"))
-        left = MAX_BODY_BYTES
-        while left > 0 and (taken := await response.content.read(left)):
-            left -= len(taken)
+        return await asyncio.open_unix_connection(address.path, limit=_PIECE)
+    return await asyncio.open_connection(address.host, address.port, limit=_PIECE)
 
 
-def _failure(error: Exception) -> Finding:
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return Finding(RESET, "closed the connection without an answer")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Finding(CONNECT_FAILURE, _said(error.os_error))
-    if isinstance(error, ConnectionRefusedError | socket.gaierror | FileNotFoundError):
-        return Finding(CONNECT_FAILURE, _said(error))
-    if isinstance(error, ConnectionError | aiohttp.ClientOSError):
-        return Finding(RESET, _said(error))
-    if isinstance(error, OSError):
-        return Finding(CONNECT_FAILURE, _said(error))
-    return Finding(PROTOCOL_ERROR, f"broken answer: {_words(error)}")
+def _request(endpoint: Endpoint, path: str) -> bytes:
+    host = endpoint.authority.decode("ascii")
+    lines = f"GET {path} HTTP/1.1", f"Host: {host}", f"User-Agent: {USER_AGENT}", "Accept: */*", "Connection: close"
+    return "\r\n".join((*lines, "", "")).encode("ascii")
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[ResponseHead, bytes] | None:
+    """The final head and the bytes behind it; None when the connection ends before it.
+
+    :raises BadMessage: what comes is no answer.
+    """
+    data = b""
+    searched = interim = 0
+    while piece := await reader.read(_PIECE):
+        data += piece
+        while (head := parse_response(data, _LIMITS, b"GET", searched)) is not None:
+            data = data[head.size :]
+            searched = 0
+            if head.status >= 200 or head.status == 101:
+                return head, data
+            interim += 1
+            if interim > MAX_INTERIM:
+                raise BadMessage(UPSTREAM_PROTOCOL_ERROR, "too many interim answers")
+        searched = len(data)
+    return None
+
+
+async def _take_body(reader: asyncio.StreamReader, head: ResponseHead, data: bytes) -> None:
+    body = reader_for(head.framing, head.content_length, _LIMITS, UPSTREAM_PROTOCOL_ERROR)
+    body.feed(data, 0)
+    while not body.done and body.received < MAX_BODY_BYTES and (data := await reader.read(_PIECE)):
+        body.feed(data, 0)
 
 
 def _said(fault: OSError) -> str:
@@ -131,5 +132,4 @@ def _said(fault: OSError) -> str:
 
 
 def _words(error: Exception) -> str:
-    text = getattr(error, "message", "") or str(error) or type(error).__name__
-    return " ".join(str(text).split())[:_MAX_WORDS]
+    return " ".join((str(error) or type(error).__name__).split())[:_MAX_WORDS]

@@ -9,6 +9,7 @@ A finding belongs to what was asked: one that was under way when the rules chang
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
@@ -27,6 +28,9 @@ Look = Callable[[Endpoint, HealthCheckSpec], Awaitable[Finding]]
 # How an endpoint is looked at that was lost and has no check to bring it back.
 VIGIL = HealthCheckSpec(tcp=True, interval=0.1, timeout=1.0, healthy_after=1, unhealthy_after=1)
 _LOST = "nobody listens"
+# Looks under way at one time. Thousands of endpoints are all asked at the start: all at once, each would take from the
+# others the time in which it has to answer, and from requests the loop and the descriptors.
+AT_ONCE = 100
 
 
 class _Watch:
@@ -80,6 +84,7 @@ class Prober(Sentinel):
         self._probed = probed or verdicts.probe
         self._ask = ask
         self._tasks = Tasks(wheel.loop)
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._checks: dict[Endpoint, _Watch] = {}
         self._vigils: dict[Endpoint, _Watch] = {}
         self._starting = True
@@ -176,23 +181,28 @@ class Prober(Sentinel):
         self._tasks.start(self._look(watch), f"health check of {watch.endpoint.name}")
 
     async def _look(self, watch: _Watch) -> None:
-        era, began = watch.era, self._wheel.now()
-        try:
-            finding = await self._ask(watch.endpoint, watch.machine.spec)
-        except Exception as error:  # noqa: BLE001 - a look that fails in its own way must not be the last
-            finding = Finding(PROTOCOL_ERROR, str(error) or type(error).__name__)
+        async with self._places:
+            era, began = watch.era, self._wheel.now()
+            finding = await self._finding(watch) if watch.followed else None
         watch.busy = False
         try:
-            if watch.followed and watch.era == era:
+            if finding is not None and watch.followed and watch.era == era:
                 self._judge(watch, finding)
         finally:  # a bug in whoever is told must not be the end of looking
             if watch.followed:
                 self._arm(watch, began + watch.machine.delay(self._rng))
 
+    async def _finding(self, watch: _Watch) -> Finding:
+        try:
+            return await self._ask(watch.endpoint, watch.machine.spec)
+        except Exception as error:  # noqa: BLE001 - a look that fails in its own way must not be the last
+            return Finding(PROTOCOL_ERROR, str(error) or type(error).__name__)
+
     def _judge(self, watch: _Watch, finding: Finding) -> None:
         endpoint, machine = watch.endpoint, watch.machine
         watch.upstream.observer.checked(endpoint.name, finding.result)
-        _ = machine.succeeded() if finding.ok else machine.failed()
+        if not finding.is_ours:
+            _ = machine.succeeded() if finding.ok else machine.failed()
         news = machine.up != watch.shown
         # While it is down, what it is down of may become something else: looked up by people, but no event.
         other = not machine.up and not finding.ok and finding.why != watch.why
@@ -208,7 +218,7 @@ class Prober(Sentinel):
             if machine.up:
                 del self._vigils[endpoint]
                 self._leave(watch)
-        elif finding.ok or _is_alone(watch):
+        elif finding.ok or (_is_alone(watch) and not finding.is_ours):
             # One that is ill among others that are well says nothing against calling the upstream.
             self._probed(endpoint.upstream_name, finding.ok)
         if news or other:

@@ -26,13 +26,13 @@ class Verdicts:
     `clock` gives monotonic seconds.
     """
 
-    __slots__ = ("_clock", "_known", "_runtime", "_why", "sentinel")
+    __slots__ = ("_clock", "_places", "_runtime", "_why", "sentinel")
 
     def __init__(self, clock: Callable[[], float], sentinel: Sentinel | None = None) -> None:
         self.sentinel = sentinel
         self._clock = clock
         self._runtime: Runtime | None = None
-        self._known: set[Endpoint] = set()
+        self._places: dict[tuple[str, str], tuple[Upstream, Endpoint]] = {}  # by both names
         self._why: dict[Endpoint, str] = {}
 
     def follow(self, runtime: Runtime) -> None:
@@ -42,18 +42,19 @@ class Verdicts:
         it serves. One that serves already goes on, also where the check is new.
         """
         now = self._clock()
-        known: set[Endpoint] = set()
+        before, self._places = self._places, {}
+        known = {endpoint for _, endpoint in before.values()}
         for name, upstream in runtime.upstreams.items():
             upstream.sentinel = self.sentinel
             gated = enforced(runtime.rules.upstreams[name].spec(HealthCheckSpec))
             for endpoint in upstream.endpoints:
-                known.add(endpoint)
-                if gated and endpoint not in self._known:
+                self._places[name, endpoint.name] = upstream, endpoint
+                if gated and endpoint not in known:
                     self._why[endpoint] = _NOT_YET
                     upstream.mark_down(now, endpoint)
         self._runtime = runtime
-        self._known = known
-        self._why = {endpoint: why for endpoint, why in self._why.items() if endpoint in known}
+        still = {endpoint for _, endpoint in self._places.values()}
+        self._why = {endpoint: why for endpoint, why in self._why.items() if endpoint in still}
 
     def apply(self, upstream_name: str, endpoint_name: str, up: bool, why: str) -> None:
         """A verdict, by names; one about an endpoint that the rules no longer name is dropped."""
@@ -77,11 +78,7 @@ class Verdicts:
 
     def find(self, upstream_name: str, endpoint_name: str) -> tuple[Upstream, Endpoint] | None:
         """The upstream and the endpoint of these names in the rules in force."""
-        upstream = None if self._runtime is None else self._runtime.upstreams.get(upstream_name)
-        for endpoint in () if upstream is None else upstream.endpoints:
-            if upstream is not None and endpoint.name == endpoint_name:
-                return upstream, endpoint
-        return None
+        return self._places.get((upstream_name, endpoint_name))
 
     def why(self, endpoint: Endpoint) -> str:
         """Why the endpoint is down, in a few words; empty when it is not, or when nobody said."""
@@ -90,5 +87,6 @@ class Verdicts:
     def standing(self) -> list[tuple[str, str, bool, str]]:
         """Every endpoint's verdict as `apply` takes it, for a process that has only now begun to follow."""
         return [
-            (endpoint.upstream_name, endpoint.name, not endpoint.down, self.why(endpoint)) for endpoint in self._known
+            (upstream_name, name, not endpoint.down, self.why(endpoint))
+            for (upstream_name, name), (_, endpoint) in self._places.items()
         ]

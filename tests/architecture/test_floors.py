@@ -25,7 +25,7 @@ FLOORS: dict[str, set[str]] = {
     "admin": {"model", "telemetry", "runtime", "rules", "policies"},
     "proxy": {"model", "policies", "rules", "runtime", "exchange", "wire", "transport", "telemetry"},
     "workers": {"model", "policies", "telemetry", "transport", "admin"},
-    "health": {"model", "policies", "rules", "runtime", "transport"},
+    "health": {"model", "policies", "rules", "runtime", "wire", "transport"},
     "demo": {"model"},
     "app": {
         "model", "policies", "rules", "runtime", "exchange", "wire", "transport", "telemetry", "admin", "proxy",

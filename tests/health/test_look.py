@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from sidecar import __version__
 from sidecar.health.finding import Finding
-from sidecar.health.look import MAX_BODY_BYTES, look
+from sidecar.health.look import MAX_BODY_BYTES, MAX_INTERIM, look
 from sidecar.model.address import Address
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.runtime.upstream import Endpoint
@@ -88,6 +88,51 @@ async def test_interim_answers_are_passed_over() -> None:
         assert await look(endpoint(backend.port), http()) == Finding("success", "status 200")
 
 
+async def test_an_endpoint_that_only_ever_says_wait_or_never_ends_its_head_is_not_listened_to_for_long() -> None:
+    async def waits(call: Call) -> None:
+        await call.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * (MAX_INTERIM + 1))
+        await call.wait_gone()
+        call.close()
+
+    async def head_without_end(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 40_000)
+        await call.wait_gone()
+        call.close()
+
+    async with Backend(waits, head_without_end) as backend:
+        too_many = Finding("protocol_error", "broken answer: too many interim answers")
+        assert await look(endpoint(backend.port), http()) == too_many
+        found = await look(endpoint(backend.port), http())
+        assert found == Finding("protocol_error", "broken answer: head too large")
+
+
+async def test_a_head_that_comes_byte_by_byte_is_read_all_the_same() -> None:
+    async def bytewise(call: Call) -> None:
+        for byte in b"HTTP/1.1 103 E\r\n\r\n" + OK:
+            await call.send(bytes([byte]))
+            await asyncio.sleep(0)
+
+    async with Backend(bytewise) as backend:
+        assert await look(endpoint(backend.port), http()) == Finding("success", "status 200")
+
+
+async def test_a_switch_of_protocols_is_an_answer_that_was_not_asked_for() -> None:
+    async with Backend(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n") as backend:
+        assert await look(endpoint(backend.port), http()) == Finding("status", "status 101")
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL])
+async def test_what_is_short_on_our_own_side_is_no_fault_of_the_endpoint(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    async def short(*_: object, **__: object) -> None:
+        raise OSError(number, "no more")
+
+    monkeypatch.setattr(asyncio, "open_connection", short)
+    for spec in (http(), tcp()):
+        assert (await look(endpoint(80), spec)).result == "shortage"
+
+
 async def test_of_a_body_without_an_end_only_so_much_is_taken() -> None:
     ended = asyncio.Event()
 
@@ -150,16 +195,16 @@ async def test_a_name_without_an_address_is_said_so(monkeypatch: pytest.MonkeyPa
     async def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", unknown)
+    monkeypatch.setattr(asyncio, "open_connection", unknown)
     found = await look(endpoint(80, "name.invalid"), http())
     assert found == Finding("connect_failure", "name or service not known")
 
 
 async def test_a_look_that_goes_wrong_in_its_own_way_is_a_finding_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object, **__: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no more threads")
 
-    monkeypatch.setattr(aiohttp, "TCPConnector", broken)
+    monkeypatch.setattr(asyncio, "open_connection", broken)
     assert await look(endpoint(80), http()) == Finding("protocol_error", "no more threads")
 
 
