@@ -164,6 +164,7 @@ def _merged_endpoint(things: Sequence[Mapping[str, Any]], place: tuple[str, ...]
     """An endpoint takes attempts when it does in any worker, and that worker is believed: each ejects by itself."""
     taking = [thing for thing in things if thing["takes_attempts"]]
     others = [thing for thing in things if not thing["takes_attempts"]]
+    others.sort(key=lambda thing: not thing.get("why_down"))  # who knows why goes before who has not been told yet
     merged = _merged_mappings([*taking, *others], place, how)
     merged["workers"] = {"taking_attempts": len(taking), "all": len(things)}
     return merged

@@ -229,3 +229,12 @@ async def test_the_status_of_running_proxies_is_merged_and_shown() -> None:
     assert told["not_ready"] == []
     assert json.loads(json.dumps(told)) == told
     assert "WORKER" in table(told)
+
+
+def test_who_knows_why_an_endpoint_is_down_is_believed() -> None:
+    barred = ENDPOINT | {"takes_attempts": False, "down": True, "why_down": ""}
+    first, second = changed(), changed()
+    first["upstreams"][0]["endpoints"] = [barred]
+    second["upstreams"][0]["endpoints"] = [barred | {"why_down": "nobody listens"}]
+    (endpoint,) = merged(first, second)["upstreams"][0]["endpoints"]
+    assert (endpoint["why_down"], endpoint["workers"]) == ("nobody listens", {"taking_attempts": 0, "all": 2})

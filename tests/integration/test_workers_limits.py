@@ -7,6 +7,7 @@ import itertools
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,7 +118,7 @@ async def test_places_are_the_instances_and_those_of_a_killed_worker_come_back_t
         queued = [peers[others[2]][0], peers[others[1]][1]]
         for count, peer in enumerate(queued, 1):
             await peer.send(GET)
-            await one.proxy.until(lambda told, count=count: policy(told)["queued"] == count)
+            await until_queued(one, count)
         refused = await peers[others[0]][1].get()
         assert (refused.status, refused.problem["rule"]) == (503, "everything/concurrency")
         ends = await one.kill(0)
@@ -129,16 +130,21 @@ async def test_places_are_the_instances_and_those_of_a_killed_worker_come_back_t
         told = policy(await one.proxy.status())
         assert (told["max"], told["in_flight"], told["queued"]) == (4, 4, 0)
         await successor.send(GET)
-        await one.proxy.until(lambda told: policy(told)["queued"] == 1)
+        await until_queued(one, 1)
         held.release.set()
         answers = [await peer.answer() for peer in (*living, *queued, successor)]
         assert [answer.status for answer in answers] == [200] * 5
         await one.proxy.until(lambda told: policy(told)["in_flight"] == 0)
 
 
-def policy(told: dict[str, object]) -> dict[str, object]:
-    (route,) = [route for route in told["routes"] if route["name"] == "everything"]  # type: ignore[attr-defined]
-    return route["policies"]["everything/concurrency"]  # type: ignore[no-any-return]
+def policy(told: dict[str, Any]) -> dict[str, Any]:
+    (route,) = [route for route in told["routes"] if route["name"] == "everything"]
+    found: dict[str, Any] = route["policies"]["everything/concurrency"]
+    return found
+
+
+async def until_queued(one: RunningCrew, count: int) -> None:
+    await one.proxy.until(lambda told: policy(told)["queued"] == count)
 
 
 async def statuses(one: RunningCrew, peers: dict[int, list[Peer]]) -> list[int]:
