@@ -43,19 +43,20 @@ class AdminDoor:
 
     async def open(self, sockets: Sequence[socket.socket]) -> None:
         """Serve at sockets from `fitting`, the first ones."""
-        self.address = with_port(self._rule.address, sockets)
-        await self._server.start(sockets)
+        await self._serve(self._rule, self._server, sockets)
 
     async def follow(self, rule: AdminRule, sockets: Sequence[socket.socket]) -> None:
         """Serve under this rule from now on, at `sockets` where it names another address.
 
-        The server that was finishes what it answers, a `POST /reload` among them."""
-        self._rule = rule
+        The server that was finishes what it answers, a `POST /reload` among them.
+
+        :raises OSError: it cannot be served there; all is as it was."""
+        before = self._server
         if not sockets:
-            self._server.guard_by(loopback=rule.address.is_loopback, token=rule.token)
+            self._rule = rule
+            before.guard_by(loopback=rule.address.is_loopback, token=rule.token)
             return
-        before, self._server = self._server, self._make(rule)
-        await self.open(sockets)
+        await self._serve(rule, self._make(rule), sockets)
         self._inlets.keep_only([rule.address])
         self._tasks.start(before.close(), "close the admin address that was")
 
@@ -63,6 +64,16 @@ class AdminDoor:
         """Serve no more; what is being answered is finished."""
         await self._server.close()
         self._inlets.close()
+
+    async def _serve(self, rule: AdminRule, server: AdminServer, sockets: Sequence[socket.socket]) -> None:
+        address = with_port(rule.address, sockets)
+        try:
+            await server.start(sockets)
+        except BaseException:
+            await server.close()
+            self.discard(sockets)
+            raise
+        self.address, self._rule, self._server = address, rule, server
 
     def _make(self, rule: AdminRule) -> AdminServer:
         return AdminServer(self._subject, loopback=rule.address.is_loopback, token=rule.token)

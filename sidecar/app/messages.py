@@ -6,7 +6,7 @@ import copyreg
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sidecar.admin.subject import Condition
 from sidecar.health.checks import Verdict
@@ -23,8 +23,14 @@ def read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
 # The rules hold read-only views of their mappings.
 copyreg.pickle(MappingProxyType, lambda view: (read_only, (dict(view),)))
 
-# Sockets travel beside the message: for each address of the rules, in this order, so many descriptors.
-Places = Sequence[tuple[Address, int]]
+
+class Place(NamedTuple):
+    """An address of the rules. Its sockets travel beside the message, so many descriptors for each place, in this
+    order. `lent`: a service manager keeps them open after us."""
+
+    address: Address
+    sockets: int
+    lent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Begin:
     worker: int
     workers: int
     memory: int
-    places: Places
+    places: Sequence[Place]
     verdicts: Sequence[Verdict] = ()
     drained: Sequence[str] = ()
 
@@ -47,7 +53,7 @@ class Adopt:
     """To a worker, as a question: put these rules in force. The answer: the sentence that says why not, or None."""
 
     loaded: Loaded
-    places: Places
+    places: Sequence[Place]
 
 
 @dataclass(frozen=True, slots=True)

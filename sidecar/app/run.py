@@ -79,11 +79,12 @@ async def _serve(plan: Plan) -> int:
     except BindError as error:
         raise CommandError(Exit.BIND, _unbound(error)) from error
     instance: Instance = Solo(plan, arrival.handed) if plan.workers == 1 else Supervised(plan, arrival.handed)
+    arrival.begin(instance)
     life = _Life(instance)
     with heard(life.on_signal), heard(life.on_hangup, (signal.SIGHUP,)), heard(life.on_upgrade, (signal.SIGUSR2,)):
         try:
             await instance.start()
-            await arrival.accepted()
+            await arrival.accepted(instance)
         except BaseException as error:
             arrival.refuse()
             await instance.close()

@@ -58,8 +58,8 @@ class Solo:
 
     async def hand_on(self) -> None:
         """See Instance."""
-        self.inlets.hand_on()
-        self.drain.announce = 0.0  # whoever took over is there already
+        self.inlets.is_doubled = True
+        self.drain.follow()
         if self.proxy.admin is not None:
             await self.proxy.admin.close()
 

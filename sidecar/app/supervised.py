@@ -25,7 +25,7 @@ from sidecar.app.errors import CommandError, Exit
 from sidecar.app.instance import Plan, inlets_of
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.merged_oversight import MergedOversight
-from sidecar.app.messages import Adopt, Begin, Findings, Happened, Lead, Left, Lost, Places, Ready, Unable
+from sidecar.app.messages import Adopt, Begin, Findings, Happened, Lead, Left, Lost, Place, Ready, Unable
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
 from sidecar.health.checks import Verdict
@@ -121,9 +121,9 @@ class Supervised:
 
     async def hand_on(self) -> None:
         """See Instance."""
-        self.inlets.hand_on()
+        self.inlets.is_doubled = True
         self._traffic.handed_on = True
-        self.drain.announce = 0.0
+        self.drain.follow()
         await self._admin.close()
 
     async def close(self) -> None:
@@ -271,12 +271,12 @@ class Supervised:
         self._oversight.drained_endpoints &= known
         self._verdicts = {place: verdict for place, verdict in self._verdicts.items() if place[1] in known}
 
-    def _places(self, slot: int, loaded: Loaded) -> tuple[Places, list[int]]:
-        places: list[tuple[Address, int]] = []
+    def _places(self, slot: int, loaded: Loaded) -> tuple[Sequence[Place], list[int]]:
+        places: list[Place] = []
         descriptors: list[int] = []
         for rule in loaded.rules.listeners:
             sockets = self.inlets.share(rule.address, slot, self._plan.workers)
-            places.append((rule.address, len(sockets)))
+            places.append(Place(rule.address, len(sockets), self.inlets.is_lent(rule.address)))
             descriptors += [one.fileno() for one in sockets]
         return places, descriptors
 

@@ -30,8 +30,12 @@ class Arrival:
         self.handed = handed
         self._legacy = legacy
 
-    async def accepted(self) -> None:
-        """This process accepts: the predecessor may go.
+    def begin(self, instance: Instance) -> None:
+        """The instance is about to serve. Should it fail, it has to leave the sockets as they are."""
+        instance.inlets.is_doubled = instance.admin_inlets.is_doubled = self._legacy is not None
+
+    async def accepted(self, instance: Instance) -> None:
+        """The instance accepts: the predecessor may go.
 
         :raises CommandError: it does not, so this one must."""
         if self._legacy is None:
@@ -40,6 +44,7 @@ class Arrival:
             await self._legacy.ready()
         except HandoverError as error:
             raise CommandError(Exit.FAILED, str(error)) from error
+        instance.inlets.is_doubled = instance.admin_inlets.is_doubled = False
         _LOG.info("took over from process %d (version %s)", self._legacy.pid, self._legacy.version)
 
     def refuse(self) -> None:
@@ -85,6 +90,7 @@ class Upgrade:
             self._loop,
         )
         self._handover.start()
+        instance.reloader.subscribe(self._follow)
 
     async def close(self) -> None:
         """None may come any more."""
@@ -117,11 +123,16 @@ class Upgrade:
         if self.taken_by != process.pid:
             _LOG.error("the successor ended with exit code %d before it had taken over; serving on", code)
 
-    def _taken(self) -> None:
-        self._instance.tasks.start(self._make_way(), "make way for the successor")
+    def _follow(self) -> None:
+        """A reload may have moved the admin address."""
+        if self._handover is not None:
+            self._handover.move(handover_name(self._instance.admin_address, os.geteuid()))
 
-    async def _make_way(self) -> None:
+    def _taken(self) -> None:
         successor = self.taken_by or 0
-        notify(os.environ, main_pid(successor))
+        notify(os.environ, main_pid(successor))  # before it says anything: nobody listens to another process
+        self._instance.tasks.start(self._make_way(successor), "make way for the successor")
+
+    async def _make_way(self, successor: int) -> None:
         await self._instance.hand_on()
         self._instance.drain.begin(f"process {successor} took over")

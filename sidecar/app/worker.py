@@ -19,7 +19,7 @@ from sidecar.app import logs
 from sidecar.app.descriptors import raise_limit
 from sidecar.app.errors import Exit
 from sidecar.app.lifecycle import Phase
-from sidecar.app.memory import settle_memory
+from sidecar.app.memory import Settling, settle_memory, undisturbed
 from sidecar.app.messages import (
     Adopt,
     Begin,
@@ -31,7 +31,7 @@ from sidecar.app.messages import (
     Left,
     Look,
     Lost,
-    Places,
+    Place,
     Ready,
     Sight,
     Unable,
@@ -74,11 +74,13 @@ class HandedInlets:
 
     def __init__(self) -> None:
         self._sockets: dict[Address, list[socket.socket]] = {}
+        self._lent: set[Address] = set()
         self.handed_on = False
 
-    def take(self, places: Places, descriptors: deque[int]) -> None:
+    def take(self, places: Sequence[Place], descriptors: deque[int]) -> None:
         """Take up what came with a message; what is known already is let go of."""
-        for address, count in places:
+        self._lent |= {place.address for place in places if place.lent}
+        for address, count, _ in places:
             sockets = [socket.socket(fileno=descriptors.popleft()) for _ in range(count)]
             for one in sockets:
                 one.setblocking(False)
@@ -101,7 +103,7 @@ class HandedInlets:
 
     def is_shared(self, address: Address) -> bool:
         """See Inlets."""
-        return self.handed_on
+        return self.handed_on or address in self._lent
 
     def close(self) -> None:
         """See Inlets."""
@@ -115,6 +117,7 @@ class _Worker:
         self._tasks = Tasks(loop)
         self._begun: asyncio.Future[tuple[Begin, deque[int]]] = loop.create_future()
         self._inlets = HandedInlets()
+        self._settling = Settling(loop)
         self._proxy: Proxy | None = None
         self._workers = 1
         self._also: dict[str, object] = {}
@@ -171,6 +174,7 @@ class _Worker:
     def _orphaned(self) -> None:
         if self._proxy is None:
             os._exit(Exit.FAILED)  # there is nothing yet that an orderly end would be for
+        self._inlets.handed_on = True  # perhaps before it was the only one that had the sockets
         self._proxy.drain.begin("the supervisor is gone")
 
     def _happened(self, event: Event) -> None:
@@ -205,7 +209,8 @@ class _Worker:
 
     async def _adopt(self, proxy: Proxy, message: Message, loaded: Loaded) -> None:
         try:
-            await proxy.adopt(self._part(loaded))
+            with undisturbed():
+                await proxy.adopt(self._part(loaded))
         except OSError as error:
             message.answer(str(error))
             return
@@ -213,12 +218,13 @@ class _Worker:
             message.answer(f"{type(error).__name__}: {error}")
             raise
         logs.set_up(loaded.rules.log.level, loaded.rules.log.format, also=self._also)
+        self._settling.soon()
         message.answer(None)
 
     def _leave(self, proxy: Proxy, leave: Leave) -> None:
         if leave.handed_on:
             self._inlets.handed_on = True
-            proxy.drain.announce = 0.0  # whoever took over is there already
+            proxy.drain.follow()
         if leave.hurry:
             proxy.drain.hurry()
         proxy.drain.begin("the instance leaves")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from sidecar.model.address import Address
 from sidecar.policies.fault import FaultSpec
 from sidecar.policies.rate_limit import RateLimitSpec
 from sidecar.rules.nearest import nearest
@@ -29,7 +30,7 @@ def structure(tree: Table) -> Iterator[Problem]:
         if node is None or empty:
             yield (node or tree).origin.error(sentence)
     yield from _twice(tree.get("listeners"), "name", "listener", DEFAULT_LISTENER)
-    yield from _twice(tree.get("listeners"), "address", "listener address")
+    yield from _twice(tree.get("listeners"), "address", "listener address", same=_address)
     routes = tree.get("routes")
     yield from _twice(routes, "name", "route")
     for route in _tables(routes):
@@ -89,17 +90,26 @@ def _no_variable(source: str, where: str) -> str:
     return f"`{source}` names a variable, but {where} has none called `{{{name}}}`"
 
 
-def _twice(node: Node | None, key: str, what: str, absent: str | None = None) -> Iterator[Problem]:
-    seen: dict[str, Origin] = {}
+def _address(text: str) -> object:
+    try:
+        return Address.parse(text)
+    except ValueError:
+        return text  # told of where it is decoded
+
+
+def _twice(
+    node: Node | None, key: str, what: str, absent: str | None = None, same: Callable[[str], object] = str
+) -> Iterator[Problem]:
+    """Values of `key` that are the `same`. A port 0 is no exception: a reload finds a listener again by its address."""
+    seen: dict[object, Origin] = {}
     for item in _tables(node):
         value = item.get(key) or (Scalar(absent, item.origin) if absent else None)
-        if not isinstance(value, Scalar) or value.text.endswith(":0"):
+        if not isinstance(value, Scalar):
             continue
-        if value.text in seen:
-            first = seen[value.text]
+        if (first := seen.get(same(value.text))) is not None:
             where = f"; the first is on line {first.line}" if first.line and first != DEFAULT else ""
             yield value.origin.error(f"the {what} `{value.text}` is used twice{where}")
-        seen.setdefault(value.text, value.origin)
+        seen.setdefault(same(value.text), value.origin)
 
 
 def _tables(node: Node | None) -> tuple[Table, ...]:

@@ -111,6 +111,19 @@ class Handover:
         self._loop.add_reader(sock.fileno(), self._accept, sock)
         return True
 
+    def move(self, name: str) -> None:
+        """Successors look for us under this name from now on; one that is at it goes on. Where it cannot be had, the
+        name stays."""
+        if self.taken_by is not None or (name == self._name and self._listening is not None):
+            return
+        before, was = self._listening, self._name
+        self._name = name
+        if not self.start():
+            self._name = was
+        elif before is not None:
+            self._loop.remove_reader(before.fileno())
+            before.close()
+
     async def close(self) -> None:
         """Let go of the name, and of a successor that is not ready yet: it will find nobody here."""
         self._release()

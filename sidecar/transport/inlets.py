@@ -38,14 +38,15 @@ class Inlets:
     connections.
     """
 
-    __slots__ = ("_copies", "_handed", "_handed_on", "_open", "_role")
+    __slots__ = ("_copies", "_handed", "_open", "_role", "is_doubled")
 
     def __init__(self, handed: Sequence[Inlet] = (), copies: int = 1, role: str = "public") -> None:
         self._handed = list(handed)
         self._copies = copies
         self._role = role
         self._open: dict[Address, tuple[_Group, ...]] = {}
-        self._handed_on = False
+        # Another instance accepts on all of them, too: a predecessor that has not left, or a successor.
+        self.is_doubled = False
 
     def open(self, address: Address) -> tuple[socket.socket, ...]:
         """The sockets that listen at `address`, always the same until `keep_only` drops them.
@@ -88,16 +89,16 @@ class Inlets:
         ]
         return (*used, *self._handed)
 
-    def hand_on(self) -> None:
-        """A successor has them all and accepts on them: from now on every address is shared."""
-        self._handed_on = True
+    def is_lent(self, address: Address) -> bool:
+        """Whether a service manager keeps the sockets at `address` open after us."""
+        return any(inlet.lent for group in self._open.get(address, ()) for inlet in group)
 
     def is_shared(self, address: Address) -> bool:
         """Whether the sockets at `address` live on elsewhere after us.
 
         Then stopping only lets go of them: no filter on the socket, no emptying of its queue, no unlinking of its path.
         """
-        return self._handed_on or any(inlet.lent for group in self._open.get(address, ()) for inlet in group)
+        return self.is_doubled or self.is_lent(address)
 
     def close(self) -> None:
         """Close all of them. A unix path's file stays."""

@@ -57,12 +57,13 @@ async def test_ctrl_c_is_a_signal_like_any_other() -> None:
         assert await proxy.ended() == 0
 
 
-async def test_a_hang_up_away_from_a_terminal_drops_nothing_and_says_what_to_do() -> None:
-    async with Backend() as backend, process(backend.url) as proxy:
+async def test_a_hang_up_away_from_a_terminal_reads_the_rules_again_and_drops_nothing() -> None:
+    async with Backend() as backend, process(backend.url) as proxy, proxy.peer() as peer:
+        assert (await peer.get("/")).status == 200
         proxy.signal(signal.SIGHUP)
-        await proxy.said("SIGHUP: .* restart it")
-        async with proxy.peer() as peer:
-            assert (await peer.get("/")).status == 200
+        await proxy.said("SIGHUP: unchanged, generation 1: there is no file to read again")
+        assert (await peer.get("/")).status == 200
+        await peer.close()
         proxy.signal(signal.SIGTERM)
         assert await proxy.ended() == 0
 

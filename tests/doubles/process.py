@@ -12,7 +12,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tests.doubles.backend import LIMIT_SECONDS
 from tests.doubles.peer import Answer, Peer
 
 ROOT = Path(__file__).resolve().parents[2]
-_SERVING = re.compile(r"serving on http://[^:]+:(\d+).*admin on http://[^:]+:(\d+)")
+_SERVING = re.compile(r"serving on http://([^:]+):(\d+).*admin on http://([^:]+):(\d+)")
 # Interpreted, on a busy machine, the imports alone take seconds.
 START_SECONDS = 30.0
 _LIMITED = (
@@ -36,6 +36,7 @@ class ProxyProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.pid = process.pid
+        self.host = self.admin_host = "127.0.0.1"
         self.port = 0
         self.admin_port = 0
         self.lines: list[str] = []
@@ -70,19 +71,20 @@ class ProxyProcess:
     async def serving(self) -> None:
         """Waits until it serves, and learns where."""
         found = await self.said(_SERVING.pattern, START_SECONDS)
-        self.port, self.admin_port = int(found[1]), int(found[2])
+        self.host, self.admin_host = found[1], found[3]
+        self.port, self.admin_port = int(found[2]), int(found[4])
 
     @asynccontextmanager
     async def peer(self, receive_buffer: int | None = None) -> AsyncIterator[Peer]:
         """A raw client connected to its listener."""
-        async with await Peer.connect(self.port, receive_buffer) as peer:
+        async with await Peer.connect(self.port, receive_buffer, self.host) as peer:
             yield peer
 
     async def admin(self, method: str, target: str) -> Answer:
         """Asks its admin address."""
-        async with await Peer.connect(self.admin_port) as peer:
+        async with await Peer.connect(self.admin_port, None, self.admin_host) as peer:
             return await peer.ask(
-                f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.admin_port}\r\nConnection: close\r\n\r\n".encode()
+                f"{method} {target} HTTP/1.1\r\nHost: {self.admin_host}:{self.admin_port}\r\nConnection: close\r\n\r\n".encode()
             )
 
     async def status(self) -> dict[str, Any]:
@@ -126,28 +128,38 @@ async def process(
     wait: bool = True,
     descriptors: int | None = None,
     workers: int = 1,
+    listen: str | None = "127.0.0.1:0",
+    admin: str = "127.0.0.1:0",
+    takeover: bool = False,
+    through: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> AsyncIterator[ProxyProcess]:
     """A proxy process in front of these endpoints, or under this rules file; `wait`: until it serves. `descriptors` is
-    its hard limit of them. With several `workers` all its processes are one group."""
-    arguments = ["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    its hard limit of them. All processes that it starts are one group with it, and end with the context. `through` is a
+    command that runs the one that follows."""
+    arguments = ["run", "--admin", admin, *(["--takeover"] if takeover else [])]
+    arguments += ["--listen", listen] if listen is not None else []
     arguments += [word for url in urls for word in ("--upstream", url)]
     arguments += [word for one in sets for word in ("--set", one)]
     arguments += ["-c", str(rules)] if rules is not None else []
     arguments += ["--workers", str(workers)] if workers > 1 else []
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SIDECAR_")}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("SIDECAR_")}
     started = ProxyProcess(
         await asyncio.create_subprocess_exec(
             *([] if descriptors is None else [sys.executable, "-c", _LIMITED, str(descriptors)]),
+            *through,
             sys.executable,
             "-m",
             "sidecar",
             *arguments,
             cwd=ROOT,
-            env=environment,
+            env={**clean, **(environment or {})},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=workers > 1,
+            start_new_session=True,
+            pass_fds=pass_fds,
         )
     )
     try:
@@ -155,9 +167,6 @@ async def process(
             await started.serving()
         yield started
     finally:
-        if workers > 1:
-            with suppress(ProcessLookupError):  # a worker that outlived its supervisor would hold the pipes
-                os.killpg(started.pid, signal.SIGKILL)
-        elif started.process.returncode is None:
-            started.process.kill()
+        with suppress(ProcessLookupError):  # who outlived it, a worker or a successor, would hold the pipes
+            os.killpg(started.pid, signal.SIGKILL)
         await started.ended()

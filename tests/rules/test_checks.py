@@ -35,6 +35,10 @@ def errors(text: str) -> list[str]:
             "f:5:22: error: the listener address `:1` is used twice; the first is on line 4",
         ),
         (
+            UPSTREAM + ROUTE + "listeners:\n- {name: a, address: '[::1]:0'}\n- {name: b, address: '[::1]:00'}\n",
+            "f:5:22: error: the listener address `[::1]:00` is used twice; the first is on line 4",
+        ),
+        (
             UPSTREAM + ROUTE + "listeners:\n- {address: ':1'}\n- {address: ':2'}\n",
             "f:5:3: error: the listener `public` is used twice; the first is on line 4",
         ),

@@ -273,3 +273,30 @@ def test_a_long_admin_address_still_makes_a_name() -> None:
     names = {handover_name(Address(path="/" + letter * 106), 4_000_000_000) for letter in "ab"}
     assert len(names) == 2
     assert all(len(name.encode()) <= 107 for name in names)
+
+
+async def test_a_successor_finds_an_instance_under_the_name_that_it_moved_to(name: str, listening: Inlet) -> None:
+    async with predecessor(name, listening) as running:
+        running.handover.move(f"{name}/moved")
+        assert await take_over(name) is None
+        async with successor(f"{name}/moved") as legacy:
+            await legacy.ready()
+        assert running.taken.is_set()
+
+
+async def test_a_successor_that_is_at_it_may_finish_after_a_move(name: str, listening: Inlet) -> None:
+    async with predecessor(name, listening) as running, successor(name) as legacy:
+        running.handover.move(f"{name}/moved")
+        await legacy.ready()
+        assert running.handover.taken_by == os.getpid()
+        running.handover.move(name)
+        assert await take_over(name) is None, "nobody moves who has been taken over"
+
+
+async def test_a_name_that_another_one_holds_is_not_moved_to(name: str, listening: Inlet) -> None:
+    async with predecessor(f"{name}/moved"), predecessor(name, listening) as running:
+        running.handover.move(f"{name}/moved")
+        await running.said("no successor can take over")
+        async with successor(name) as legacy:
+            await legacy.ready()
+        assert running.taken.is_set()

@@ -112,7 +112,7 @@ class Instance:
         writer.close()
 
     def leave(self) -> None:
-        self.inlets.hand_on()
+        self.inlets.is_doubled = True
         self._server.close()
         self.inlets.close()
         self.taken.set()

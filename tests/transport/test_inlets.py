@@ -226,7 +226,7 @@ def test_only_what_lives_on_elsewhere_is_shared(make: Maker) -> None:
         inlets.open(Address("127.0.0.1", port_of(sock)))
     assert borrowed.is_shared(Address("127.0.0.1", port_of(lent)))
     assert not inherited.is_shared(Address("127.0.0.1", port_of(handed))), "its predecessor lets go of it"
-    inherited.hand_on()
+    inherited.is_doubled = True
     assert inherited.is_shared(Address("127.0.0.1", port_of(handed)))
 
 
