@@ -1,0 +1,106 @@
+"""What the workers see is asked for, shared by all who ask, and kept of those who are gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sidecar.app import sights as module
+from sidecar.app.sights import Sights
+from sidecar.telemetry.stats import Stats
+from sidecar.transport.tasks import Tasks
+from sidecar.workers.link import LinkEndedError
+from tests.doubles.told_worker import ToldCrew, ToldWorker
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[Tasks]:
+    made = Tasks(asyncio.get_running_loop())
+    yield made
+    await made.close()
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def requests(sights: Sights) -> float:
+    return sum(sum(route.requests.values()) for route in sights.merged.stats().routes.values())
+
+
+async def test_every_worker_that_serves_is_asked_and_counted(tasks: Tasks) -> None:
+    crew = ToldCrew(*[ToldWorker(slot) for slot in range(3)])
+    crew.workers[2].ready = False
+    for worker in crew.workers:
+        worker.serve(5)
+        worker.in_flight["requests"] = 2
+    sights = Sights(Stats(), tasks)
+    await sights.refresh(crew.as_crew)
+    assert [worker.asked for worker in crew.workers] == [1, 1, 0]
+    assert requests(sights) == 10
+    assert sights.in_flight() == {"requests": 4, "tunnels": 0, "websockets": 0}
+
+
+async def test_who_asks_during_a_look_is_told_what_has_happened_since_it_began(tasks: Tasks) -> None:
+    worker = ToldWorker(0)
+    crew = ToldCrew(worker)
+    sights = Sights(Stats(), tasks)
+    worker.gate.clear()
+    first = asyncio.ensure_future(sights.refresh(crew.as_crew))
+    await turns()
+    worker.serve(1)
+    others = [asyncio.ensure_future(sights.refresh(crew.as_crew)) for _ in range(3)]
+    await turns()
+    worker.gate.set()
+    await first
+    await asyncio.gather(*others)
+    assert requests(sights) == 1
+    assert worker.asked == 2, "the three who came late share a look"
+
+
+async def test_one_who_leaves_takes_nobodys_answer_along(tasks: Tasks) -> None:
+    worker = ToldWorker(0)
+    crew = ToldCrew(worker)
+    sights = Sights(Stats(), tasks)
+    worker.gate.clear()
+    leaver, stayer = (asyncio.ensure_future(sights.refresh(crew.as_crew)) for _ in range(2))
+    await turns()
+    leaver.cancel()
+    worker.gate.set()
+    await stayer
+    assert 0 in sights.last
+
+
+@pytest.mark.parametrize("refusal", [TimeoutError(), LinkEndedError("gone")])
+async def test_one_that_does_not_answer_is_told_of_as_it_was(tasks: Tasks, refusal: Exception) -> None:
+    worker = ToldWorker(0)
+    crew = ToldCrew(worker)
+    sights = Sights(Stats(), tasks)
+    worker.in_flight["tunnels"] = 1
+    await sights.refresh(crew.as_crew)
+    worker.refusal = refusal
+    await sights.refresh(crew.as_crew)
+    assert sights.in_flight()["tunnels"] == 1
+
+
+async def test_of_one_that_is_lost_only_its_counts_are_left(tasks: Tasks) -> None:
+    worker = ToldWorker(0)
+    crew = ToldCrew(worker)
+    worker.serve(5)
+    worker.in_flight["requests"] = 2
+    sights = Sights(Stats(), tasks)
+    await sights.refresh(crew.as_crew)
+    sights.lost(0)
+    assert (sights.last, sights.in_flight()["requests"], requests(sights)) == ({}, 0, 5)
+
+
+async def test_it_looks_by_itself_now_and_then(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PERIOD", 0.0)
+    crew = ToldCrew(ToldWorker(0))
+    tasks.start(Sights(Stats(), tasks).keep_looking(crew.as_crew), "look")
+    async with asyncio.timeout(10):
+        while crew.workers[0].asked < 3:
+            await asyncio.sleep(0)
