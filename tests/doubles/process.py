@@ -83,9 +83,8 @@ class ProxyProcess:
     async def admin(self, method: str, target: str) -> Answer:
         """Asks its admin address."""
         async with await Peer.connect(self.admin_port, None, self.admin_host) as peer:
-            return await peer.ask(
-                f"{method} {target} HTTP/1.1\r\nHost: {self.admin_host}:{self.admin_port}\r\nConnection: close\r\n\r\n".encode()
-            )
+            where = f"{self.admin_host}:{self.admin_port}"
+            return await peer.ask(f"{method} {target} HTTP/1.1\r\nHost: {where}\r\nConnection: close\r\n\r\n".encode())
 
     async def status(self) -> dict[str, Any]:
         """What it says of itself."""
@@ -129,7 +128,7 @@ async def process(
     descriptors: int | None = None,
     workers: int = 1,
     listen: str | None = "127.0.0.1:0",
-    admin: str = "127.0.0.1:0",
+    admin: str | None = "127.0.0.1:0",
     takeover: bool = False,
     through: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
@@ -138,8 +137,9 @@ async def process(
     """A proxy process in front of these endpoints, or under this rules file; `wait`: until it serves. `descriptors` is
     its hard limit of them. All processes that it starts are one group with it, and end with the context. `through` is a
     command that runs the one that follows."""
-    arguments = ["run", "--admin", admin, *(["--takeover"] if takeover else [])]
+    arguments = ["run", *(["--takeover"] if takeover else [])]
     arguments += ["--listen", listen] if listen is not None else []
+    arguments += ["--admin", admin] if admin is not None else []
     arguments += [word for url in urls for word in ("--upstream", url)]
     arguments += [word for one in sets for word in ("--set", one)]
     arguments += ["-c", str(rules)] if rules is not None else []
