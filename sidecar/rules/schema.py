@@ -313,7 +313,12 @@ def _spec(policies: Mapping[str, object], kind: type[S], key: str | None) -> S |
     if key is not None:
         found = policies.get(key)
         return found if isinstance(found, kind) else None
-    return next(iter(_all(policies, kind)), None)
+    for value in policies.values():
+        if isinstance(value, kind):
+            return value
+        if isinstance(value, tuple) and value and isinstance(value[0], kind):
+            return value[0]
+    return None
 
 
 def _all(policies: Mapping[str, object], kind: type[S]) -> list[S]:

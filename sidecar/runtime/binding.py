@@ -116,8 +116,10 @@ class Binder:
         observer = self._observers.route(rule.name) if scope == "route" else RouteObserver()
         made: list[Admission] = []
         for entry in entries(scope):
+            if entry.machine is None or entry.stage != stage:
+                continue
             specs = _specs(rule, entry)
-            if entry.machine is None or entry.stage != stage or not specs:
+            if not specs:
                 continue
             binding = Binding(
                 scope=scope,

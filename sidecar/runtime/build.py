@@ -42,11 +42,12 @@ def prepare(
     """
     weights: list[tuple[Endpoint, int]] = []
     binder = Binder(observers, rng, previous.upstreams if previous is not None else {}, memory)
+    longest = _longest_attempts(rules)
     upstreams: dict[str, Upstream] = {}
     for name, rule in rules.upstreams.items():
         before = previous.upstreams.get(name) if previous is not None else None
         upstreams[name] = _upstream(rule, before, weights, observers, rng)
-        upstreams[name].admissions = binder.of_upstream(rule, _longest_attempt(rules, name))
+        upstreams[name].admissions = binder.of_upstream(rule, longest.get(name, math.inf))
     routes = [_route(rule, index, upstreams, rules, binder, observers, rng) for index, rule in enumerate(rules.routes)]
     for name, upstream in upstreams.items():
         upstream.budgets = binder.budgets(name)
@@ -89,11 +90,14 @@ def _upstream(
     return upstream
 
 
-def _longest_attempt(rules: RuleSet, upstream: str) -> float:
-    """How long an attempt on an upstream may take, whichever of its routes makes it."""
-    users = [route.spec(TimeoutSpec) for route in rules.routes if upstream in route.upstreams]
-    attempts = [_attempt_seconds(timeout) for timeout in users]
-    return max(attempts, default=math.inf)
+def _longest_attempts(rules: RuleSet) -> dict[str, float]:
+    """How long an attempt on each upstream that is used may take, whichever of its routes makes it."""
+    longest: dict[str, float] = {}
+    for route in rules.routes:
+        attempt = _attempt_seconds(route.spec(TimeoutSpec))
+        for name in route.upstreams:
+            longest[name] = max(attempt, longest.get(name, attempt))
+    return longest
 
 
 def _route(

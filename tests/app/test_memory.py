@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from sidecar.app import memory
-from sidecar.app.memory import Settling, settle_memory
+from sidecar.app.memory import Settling, settle_memory, undisturbed
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def loop() -> Iterator[Timers]:
+def loop(collector: None) -> Iterator[Timers]:
     made = Timers()
     yield made
     made.close()
@@ -102,3 +102,21 @@ def test_an_instance_that_closes_settles_nothing_any_more(loop: Timers, settled:
     settling.cancel()
     pass_time(loop, 10.0)
     assert settled == []
+
+
+def test_nothing_is_collected_while_it_must_not_be_disturbed() -> None:
+    assert gc.isenabled()
+    with undisturbed():
+        assert not gc.isenabled()
+        with undisturbed():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_what_a_reload_made_is_set_aside_at_once(loop: Timers, settled: list[float]) -> None:
+    settling = Settling(loop)
+    settling.soon()
+    assert gc.get_freeze_count() > 0
+    assert settled == []
+    settling.cancel()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import json
 import logging
+import sys
 from dataclasses import replace
 
 import pytest
@@ -269,6 +271,26 @@ async def test_warnings_are_told_with_the_rules_that_have_them(caplog: pytest.Lo
     report = await world.reloader.reload("SIGHUP")
     assert len(report.warnings) == 1
     assert report.warnings[0] in caplog.messages
+
+
+async def test_nothing_is_collected_during_a_reload_and_the_reading_thread_gives_way_often() -> None:
+    found: list[tuple[bool, bool]] = []
+    usual = sys.getswitchinterval()
+
+    class Watching(World):
+        def read(self) -> Loaded:
+            found.append((gc.isenabled(), sys.getswitchinterval() < usual))
+            return super().read()
+
+        async def adopt(self, loaded: Loaded) -> None:
+            found.append((gc.isenabled(), sys.getswitchinterval() < usual))
+
+    world = Watching()
+    world.there = rules("drain.deadline=30s")
+    await world.reloader.reload("SIGHUP")
+    assert found == [(False, True), (False, False)]
+    assert gc.isenabled()
+    assert sys.getswitchinterval() == usual
 
 
 async def test_reading_is_done_off_the_loop() -> None:
