@@ -69,9 +69,10 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def worker(arguments: argparse.Namespace) -> int:
     """Run one worker of several; typed by a supervisor only."""
-    from sidecar.app.run import serve_as_worker
+    from sidecar.app.loop import on_a_loop
+    from sidecar.app.worker import work
 
-    return serve_as_worker(arguments.descriptor)
+    return on_a_loop(work(arguments.descriptor))
 
 
 def _usable(read: Callable[[], Loaded]) -> Loaded:

@@ -5,15 +5,12 @@ Owns the order; what is started and drained is the wiring's.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
 import signal
-import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from sidecar.app import logs
 from sidecar.app.banner import Scene, acting, banner, is_compiled, reachable
@@ -21,12 +18,12 @@ from sidecar.app.descriptors import raise_limit
 from sidecar.app.errors import CommandError, Exit
 from sidecar.app.instance import Instance, Plan
 from sidecar.app.lifecycle import Phase
+from sidecar.app.loop import on_a_loop
 from sidecar.app.signals import heard
 from sidecar.app.solo import Solo
 from sidecar.app.supervised import Supervised
 from sidecar.app.upgrade import Upgrade, arrive
 from sidecar.app.watcher import Watcher
-from sidecar.app.worker import work
 from sidecar.demo.backend import Backend
 from sidecar.transport.activation import READY, STOPPING, notify, reloading
 from sidecar.transport.sockets import BindError
@@ -43,22 +40,6 @@ def serve(plan: Plan) -> int:
 def serve_demo(plan_for: Callable[[str], Plan]) -> int:
     """Run it in front of a demo backend in the same process; `plan_for` makes the plan for its URL."""
     return on_a_loop(_serve_demo(plan_for))
-
-
-def serve_as_worker(descriptor: int) -> int:
-    """Run one worker of several for the supervisor at the other end of this descriptor; the exit code."""
-    return on_a_loop(work(descriptor))
-
-
-def on_a_loop(work: Coroutine[Any, Any, int]) -> int:
-    """Run `work` to its end on uvloop, or on asyncio's own loop where there is none."""
-    logs.hold_standard_streams()  # before the loop opens anything
-    try:
-        import uvloop
-    except ImportError:
-        print("uvloop is not installed: asyncio's own loop runs instead, at a fraction of the speed", file=sys.stderr)
-        return asyncio.run(work)
-    return uvloop.run(work)
 
 
 async def _serve_demo(plan_for: Callable[[str], Plan]) -> int:

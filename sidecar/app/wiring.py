@@ -13,9 +13,8 @@ import random
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from sidecar.app.admin_door import AdminDoor
 from sidecar.app.breaker_books import BreakerBooks
 from sidecar.app.channels import Channels, Ground
 from sidecar.app.descriptors import Descriptors
@@ -44,6 +43,9 @@ from sidecar.transport.sockets import BindError
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.forwarding import IdSource
+
+if TYPE_CHECKING:
+    from sidecar.app.admin_door import AdminDoor
 
 # A cut connection's transport tells its end in the next turn of the loop; nothing is waited for beyond that.
 _GONE_WITHIN = 1.0
@@ -115,6 +117,9 @@ class Proxy:
         )
         self.admin: AdminDoor | None = None
         if memory is None:
+            # Not before: a worker that is started again is back sooner without the admin's HTTP server.
+            from sidecar.app.admin_door import AdminDoor
+
             self.admin = AdminDoor(self.oversight, rules.admin, admin_inlets or OwnInlets(), self.tasks)
 
     @property

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.app.run import on_a_loop
 from tests.doubles.backend import Backend, Call
 from tests.doubles.peer import Peer
 from tests.doubles.process import ROOT, process
@@ -229,17 +228,6 @@ async def test_the_demo_says_where_it_is_and_serves_its_backend() -> None:
 async def test_an_idle_process_is_small() -> None:
     async with process("http://127.0.0.1:1") as proxy:
         assert proxy.memory_bytes() < 60 << 20
-
-
-def test_without_uvloop_it_runs_all_the_same_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async def seven() -> int:
-        return 7
-
-    monkeypatch.setitem(sys.modules, "uvloop", None)
-    assert on_a_loop(seven()) == 7
-    assert capsys.readouterr().err.count("uvloop is not installed") == 1
 
 
 async def test_status_reaches_an_admin_address_that_is_a_unix_socket(tmp_path: Path) -> None:

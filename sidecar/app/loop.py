@@ -1,0 +1,21 @@
+"""The event loop that a process runs on. By itself, so that a worker need not import what only others run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from sidecar.app import logs
+
+
+def on_a_loop(work: Coroutine[Any, Any, int]) -> int:
+    """Run `work` to its end on uvloop, or on asyncio's own loop where there is none."""
+    logs.hold_standard_streams()  # before the loop opens anything
+    try:
+        import uvloop
+    except ImportError:
+        print("uvloop is not installed: asyncio's own loop runs instead, at a fraction of the speed", file=sys.stderr)
+        return asyncio.run(work)
+    return uvloop.run(work)
