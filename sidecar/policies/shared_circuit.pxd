@@ -43,7 +43,7 @@ cdef class SharedCircuit(Circuit):
     cpdef long long acquire(self, double now) except? -9
     cpdef bint admits(self, double now) except -1
     cpdef answering(self, double now, long long permit)
-    @cython.locals(smooth=bint)
+    @cython.locals(trouble=bint)
     cpdef settle(self, double now, long long permit, object outcome, double seconds)
     cpdef wake(self, double now)
     cpdef probe(self, double now, bint ok)
@@ -56,6 +56,7 @@ cdef class SharedCircuit(Circuit):
     cdef _calm(self, double now)
     cdef _enter(self)
     cdef _leave(self)
+    cdef _put_back(self)
     @cython.locals(version=double, at=Py_ssize_t)
     cdef _read(self)
     @cython.locals(version=double, at=Py_ssize_t)

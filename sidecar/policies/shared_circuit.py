@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import random
 from array import array
+from itertools import islice
 
 from sidecar.model.observer import BreakerObserver
 from sidecar.model.outcome import Outcome
@@ -129,17 +130,18 @@ class SharedCircuit(Circuit):
         self.look()
         if self.state == OPEN:
             return
+        trouble = False
         if self.state == CLOSED:
             if permit != self.generation or outcome is _IGNORED:
                 return
-            smooth = outcome is _SUCCESS and seconds <= self.thresholds.slow_after
-            if smooth and now < self._calm_until and self._cells[_TROUBLE] == self._trouble:
+            trouble = outcome is not _SUCCESS or seconds > self.thresholds.slow_after
+            if not trouble and now < self._calm_until and self._cells[_TROUBLE] == self._trouble:
                 self._count_success()
                 return
-            if not smooth:
-                self._cells[_TROUBLE] += 1.0
         self._enter()
         try:
+            if trouble:
+                self._cells[_TROUBLE] += 1.0
             Circuit.settle(self, now, permit, outcome, seconds)
             self._given.discard(permit)
             self._calm(now)
@@ -232,8 +234,11 @@ class SharedCircuit(Circuit):
     def _enter(self) -> None:
         self._piece.enter()
         self._inside = True
-        self.look()
         cells = self._cells
+        # Not `look`: where stores are seen in another order (ARM), a version known from outside may have come before
+        # its block. In here both are.
+        if cells[_VERSION]:
+            self._read()
         self.consecutive_failures = int(cells[_IN_A_ROW])
         if self.state == HALF_OPEN:
             self.leases.clear()
@@ -244,6 +249,17 @@ class SharedCircuit(Circuit):
         self._book()
 
     def _leave(self) -> None:
+        try:
+            self._put_back()
+        finally:
+            self._inside = False
+            self._piece.leave()
+        if self._told.transitions:
+            transitions, self._told.transitions = self._told.transitions, []
+            for before, after, why in transitions:
+                self._heard_by.transition(before, after, why)
+
+    def _put_back(self) -> None:
         self._ring.store()
         if self._cells[_IN_A_ROW] != self.consecutive_failures:
             self._cells[_IN_A_ROW] = self.consecutive_failures
@@ -252,12 +268,6 @@ class SharedCircuit(Circuit):
         if self.state == HALF_OPEN:
             self._write_leases()
         self._write()
-        self._inside = False
-        self._piece.leave()
-        if self._told.transitions:
-            transitions, self._told.transitions = self._told.transitions, []
-            for before, after, why in transitions:
-                self._heard_by.transition(before, after, why)
 
     def _read(self) -> None:
         """Take the block that is in force. Writers take turns at two, so one that is read is whole unless the version
@@ -328,8 +338,9 @@ class SharedCircuit(Circuit):
         self.overdue &= self._given
         self.well_begun &= self._given.union(self.leases)
         rows: list[float] = []
-        for permit, end in self.leases.items():
-            rows += [permit, end, permit in self.well_begun]
         piece = self._leases
+        # Those of a larger rule, taken over, may be more than there is room for: they end as if their time were over.
+        for permit, end in islice(self.leases.items(), piece.shape.table // _LEASE):
+            rows += [permit, end, permit in self.well_begun]
         rows += [0.0] * (piece.shape.table - len(rows))
         piece.cells[piece.table :] = memoryview(array("d", rows))

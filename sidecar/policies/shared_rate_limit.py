@@ -103,14 +103,15 @@ class SharedRateLimits(RateLimits):
         another size takes over what the old one remembers."""
         if not isinstance(before, SharedRateLimits):
             return
-        tables = {limit.rule: limit.table for limit in before._limits if limit.key is not None}
+        old = zip(before._specs, before._limits, strict=True)
+        tables = {(limit.rule, spec.key): limit.table for spec, limit in old if spec.key}
         self._piece.enter()
         try:
             self._load(now)
             self._store()
             for spec, limit in zip(self._specs, self._limits, strict=True):
-                table = tables.get(limit.rule)
-                if spec.key and table is not None and isinstance(limit.table, SharedTable):
+                table = tables.get((limit.rule, spec.key))
+                if table is not None and isinstance(limit.table, SharedTable):
                     limit.table.take_over(table, now)
         finally:
             self._piece.leave()
@@ -127,5 +128,8 @@ class SharedRateLimits(RateLimits):
         for index in range(len(self._limits)):
             limit, cells = self._limits[index], self._cells[index]
             if cells is not None and limit.tat != cells[_TAT]:
-                cells[_SPAN] = limit.span
+                if cells[_SPAN] != limit.span:
+                    # Full, for whoever dies here: an hour's lack under a rule of one second would last the hour.
+                    cells[_TAT] = 0.0
+                    cells[_SPAN] = limit.span
                 cells[_TAT] = limit.tat

@@ -22,6 +22,8 @@ cdef class SharedTable(KeyTable):
     cpdef amend(self, str key, double tat)
     @cython.locals(other=SharedTable, ways=Py_ssize_t, one=Py_ssize_t, row=Py_ssize_t, at=Py_ssize_t, code=cython.longlong, tat=double)
     cpdef take_over(self, KeyTable before, double now)
+    @cython.locals(ways=Py_ssize_t, one=Py_ssize_t, row=Py_ssize_t, tats=list, way=Py_ssize_t, at=Py_ssize_t, tat=double)
+    cdef _recount(self, double now)
     @cython.locals(row=Py_ssize_t, codes=list)
     cdef Py_ssize_t _find(self, long long code) except? -9
     cdef Py_ssize_t _row(self, long long code) except? -9
@@ -30,6 +32,7 @@ cdef class SharedTable(KeyTable):
     cdef _put(self, long long code, double tat, double now)
     @cython.locals(row=Py_ssize_t, tats=list, fullest=double, at=Py_ssize_t)
     cdef Py_ssize_t _room(self, long long code, double now) except? -9
+    @cython.locals(ways=Py_ssize_t)
     cdef _write(self, Py_ssize_t at, double tat)
 
 cdef long long _code(str key) except? -9

@@ -72,11 +72,15 @@ class SharedTable(KeyTable):
             self._write(at, tat)
 
     def take_over(self, before: KeyTable, now: float) -> None:
-        """Remember what another table of the same limit does. Each worker may do so when it takes the rules over: what
-        is known better stays."""
-        if not isinstance(before, SharedTable) or before.max_keys == self.max_keys:
+        """Remember what another table of the same limit does, counted by this one's rule from now on. Each worker may
+        do so when it takes the rules over: what is known better stays."""
+        if not isinstance(before, SharedTable):
             return
         other = before  # a name of its own, for the `.pxd` to type
+        if other.max_keys == self.max_keys:
+            if other._span != self._span:
+                self._recount(now)
+            return
         ways = other._ways
         for one in range(other._sets):
             row = other._rows + 3 * ways * one
@@ -87,6 +91,18 @@ class SharedTable(KeyTable):
                     if tat > self._tat_at(self._find(code)):
                         self._put(code, tat, now)
         self.load(now)
+
+    def _recount(self, now: float) -> None:
+        """Whoever is refused stores nothing, and would wait for ever by the rule of before."""
+        cells, ways = self._cells, self._ways
+        for one in range(self._sets):
+            row = self._rows + 3 * ways * one
+            tats = cells[row + ways : row + 2 * ways].tolist()
+            if max(tats) > now:
+                for way in range(ways):
+                    at, tat = row + way, tats[way]
+                    if tat > now and cells[at + 2 * ways] != self._span:
+                        self._write(at, refill(tat, cells[at + 2 * ways], self._span, now))
 
     def _find(self, code: int) -> int:
         """The cell of a key's code, -1 when it is not remembered."""
@@ -122,8 +138,11 @@ class SharedTable(KeyTable):
         return at
 
     def _write(self, at: int, tat: float) -> None:
-        self._cells[at + 2 * self._ways] = self._span
-        self._cells[at + self._ways] = tat
+        cells, ways = self._cells, self._ways
+        if cells[at + 2 * ways] != self._span:
+            cells[at + ways] = 0.0  # full, for whoever dies here
+            cells[at + 2 * ways] = self._span
+        cells[at + ways] = tat
 
 
 def _code(key: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from array import array
 from typing import Any
 
 import pytest
@@ -264,3 +265,32 @@ def test_a_worker_killed_at_any_store_leaves_a_circuit_that_works(
         assert permit > 0
         alive.settle(now, permit, Outcome.SUCCESS, 0.1)
     assert alive.state == CLOSED
+
+
+def test_more_leases_than_a_smaller_rule_has_room_for_keep_nobody_out() -> None:
+    workers = Workers(half_open_requests=60, lease_seconds=3.0)
+    now = workers.half_open()
+    permits = [workers.circuits[0].acquire(now) for _ in range(50)]
+    for worker in range(2):
+        workers.circuits[worker].adopt(workers.made(worker, half_open_requests=2), now)
+    assert workers.instance.inside is None
+    assert workers.circuits[1].acquire(now) == REFUSED
+    for permit in (permits[0], permits[49]):  # one that the others know of, and one that they do not
+        workers.circuits[0].settle(now, permit, Outcome.SUCCESS, 0.1)
+    workers.circuits[1].look()
+    assert workers.circuits[1].state == CLOSED
+
+
+def test_a_version_that_was_seen_before_what_it_stands_for_is_no_truth_inside() -> None:
+    workers = Workers(min_requests=100)
+    for worker in range(2):
+        workers.settle(worker, 100.0, Outcome.SUCCESS)
+    cells = workers.circuits[1]._piece.cells
+    before = cells.tolist()
+    workers.circuits[0].force("open")
+    after = cells.tolist()
+    cells[1:] = memoryview(array("d", before[1:]))  # only the version has come
+    workers.circuits[1].look()
+    cells[1:] = memoryview(array("d", after[1:]))
+    workers.circuits[1].refresh(100.1)
+    assert workers.circuits[1].state == OPEN

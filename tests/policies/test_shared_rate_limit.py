@@ -147,10 +147,24 @@ def test_a_table_of_another_size_takes_over_what_the_old_one_remembers() -> None
     assert new[0].try_acquire(10.5, LimitedApplicant("newcomer")) == ADMITTED
 
 
-def test_another_key_has_other_buckets() -> None:
+@pytest.mark.parametrize("key", [(), ("client_ip",)])
+def test_whoever_is_refused_again_and_again_waits_by_the_new_rate(key: tuple[str, ...]) -> None:
+    before: Specs = [{"name": "x", "rate": 1 / 3600, "burst": 1.0, "key": key}]
+    instance = Instance(2)
+    old = [shared(instance, worker, before) for worker in range(2)]
+    assert old[0].try_acquire(10.0, LimitedApplicant()) == ADMITTED
+    new = [shared(instance, worker, [{**before[0], "rate": 1.0}]) for worker in range(2)]
+    for worker in range(2):
+        new[worker].inherit(old[worker], 10.0)
+    assert [new[at % 2].try_acquire(10.2 + at * 0.2, LimitedApplicant()) for at in range(4)] == [REFUSED] * 4
+    assert new[0].try_acquire(11.0, LimitedApplicant()) == ADMITTED
+
+
+@pytest.mark.parametrize("max_keys", [100, 1000])
+def test_another_key_has_other_buckets(max_keys: int) -> None:
     instance = Instance(1)
-    old = shared(instance, 0, [{"name": "x", "rate": 1.0, "burst": 1.0, "key": ("client_ip",)}])
+    old = shared(instance, 0, [{"name": "x", "rate": 1.0, "burst": 1.0, "key": ("client_ip",), "max_keys": 100}])
     assert old.try_acquire(10.0, LimitedApplicant()) == ADMITTED
-    new = shared(instance, 0, [{"name": "x", "rate": 1.0, "burst": 1.0, "key": ("header:a",)}])
+    new = shared(instance, 0, [{"name": "x", "rate": 1.0, "burst": 1.0, "key": ("header:a",), "max_keys": max_keys}])
     new.inherit(old, 10.0)
     assert new.try_acquire(10.0, LimitedApplicant()) == ADMITTED
