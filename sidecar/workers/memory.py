@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import mmap
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 
 from sidecar.policies.sharing import Memory, Piece, Shape
+
+_LOG = logging.getLogger(__name__)
 
 _SIZE = 4 << 30  # bytes of address space; of memory, what is written to
 _DIRECTORY = 16 << 20  # bytes for the names
@@ -84,12 +87,15 @@ class SharedMemory(Memory):
         """New memory for so many workers, for the supervisor. Raises OSError where the system has none to give."""
         if not (hasattr(os, "memfd_create") and hasattr(os, "eventfd")):
             raise OSError("this system has no memory files, which several workers need; run one")
-        fd = os.memfd_create("sidecar", os.MFD_CLOEXEC)
+        made = [os.memfd_create("sidecar", os.MFD_CLOEXEC)]
         try:
-            os.ftruncate(fd, _SIZE)
-            return cls(fd, [os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in range(workers)], -1)
+            os.ftruncate(made[0], _SIZE)
+            for _ in range(workers):
+                made.append(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))  # noqa: PERF401 - half of them are closed
+            return cls(made[0], made[1:], -1)
         except BaseException:
-            os.close(fd)
+            for fd in made:
+                os.close(fd)
             raise
 
     @classmethod
@@ -159,7 +165,10 @@ class SharedMemory(Memory):
             return
         now = clock()
         for piece in list(self._pieces.values()):
-            piece.answer(now)
+            try:
+                piece.answer(now)
+            except Exception:  # noqa: BLE001 - the call is gone, and the others were called as well
+                _LOG.exception("a call of another worker for %s failed", piece.name)
 
     def _piece(self, key: tuple[str, Shape], at: int) -> SharedPiece:
         name, shape = key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -191,6 +192,25 @@ async def test_a_call_wakes_the_loop_of_its_worker_and_no_other(memory: SharedMe
         worker.detach(loop)
 
 
+async def test_a_machine_that_fails_keeps_no_other_from_hearing_its_call(
+    memory: SharedMemory, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+    mine = attached(memory, 0, loop)
+    told = loop.create_future()
+
+    def fail(now: float) -> None:
+        raise ValueError("a bug")
+
+    mine.piece("a").on_call = fail
+    mine.piece("b").on_call = told.set_result
+    for name in ("a", "b"):  # both before the loop turns
+        mine.piece(name).call(0)
+    await asyncio.wait_for(told, 60)
+    assert "a call of another worker for a failed" in caplog.text
+    mine.detach(loop)
+
+
 async def test_a_machine_is_told_the_time_of_the_given_clock(memory: SharedMemory) -> None:
     loop = asyncio.get_running_loop()
     mine = SharedMemory.attach(memory.fd, memory.descriptors[1:], 2, loop, lambda: 42.0)
@@ -229,6 +249,24 @@ def test_a_system_without_memory_files_is_told_apart(monkeypatch: pytest.MonkeyP
     monkeypatch.delattr(os, "memfd_create")
     with pytest.raises(OSError, match="run one"):
         SharedMemory.create(2)
+
+
+def test_a_want_of_descriptors_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    eventfd = os.eventfd
+
+    def short(*args: int) -> int:
+        if len(made) == 2:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        made.append(eventfd(*args))
+        return made[-1]
+
+    monkeypatch.setattr(os, "eventfd", short)
+    with pytest.raises(OSError, match="Too many open files"):
+        SharedMemory.create(4)
+    for fd in made:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
 
 
 def test_what_nobody_has_written_to_takes_no_memory(memory: SharedMemory) -> None:
