@@ -1,7 +1,8 @@
 """Where one WebSocket frame ends and the next begins (RFC 6455 section 5.2), and how an endpoint says that it goes.
 
 Owns the counting of frames in one direction. Reads no payload and judges none: whoever talks past the rules is only
-counted wrongly, and only at its own cost.
+counted wrongly, and only at its own cost. Compiled, because a peer may send frames of two bytes: interpreted, one that
+sends nothing else keeps everybody waiting (120 ms for what is read at once).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ GOING_AWAY = b"\x88\x02\x03\xe9"
 _CLOSE = 0x8
 _MASKED = 0x80
 _LONGEST_HEADER = 14
+_LONGEST = (1 << 63) - 1
 _SMALL, _MASK_SIZE = 2, 4
 
 
@@ -46,19 +48,20 @@ class Frames:
         """From place `at` to the end of this frame or of `data`; the place after it."""
         size = len(data)
         if not self._left:
-            known = len(self._header)
-            header = self._header + data[at : at + _LONGEST_HEADER]
-            length = _header_size(header)
-            if length > len(header):
-                self._header = header
+            header, begin, known = data, at, len(self._header)
+            if known:
+                header, begin = self._header + data[at : at + _LONGEST_HEADER], 0
+            length = _header_size(header, begin)
+            if begin + length > len(header):
+                self._header = header[begin:]
                 return size
             self._header = b""
-            self._left = _payload_size(header)
-            self._closing = header[0] & 0x0F == _CLOSE
+            self._left = _payload_size(header, begin)
+            self._closing = header[begin] & 0x0F == _CLOSE
             at += length - known
         step = min(self._left, size - at)
         self._left -= step
-        if not self._left and self._closing:
+        if self._closing and not self._left:
             self.closed = True
         return at + step
 
@@ -68,17 +71,18 @@ def is_websocket(upgrade: bytes) -> bool:
     return upgrade.strip().lower() == b"websocket"
 
 
-def _header_size(header: bytes) -> int:
-    """How long the header is that begins so; more than there is while that cannot be told."""
-    if len(header) < _SMALL:
+def _header_size(data: bytes, at: int) -> int:
+    """How long the header is that begins at `at`; more than there is while that cannot be told."""
+    if len(data) < at + _SMALL:
         return _SMALL
-    length = header[1] & 0x7F
+    length = data[at + 1] & 0x7F
     extended = 8 if length == 127 else 2 if length == 126 else 0
-    return _SMALL + extended + (_MASK_SIZE if header[1] & _MASKED else 0)
+    return _SMALL + extended + (_MASK_SIZE if data[at + 1] & _MASKED else 0)
 
 
-def _payload_size(header: bytes) -> int:
-    length = header[1] & 0x7F
-    if length < 126:
-        return length
-    return int.from_bytes(header[_SMALL : _SMALL + (2 if length == 126 else 8)], "big")
+def _payload_size(data: bytes, at: int) -> int:
+    length = data[at + 1] & 0x7F
+    at += _SMALL
+    if length == 127:
+        return min(int.from_bytes(data[at : at + 8], "big"), _LONGEST)  # the top bit is 0 in every length there is
+    return length if length < 126 else data[at] << 8 | data[at + 1]

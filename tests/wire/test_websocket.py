@@ -85,6 +85,15 @@ def test_a_frame_that_does_not_end_takes_everything() -> None:
     assert not frames.at_boundary
 
 
+@pytest.mark.parametrize("size", [b"\xff" * 8, b"\x80" + b"\0" * 7, b"\x7f" + b"\xff" * 7], ids=bytes.hex)
+def test_a_frame_longer_than_any_never_ends(size: bytes) -> None:
+    frames = Frames()
+    for piece in (b"\x82\x7f" + size, b"x" * 1000, b"\x81\x00" * 3):
+        frames.follow(piece)
+    assert not frames.closed
+    assert not frames.at_boundary
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("payload", [b"", b"\x03\xe9", b"\x03\xe9 restart"])
 def test_a_close_has_passed_with_its_last_byte(payload: bytes, masked: bool) -> None:
