@@ -193,14 +193,15 @@ class Listener:
                 _log.warning("%s: clients that waited are lost: %s", self.name, fault.strerror or fault)
                 return
             taken.setblocking(False)
+            made = self._accepted()
             arrival = _Arrival()
             self.registry.add(arrival)  # at once, or the registry could say that it is empty
-            self._tasks.start(self._hand_on(taken, arrival), f"the queue of {self.name}")
+            self._tasks.start(self._hand_on(taken, made, arrival), f"the queue of {self.name}")
 
-    async def _hand_on(self, taken: socket.socket, arrival: _Arrival) -> None:
+    async def _hand_on(self, taken: socket.socket, made: Accepted, arrival: _Arrival) -> None:
         make: Any = self._loop.connect_accepted_socket
         try:
-            transport, _ = await make(self._accepted, taken)
+            transport, _ = await make(lambda: made, taken)
             if arrival.is_cut:
                 transport.abort()
         except OSError:
