@@ -66,8 +66,8 @@ class AdminDoor:
         self._inlets.close()
 
     async def _serve(self, rule: AdminRule, server: AdminServer, sockets: Sequence[socket.socket]) -> None:
-        address = with_port(rule.address, sockets)
         try:
+            address = with_port(rule.address, sockets)
             await server.start(sockets)
         except BaseException:
             await server.close()

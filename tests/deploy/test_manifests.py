@@ -21,6 +21,7 @@ from sidecar.rules.schema import RuleSet
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd" / "sidecar.service"
+SOCKET = UNIT.with_suffix(".socket")
 
 
 def accepted(command: list[str]) -> Any:
@@ -131,10 +132,10 @@ def test_the_service_leads_to_the_sidecar_and_not_to_the_application() -> None:
     assert service["spec"]["ports"][0]["targetPort"] == native_sidecar()["ports"][0]["name"]
 
 
-def unit() -> configparser.RawConfigParser:
+def unit(path: Path = UNIT) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read(UNIT)
+    parser.read(path)
     return parser
 
 
@@ -144,19 +145,29 @@ def test_the_systemd_unit_runs_commands_that_exist() -> None:
         program, *words = shlex.split(service[key])
         assert program.endswith("/sidecar")
         assert accepted(words).command == command
+    assert service["Type"] == "notify"
+    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert service["KillSignal"] == "SIGTERM"
     assert duration(service["TimeoutStopSec"]) > mounted_rules().drain.deadline
     assert service["SuccessExitStatus"] == "4"
     assert service["RestartPreventExitStatus"].split() == ["1", "2"]
 
 
-def test_the_systemd_unit_passes_systemds_own_check(tmp_path: Path) -> None:
+def test_the_systemd_socket_is_what_a_listener_of_every_interface_asks_for() -> None:
+    asked = re.findall(r"^ListenStream=(.*)$", SOCKET.read_text(), flags=re.MULTILINE)
+    assert asked == ["0.0.0.0:8080", "[::]:8080"]
+    assert unit(SOCKET)["Socket"]["BindIPv6Only"] == "ipv6-only"
+    assert unit(SOCKET)["Socket"]["Accept"] == "no"
+
+
+def test_the_systemd_units_pass_systemds_own_check(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
-    # Commands that exist here, so that only the unit is judged.
+    # Commands that exist here, so that only the units are judged.
     text = re.sub(r"^(Exec\w+=)/opt/sidecar/bin/sidecar", r"\1/bin/true", UNIT.read_text(), flags=re.MULTILINE)
-    copy = tmp_path / "sidecar.service"
-    copy.write_text(text)
-    done = subprocess.run([analyze, "verify", copy], capture_output=True, text=True, check=False, timeout=60)
-    assert "sidecar.service" not in done.stderr, done.stderr
+    copies = [tmp_path / "sidecar.service", tmp_path / "sidecar.socket"]
+    copies[0].write_text(text)
+    copies[1].write_text(SOCKET.read_text())
+    done = subprocess.run([analyze, "verify", *copies], capture_output=True, text=True, check=False, timeout=60)
+    assert "sidecar." not in done.stderr, done.stderr

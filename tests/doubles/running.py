@@ -112,12 +112,17 @@ class RunningProxy:
                 lines.append(f"Content-Length: {len(body)}")
             return await peer.ask("\r\n".join([*lines, "", ""]).encode() + body)
 
-    async def admin(self, method: str, target: str) -> Answer:
+    async def adopt(self, rules: str) -> None:
+        """Puts these rules in force, as a reload does once it has read them."""
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await self.proxy.adopt(loaded(rules=rules))
+
+    async def admin(self, method: str, target: str, *fields: str) -> Answer:
         """Asks the admin address."""
         address = self.proxy.admin_address
-        async with await Peer.connect(address.port) as peer:
-            head = f"{method} {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            return await peer.ask(head.encode())
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {address}", "Content-Length: 0", "Connection: close", *fields]
+        async with await Peer.connect(address.port, None, address.host) as peer:
+            return await peer.ask("\r\n".join([*lines, "", ""]).encode())
 
     async def status(self) -> dict[str, Any]:
         """What the proxy says of itself."""

@@ -218,7 +218,10 @@ async def test_a_reload_that_moves_the_admin_address_moves_where_successors_look
     async with Backend() as backend:
         text = rules_text(backend.url, address=listen).replace("admin: {address: '127.0.0.1:0'}", "admin: {address: X}")
         rules.write_text(text.replace("X", f"'{before}'"))
-        async with process(rules=rules, listen=None, admin=None) as old, crowd(old.host, old.port) as clients:
+        async with (
+            process(rules=rules, listen=None, admin=None, sets=["drain.announce=0s"]) as old,
+            crowd(old.host, old.port) as clients,
+        ):
             rules.write_text(text.replace("X", f"'{after}'"))
             old.signal(signal.SIGHUP)
             await old.said("generation 2 is in force")
