@@ -99,8 +99,11 @@ class Drain:
 
     def begin(self, why: str) -> None:
         """Enter the drain: not ready from this instant. Does nothing when it has begun."""
+        starting = self._lifecycle.phase is Phase.STARTING
         if not self._lifecycle.advance(Phase.DRAINING):
             return
+        if starting:
+            self.announce = 0.0  # it was never ready: there is nobody to notice that it is not
         self.why = why
         self._began = _now()
         self._traffic.announce()

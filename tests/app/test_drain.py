@@ -77,6 +77,14 @@ async def life() -> Lifecycle:
     return life
 
 
+async def test_who_leaves_before_it_has_served_announces_nothing() -> None:
+    traffic = FakeTraffic()
+    drain = Drain(Lifecycle(), traffic, announce=LONG, deadline=2 * LONG)
+    drain.begin("SIGTERM")
+    assert traffic.texts == ["draining (SIGTERM): at most 7200s in all"]
+    assert await run(drain) == 0
+
+
 async def test_beginning_leaves_serving_at_once_and_still_accepts(life: Lifecycle) -> None:
     traffic = FakeTraffic()
     drain = Drain(life, traffic, announce=LONG, deadline=LONG)
