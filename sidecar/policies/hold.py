@@ -15,8 +15,8 @@ pace of every day, and it is their coming all at once that a backend just starte
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
+from heapq import heappop, heappush
 
 from sidecar.model.observer import UpstreamObserver
 from sidecar.model.reason import Reason
@@ -48,7 +48,7 @@ class Line:
     def __init__(self) -> None:
         self.held: dict[Applicant, Place] = {}
         self.since = _HELD  # when holding began; no instant while nobody has been held
-        self.phantoms: deque[float] = deque()  # until when those would be held that a shadow only counts
+        self.phantoms: list[float] = []  # a heap: until when those would be held that a shadow only counts
         self.held_total = 0
         self.released_total = 0
         self.timed_out_total = 0
@@ -95,11 +95,11 @@ class Hold(Admission):
     def _count(self, now: float, until: float) -> None:
         phantoms = self._line.phantoms
         while phantoms and phantoms[0] <= now:
-            phantoms.popleft()
+            heappop(phantoms)
         if len(phantoms) >= self._max or until <= now:
             self._observer.hold_counted("shadow_refused")
         else:
-            phantoms.append(until)
+            heappush(phantoms, until)
             self._observer.hold_counted("shadow_held")
 
     def resume(self, now: float, applicant: Applicant) -> int:

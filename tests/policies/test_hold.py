@@ -224,3 +224,11 @@ def test_in_shadow_mode_nobody_is_held_and_who_would_have_been_is_counted() -> N
     assert told.counts[-2:] == ["shadow_held", "shadow_held"], "all would have been let go"
     assert told.events == []
     assert hold.snapshot(5.5)["held"] == 0
+
+
+def test_in_shadow_mode_too_one_with_less_time_makes_room_before_one_that_came_earlier() -> None:
+    told = Told()
+    hold = made(told, mode="shadow", max_requests=2, timeout=5.0)
+    for now, request in ((0.0, Request()), (0.0, Request(deadline=1.0)), (2.0, Request()), (2.0, Request())):
+        hold.try_acquire(now, request)
+    assert told.counts == ["shadow_held", "shadow_held", "shadow_held", "shadow_refused"]
