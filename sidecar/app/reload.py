@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
 
+from sidecar.app.aside import aside
 from sidecar.app.memory import undisturbed
 from sidecar.rules.difference import Change, difference
 from sidecar.rules.load import Loaded
@@ -30,6 +31,9 @@ _TOLD = 100
 # How long the thread that reads keeps the interpreter when the loop wants it: requests wait for it several times each.
 # Python's own 5 ms made the slowest of them 20 ms slower; less than this gains nothing.
 _TURN_SECONDS = 0.0005
+
+# Whoever mounts a server that is away, or names a pipe that nobody writes to, must not end reloading for good.
+_READ_SECONDS = 30.0
 
 _T = TypeVar("_T")
 
@@ -91,9 +95,10 @@ class _Request:
 class Reloader:
     """The one way to new rules.
 
-    `read` loads them, on a thread; `adopt` has them taken over on the loop, whole or not at all, and says by an OSError
-    or a ConfigError that it cannot. `current` are the rules in force and `generation` is their number. `sources` are
-    the files of the last attempt, be it a failed one: what was wrong may be repaired in any of them.
+    `read` loads them, on a thread, within `patience` seconds; `adopt` has them taken over on the loop, whole or not at
+    all, and says by an OSError or a ConfigError that it cannot. `current` are the rules in force and `generation` is
+    their number. `sources` are the files of the last attempt, be it a failed one: what was wrong may be repaired in any
+    of them. `settle` is called after each reload, whatever came of it, before anything is collected again.
     """
 
     def __init__(
@@ -105,6 +110,8 @@ class Reloader:
         tasks: Tasks,
         *,
         generation: int = 1,
+        settle: Callable[[], None] = lambda: None,
+        patience: float = _READ_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -112,6 +119,8 @@ class Reloader:
         self._adopt = adopt
         self._stats = stats
         self._tasks = tasks
+        self._settle = settle
+        self.patience = patience
         self._clock = clock
         self._wall = wall
         self._next: _Request | None = None
@@ -168,11 +177,13 @@ class Reloader:
 
     async def _reloaded(self, why: str, begun: float) -> Report:
         with undisturbed():
-            return await self._undisturbed(why, begun)
+            report = await self._undisturbed(why, begun)
+            self._settle()
+            return report
 
     async def _undisturbed(self, why: str, begun: float) -> Report:
         try:
-            loaded = await _aside(self._read)
+            loaded = await self._loaded()
             self.sources = loaded.sources
             warnings = tuple(map(str, loaded.warnings))
             if loaded.digest == self.current.digest:
@@ -197,6 +208,16 @@ class Reloader:
                 subscriber()
             return self._report("reloaded", why, begun, changes=changes, warnings=warnings)
         return self._report("failed", why, begun, problems=problems)
+
+    async def _loaded(self) -> Loaded:
+        try:
+            async with asyncio.timeout(self.patience):
+                return await _aside(self._read)
+        except TimeoutError:
+            raise TimeoutError(
+                f"the rules were not read within {self.patience:g} s; is a file of theirs a pipe that nobody writes "
+                "to, or on a server that does not answer?"
+            ) from None
 
     def _report(
         self,
@@ -246,11 +267,11 @@ class Reloader:
 
 
 async def _aside(work: Callable[[], _T]) -> _T:
-    """The result of `work`, done on a thread while the loop goes on."""
+    """The result of `work`, done on a thread that takes short turns."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(_TURN_SECONDS)
     try:
-        return await asyncio.to_thread(work)
+        return await aside(work)
     finally:
         sys.setswitchinterval(before)
 

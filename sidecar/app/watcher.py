@@ -16,6 +16,7 @@ from pathlib import Path
 
 from watchfiles import awatch
 
+from sidecar.app.aside import aside
 from sidecar.rules.source import fingerprint
 from sidecar.transport.tasks import Tasks
 
@@ -74,7 +75,7 @@ class Watcher:
         """Yields whenever it is worth looking: at events where there are any, else now and then."""
         unwatchable: _Aim = {}
         while True:
-            aim = await asyncio.to_thread(_aim, tuple(self._sources()))
+            aim = await self._aim()
             if aim == unwatchable:
                 yield
                 await asyncio.sleep(POLL)
@@ -83,11 +84,15 @@ class Watcher:
                 async with aclosing(_events(aim)) as events:
                     async for _ in events:
                         yield
-                        if await asyncio.to_thread(_aim, tuple(self._sources())) != aim:
+                        if await self._aim() != aim:
                             break
             except Exception as error:  # noqa: BLE001 - no inotify, no watches left, or whatever the library meets
                 _LOG.warning("changes of the rules are looked for every %g s only: %s", POLL, error)
                 unwatchable = aim
+
+    async def _aim(self) -> _Aim:
+        paths = tuple(self._sources())
+        return await aside(lambda: _aim_at(paths))
 
     async def _look(self) -> None:
         """Reload if a source changed, once they hold still."""
@@ -108,7 +113,7 @@ class Watcher:
 
 
 async def _prints(paths: Mapping[str, str]) -> Prints:
-    return await asyncio.to_thread(lambda: {path: fingerprint(path) for path in paths})
+    return await aside(lambda: {path: fingerprint(path) for path in paths})
 
 
 def _events(aim: _Aim) -> AsyncGenerator[object, None]:
@@ -125,7 +130,7 @@ def _events(aim: _Aim) -> AsyncGenerator[object, None]:
     )
 
 
-def _aim(paths: tuple[str, ...]) -> _Aim:
+def _aim_at(paths: tuple[str, ...]) -> _Aim:
     """Where an event can come from: the directory of each path as written, in which a link is swapped, and the one that
     it leads to, in which the file is written. One that is away is looked for again."""
     aim: _Aim = {}

@@ -8,6 +8,8 @@ import gc
 import json
 import logging
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -33,7 +35,7 @@ def rules(*sets: str) -> Loaded:
 class World:
     """A reloader with rules to read, and a place to take them."""
 
-    def __init__(self) -> None:
+    def __init__(self, settle: Callable[[], None] = lambda: None) -> None:
         self.there: Loaded | Exception = rules()
         self.reads = 0
         self.adopted: list[Loaded] = []
@@ -44,7 +46,14 @@ class World:
         self.stats = Stats()
         self.tasks = Tasks(asyncio.get_running_loop())
         self.reloader = Reloader(
-            self.read, self.adopt, rules(), self.stats, self.tasks, clock=lambda: 7.0, wall=lambda: 1000.0
+            self.read,
+            self.adopt,
+            rules(),
+            self.stats,
+            self.tasks,
+            settle=settle,
+            clock=lambda: 7.0,
+            wall=lambda: 1000.0,
         )
 
     def read(self) -> Loaded:
@@ -79,6 +88,24 @@ async def test_a_changed_value_is_taken_over_and_told_everywhere(caplog: pytest.
     assert stats.config_reloads == {"reloaded": 1, "unchanged": 0, "failed": 0}
     assert events(world) == [("reload", "SIGHUP: generation 2 is in force, 1 change")]
     assert "drain.deadline: 25s -> 30s" in caplog.messages
+
+
+async def test_a_read_that_never_ends_is_a_failure_and_the_next_one_is_made() -> None:
+    world, gate = World(), threading.Event()
+    world.there = rules("drain.deadline=30s")
+
+    def read() -> Loaded:
+        gate.wait()
+        return world.read()
+
+    reloader = Reloader(read, world.adopt, rules(), world.stats, world.tasks, patience=0.01)
+    report = await reloader.reload("SIGHUP")
+    assert report.result == "failed"
+    assert report.problems[0].startswith("the rules were not read within 0.01 s; is a file of theirs a pipe")
+    reloader.patience = 60.0
+    gate.set()
+    assert (await reloader.reload("SIGHUP")).result == "reloaded"
+    assert len(world.adopted) == 1
 
 
 async def test_the_same_values_are_no_new_generation() -> None:
@@ -275,6 +302,7 @@ async def test_warnings_are_told_with_the_rules_that_have_them(caplog: pytest.Lo
 
 async def test_nothing_is_collected_during_a_reload_and_the_reading_thread_gives_way_often() -> None:
     found: list[tuple[bool, bool]] = []
+    settled: list[bool] = []
     usual = sys.getswitchinterval()
 
     class Watching(World):
@@ -285,10 +313,11 @@ async def test_nothing_is_collected_during_a_reload_and_the_reading_thread_gives
         async def adopt(self, loaded: Loaded) -> None:
             found.append((gc.isenabled(), sys.getswitchinterval() < usual))
 
-    world = Watching()
+    world = Watching(settle=lambda: settled.append(gc.isenabled()))
     world.there = rules("drain.deadline=30s")
     await world.reloader.reload("SIGHUP")
     assert found == [(False, True), (False, False)]
+    assert settled == [False]
     assert gc.isenabled()
     assert sys.getswitchinterval() == usual
 

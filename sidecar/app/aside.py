@@ -1,0 +1,41 @@
+"""Work that may block, beside the loop: on a thread of its own, which nothing at the process's end waits for.
+
+A file may be a pipe that nobody writes to, or on a server that is away. The loop's own threads are no place for that:
+Python joins them at its end, so a process that was told to stop would wait for a read that never comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+async def aside(work: Callable[[], _T]) -> _T:
+    """The result of `work`, or what it raises, while the loop goes on. Who leaves meanwhile leaves it behind."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def told(result: _T | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(result)  # type: ignore[arg-type]  # it is a _T where there is no error
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # noqa: BLE001 - it is raised where it is waited for
+            error = raised
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(told, result, error)
+
+    threading.Thread(target=run, name="aside", daemon=True).start()
+    return await done

@@ -1,0 +1,71 @@
+"""Work beside the loop: its result, its failure, and an end that does not wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from sidecar.app.aside import aside
+
+# A read that never comes back; the process ends all the same.
+STUCK = """
+import asyncio, threading
+from sidecar.app.aside import aside
+
+async def main():
+    begun = threading.Event()
+    task = asyncio.ensure_future(aside(lambda: (begun.set(), threading.Event().wait())))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+
+asyncio.run(main())
+print("ended")
+"""
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What work waits for; open in the end, so that no thread stays."""
+    made = threading.Event()
+    yield made
+    made.set()
+
+
+async def test_what_it_returns_and_what_it_raises_is_heard() -> None:
+    assert await aside(lambda: threading.current_thread() is threading.main_thread()) is False
+    with pytest.raises(ZeroDivisionError):
+        await aside(lambda: 1 // 0)
+
+
+async def test_the_loop_goes_on_meanwhile(gate: threading.Event) -> None:
+    task = asyncio.ensure_future(aside(gate.wait))
+    await asyncio.sleep(0)
+    assert not task.done()
+    gate.set()
+    assert await task
+
+
+async def test_whoever_leaves_is_told_nothing_more(gate: threading.Event) -> None:
+    ended = threading.Event()
+
+    def work() -> None:
+        gate.wait()
+        ended.set()
+
+    task = asyncio.ensure_future(aside(work))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    gate.set()
+    await asyncio.to_thread(ended.wait)
+
+
+def test_a_process_ends_although_a_read_never_does() -> None:
+    done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "ended\n"
