@@ -12,7 +12,7 @@ from sidecar.app import memory
 from sidecar.app.memory import Settling, settle_memory, undisturbed
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
     """The collector as it was, after the test."""
     thresholds = gc.get_threshold()
@@ -22,7 +22,6 @@ def collector() -> Iterator[None]:
     gc.set_threshold(*thresholds)
 
 
-@pytest.mark.usefixtures("collector")
 def test_what_start_up_made_is_not_looked_at_again_and_the_rest_rarely() -> None:
     before = gc.get_threshold()
     settle_memory()
@@ -31,7 +30,6 @@ def test_what_start_up_made_is_not_looked_at_again_and_the_rest_rarely() -> None
     assert gc.isenabled()
 
 
-@pytest.mark.usefixtures("collector")
 def test_what_a_reload_left_behind_is_freed_though_it_was_set_aside_before() -> None:
     class Left:
         """A part of the rules that were."""
