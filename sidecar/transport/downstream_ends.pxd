@@ -22,6 +22,7 @@ cdef double _FIRST_WORD_SECONDS
 cdef class Leaving(DownstreamStream):
     cdef bint _close_after
     cdef Departure _departure
+    cdef bint _ended
     cdef bint _full
     cdef ReadGate _gate
     cdef double _idle_timeout
@@ -37,6 +38,7 @@ cdef class Leaving(DownstreamStream):
     cdef WriteWatch _watch
     cdef DeadlineWheel _wheel
     cdef public int state
+    cdef bint _has_unsent(self) except -1
     cdef _close_unasked(self)
     cdef _linger(self)
     cdef _close(self)

@@ -36,7 +36,7 @@ class Leaving(DownstreamStream):
 
     # fmt: off
     __slots__ = (
-        "_close_after", "_departure", "_full", "_gate", "_idle_timeout", "_intake", "_out",
+        "_close_after", "_departure", "_ended", "_full", "_gate", "_idle_timeout", "_intake", "_out",
         "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
         "state",
     )
@@ -60,6 +60,7 @@ class Leaving(DownstreamStream):
         self.timer = Timer(self._tell_expired)
         self.state = IDLE
         self._served = False
+        self._ended = False
         self._tunnel: Tunnel | None = None
         self.leaving = False
         self.started = 0.0
@@ -72,7 +73,7 @@ class Leaving(DownstreamStream):
     def carries(self) -> int:
         if self.state == TUNNEL:
             return WEBSOCKET if isinstance(self._tunnel, WebSocketTunnel) else RAW_TUNNEL
-        return REQUEST if BODY <= self.state <= BROKEN else NOTHING
+        return REQUEST if BODY <= self.state <= BROKEN or self._has_unsent() else NOTHING
 
     def close_when_idle(self) -> None:
         """What has been sent and not yet read is a request too, and a new connection has a moment for its first.
@@ -94,12 +95,17 @@ class Leaving(DownstreamStream):
     def end_now(self) -> int:
         """A request without an answer is told why; an answer or a tunnel under way is cut, so that it cannot look
         complete. A WebSocket that was told to go is only closed, and complete if its client has agreed."""
+        if self._ended:
+            return 0  # it is on its way out, and counted
+        self._ended = True
         self._wheel.now()
         state = self.state
-        if state >= LINGER:
-            return 0  # it has its answer, and is on its way out
-        if state < BODY:
-            self._close()
+        if state < BODY or state >= LINGER:
+            if self._has_unsent():
+                self.abort()  # the client has not taken the end of its answer
+                return 1
+            if state < BODY:
+                self._close()
             return 0
         tunnel = self._tunnel
         if isinstance(tunnel, WebSocketTunnel) and tunnel.said:
@@ -140,6 +146,9 @@ class Leaving(DownstreamStream):
     def _tunnel_over(self) -> None:
         self._receiver = DEAF
         self._close()
+
+    def _has_unsent(self) -> bool:
+        return self.state < CLOSED and self._transport.get_write_buffer_size() > 0
 
     # The ways out.
 

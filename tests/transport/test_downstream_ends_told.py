@@ -249,6 +249,36 @@ def test_what_is_no_request_yet_is_closed_and_not_counted(client: Client, state:
     assert client.take() == []
 
 
+def kept(stream: DownstreamStream) -> None:
+    answer(stream)
+
+
+def closed(stream: DownstreamStream) -> None:
+    answer(stream, close=True)
+
+
+@pytest.mark.parametrize("answering", [kept, closed])
+def test_an_answer_whose_end_its_client_has_not_taken_is_cut_and_counted_once(
+    virtual: VirtualLoop, answering: Callable[[DownstreamStream], None]
+) -> None:
+    client = Client(virtual, answering)
+    client.transport.unsent = 10
+    client.sends(GET % 1)
+    assert client.connection.carries() == REQUEST
+    assert client.connection.end_now() == 1
+    assert client.transport.aborted
+    assert client.connection.end_now() == 0
+
+
+def test_a_request_that_was_told_why_keeps_its_time_to_take_that(client: Client) -> None:
+    broken(client, with_answer=True)
+    client.sends(GET % 1)
+    client.transport.unsent = 10
+    assert client.connection.end_now() == 1
+    assert client.connection.end_now() == 0
+    assert not client.transport.aborted
+
+
 def test_a_connection_that_is_on_its_way_out_is_left_to_it(virtual: VirtualLoop) -> None:
     def goodbye(stream: DownstreamStream) -> None:
         answer(stream, close=True)
