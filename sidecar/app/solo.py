@@ -32,9 +32,11 @@ class Solo:
             admin_inlets=self.admin_inlets,
         )
         self.lifecycle, self.stats, self.tasks = proxy.lifecycle, proxy.stats, proxy.tasks
-        self.reloader = Reloader(plan.read, self._adopt, plan.loaded, proxy.stats, proxy.tasks)
-        proxy.oversight.reloader = self.reloader
         self._settling = Settling(asyncio.get_running_loop())
+        self.reloader = Reloader(
+            plan.read, self._adopt, plan.loaded, proxy.stats, proxy.tasks, settle=self._settling.soon
+        )
+        proxy.oversight.reloader = self.reloader
 
     @property
     def drain(self) -> Drain:
@@ -71,4 +73,3 @@ class Solo:
     async def _adopt(self, loaded: Loaded) -> None:
         await self.proxy.adopt(loaded)
         logs.set_up(loaded.rules.log.level, loaded.rules.log.format)
-        self._settling.soon()

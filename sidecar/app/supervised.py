@@ -24,6 +24,7 @@ from sidecar.app.drain import Drain
 from sidecar.app.errors import CommandError, Exit
 from sidecar.app.instance import Plan, inlets_of
 from sidecar.app.lifecycle import Lifecycle, Phase
+from sidecar.app.memory import Settling
 from sidecar.app.merged_oversight import MergedOversight
 from sidecar.app.messages import Adopt, Begin, Findings, Happened, Lead, Left, Lost, Place, Ready, Unable
 from sidecar.app.reload import Reloader
@@ -80,7 +81,10 @@ class Supervised:
             patience=LAST_WORDS,
         )
         self._keep_to(plan.loaded)
-        self.reloader = Reloader(plan.read, self._adopt, plan.loaded, self.stats, self.tasks)
+        self._settling = Settling(asyncio.get_running_loop())
+        self.reloader = Reloader(
+            plan.read, self._adopt, plan.loaded, self.stats, self.tasks, settle=self._settling.soon
+        )
         self._oversight = MergedOversight(
             plan.file,
             crew=self.crew,
@@ -128,6 +132,7 @@ class Supervised:
 
     async def close(self) -> None:
         """See Instance."""
+        self._settling.cancel()
         self.lifecycle.advance(Phase.CLOSING)
         await self.crew.stop(lambda worker: None, 0.0)
         self.inlets.close()

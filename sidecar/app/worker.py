@@ -211,6 +211,7 @@ class _Worker:
         try:
             with undisturbed():
                 await proxy.adopt(self._part(loaded))
+                self._settling.soon()
         except OSError as error:
             message.answer(str(error))
             return
@@ -218,7 +219,6 @@ class _Worker:
             message.answer(f"{type(error).__name__}: {error}")
             raise
         logs.set_up(loaded.rules.log.level, loaded.rules.log.format, also=self._also)
-        self._settling.soon()
         message.answer(None)
 
     def _leave(self, proxy: Proxy, leave: Leave) -> None:
