@@ -234,6 +234,8 @@ class Supervised:
             refusals = await self._all_adopt(loaded)
             if refusals:
                 self._loaded = before
+                # A worker that had adopted them has stopped accepting where they do not listen, which is for good.
+                self._keep_inlets(loaded)
                 await self._all_adopt(before)
                 raise BindError("; ".join(refusals))
         except OSError:

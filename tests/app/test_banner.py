@@ -43,7 +43,9 @@ def test_it_names_the_policies_that_act_without_a_file() -> None:
 
 def test_it_names_no_policy_that_is_off_or_only_counts() -> None:
     route = "retry: null, concurrency: {max: 1, mode: shadow}, rate_limits: [{name: a, rate: 1/s}], timeout: null"
-    rules = rules_text("http://127.0.0.1:1", upstream="circuit_breaker: null, hold: {timeout: 1s, mode: shadow}", route=route)
+    rules = rules_text(
+        "http://127.0.0.1:1", upstream="circuit_breaker: null, hold: {timeout: 1s, mode: shadow}", route=route
+    )
     assert acting(loaded(rules=rules).rules) == ["rate_limits"]
     assert "policies:" not in banner(SCENE)
 
