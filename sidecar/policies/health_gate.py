@@ -17,8 +17,8 @@ class HealthCheckSpec:
 
     path: Annotated[str | None, "GET this path; or set tcp"] = None
     tcp: Annotated[bool, "only connect"] = False
-    interval: Annotated[Seconds, "between two probes"] = 5.0
-    timeout: Annotated[Seconds, "for one probe"] = 1.0
+    interval: Annotated[Seconds, "between two checks, from begin to begin"] = 5.0
+    timeout: Annotated[Seconds, "for one check"] = 1.0
     healthy_after: Annotated[Count, "successes in a row that make an endpoint available"] = 2
     unhealthy_after: Annotated[Count, "failures in a row that make it unavailable"] = 3
     expect_status: Annotated[tuple[StatusRange, ...], OneOrMany(), "statuses that count as well"] = ((200, 399),)

@@ -19,10 +19,9 @@ Every key, what it means, how it is written, what holds without it, and whether 
 `sidecar check FILE` tells every problem at its line and column; `sidecar schema` prints the JSON Schema for editors.
 
 **Written forms.** Durations: `250ms`, `2s`, `5m`, `1h` (`0` or `0s` for none). Sizes: `512B`, `64KiB`, `10MiB`,
-`1GiB`, or a number of bytes. Ratios: `0` to `1`. Rates: `10/s`, `600/m`, `1000/h`. Statuses: `200`, `200-399`, `5xx`.
-(the last two in `expect_status` only; `on` of `retry` and `fallback` takes single ones).
-Addresses: `host:port`, `[v6]:port`, `:port`, `unix:/path`. Keys: `client_ip`, `header:NAME`, `cookie:NAME`,
-`path:VARIABLE`. Names: up to 64 letters, digits, `-` and `_`.
+`1GiB`, or a number of bytes. Ratios: `0` to `1`. Rates: `10/s`, `600/m`, `1000/h`. Statuses: `200`, and
+in `expect_status` also `200-399` and `5xx`. Addresses: `host:port`, `[v6]:port`, `:port`, `unix:/path`. Keys:
+`client_ip`, `header:NAME`, `cookie:NAME`, `path:VARIABLE`. Names: up to 64 letters, digits, `-` and `_`.
 
 **References.** In any value, before it is read: `${NAME}` is the environment's, `${NAME:-default}` with a default,
 `${file:/path}` what a file holds (never shown again by `sidecar`), `$${` a literal `${`. Inside `{…}` put quotes
@@ -35,6 +34,7 @@ list are called by their name or their number: `--set routes.login.timeout.reque
 
 **Without a file** one upstream URL is enough: an upstream `app`, a route `everything`, a listener on `:8080`, the
 admin on `127.0.0.1:9901`, and every default below: among them timeouts, retries and the upstream's circuit breaker.
+One differs: `drain.announce` is 0s.
 
 **Policies.** Those of `routes` may also stand in `defaults`; a route's own mapping is merged over them key by key,
 and `null` switches one off. A policy that is on by default says so. Every policy takes `mode: enforce` or
@@ -51,6 +51,7 @@ its pitfalls:
 [retry](policies/retry.md),
 [fallback](policies/fallback.md),
 [health_check](policies/health_check.md),
+[hold](policies/hold.md),
 [ejection](policies/ejection.md),
 [slow_start](policies/slow_start.md),
 [split](policies/split.md),
@@ -67,6 +68,7 @@ its pitfalls:
 [concurrency.yaml](../config/examples/concurrency.yaml),
 [circuit-breaker.yaml](../config/examples/circuit-breaker.yaml),
 [health-check.yaml](../config/examples/health-check.yaml),
+[hold.yaml](../config/examples/hold.yaml),
 [ejection.yaml](../config/examples/ejection.yaml),
 [slow-start.yaml](../config/examples/slow-start.yaml),
 [fallback-static.yaml](../config/examples/fallback-static.yaml),
@@ -81,6 +83,7 @@ its pitfalls:
 [behind-a-load-balancer.yaml](../config/examples/behind-a-load-balancer.yaml),
 [tight-limits-for-hostile-clients.yaml](../config/examples/tight-limits-for-hostile-clients.yaml),
 [overload.yaml](../config/examples/overload.yaml),
+[drain.yaml](../config/examples/drain.yaml),
 [dns-re-resolution.yaml](../config/examples/dns-re-resolution.yaml),
 [every-key.yaml](../config/examples/every-key.yaml), and the default,
 [sidecar.yaml](../config/sidecar.yaml).

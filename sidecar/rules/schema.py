@@ -132,7 +132,7 @@ class DrainRule:
     """How the process leaves."""
 
     announce: Annotated[Seconds, "not ready, still serving, for this long"] = 5.0
-    deadline: Annotated[Seconds, "hard stop, counted from SIGTERM"] = 25.0
+    deadline: Annotated[Seconds, "hard stop, counted from the start of the drain"] = 25.0
 
     def __post_init__(self) -> None:
         demand(

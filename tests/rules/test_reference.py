@@ -8,7 +8,8 @@ from sidecar.rules.keys import Key, Keyed, Many, Record, keys_of
 from sidecar.rules.reference import reference
 from sidecar.rules.schema import RuleSet
 
-PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "rules.md"
 
 
 def every_key(record: type) -> list[Key]:
@@ -39,3 +40,10 @@ def test_every_key_has_its_row_with_a_meaning() -> None:
     for key in keys:
         assert f"| `{key.name}` | {key.doc}" in page
         assert key.doc
+
+
+def test_the_page_leads_to_every_example_and_to_the_page_of_every_policy() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    wanted = [*(ROOT / "config" / "examples").glob("*.yaml"), *(ROOT / "docs" / "policies").glob("*.md")]
+    assert len(wanted) > 30
+    assert [path.name for path in wanted if f"/{path.name})" not in page] == []
