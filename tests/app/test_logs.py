@@ -73,6 +73,16 @@ def test_text_puts_the_traceback_on_lines_of_its_own() -> None:
     assert stream.getvalue().splitlines()[-1] == "ValueError: boom"
 
 
+def test_each_line_of_one_of_several_processes_says_which_it_is() -> None:
+    stream = io.StringIO()
+    set_up("info", "json", stream, {"worker": 3})
+    logging.getLogger("sidecar.x").info("one", extra={"fields": {"worker": 9}})
+    assert json.loads(stream.getvalue())["worker"] == 3
+    set_up("info", "text", stream, {"worker": 3})
+    logging.getLogger("sidecar.x").info("two")
+    assert stream.getvalue().endswith(" info    worker 3: two\n")
+
+
 def test_what_is_below_the_level_is_not_written() -> None:
     stream = io.StringIO()
     set_up("warning", "text", stream)

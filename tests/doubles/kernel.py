@@ -20,10 +20,8 @@ def port_of(peer: Peer) -> int:
 
 def holder(pids: Sequence[int], local: int, remote: int) -> int | None:
     """Which of these processes has the connection between these ports; None while nobody has accepted it."""
-    for here, there, _state, _queued, inode in _connections():
-        if (here, there) == (local, remote):
-            return next((pid for pid in pids if inode in _sockets(pid)), None)
-    return None
+    inodes = {inode for here, there, _, _, inode in _connections() if (here, there) == (local, remote)}
+    return next((pid for pid in pids if inodes & _sockets(pid)), None)
 
 
 def waiting(pid: int, port: int) -> int:

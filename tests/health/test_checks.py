@@ -76,6 +76,16 @@ async def test_one_of_several_looks_at_nobody_and_believes_what_it_is_told() -> 
         assert (one.down(), crier.missed) == (False, [])
 
 
+async def test_what_it_is_told_before_it_has_rules_holds_from_the_first_of_them() -> None:
+    async with scene() as one, taking_part(one, Noting()) as checks:
+        checks.told([("app", APP, True, ""), ("app", "app/gone", False, "ill")])
+        checks.follow(one.runtime)
+        assert not one.down()
+        checks.told([("app", APP, False, "status 503")])
+        checks.follow(one.runtime)
+        assert one.down(), "what was kept is not told again"
+
+
 async def test_one_of_several_reports_whom_it_could_not_reach() -> None:
     crier = Noting()
     async with scene(upstream="connect_timeout: 1s") as one, taking_part(one, crier) as checks:
