@@ -297,17 +297,6 @@ async def test_whoever_is_in_the_queue_when_it_stops_is_answered(tmp_path: Path,
     await finish(listener, [])
 
 
-async def test_of_those_in_the_queue_as_many_are_let_in_as_there_is_room_for() -> None:
-    listener = listening(Address("127.0.0.1", 0), max_connections=3)
-    await listener.start()
-    clients = [connected(("127.0.0.1", port_of(listener))) for _ in range(4)]
-    listener.stop_accepting()
-    assert [await heard(client) for client in clients] == [b"welcome"] * 3 + [b"full"]
-    for client in clients:
-        client.close()
-    await finish(listener, [])
-
-
 async def test_those_in_the_queue_are_cut_with_the_others() -> None:
     listener = listening(Address("127.0.0.1", 0))
     await listener.start()
