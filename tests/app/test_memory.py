@@ -118,3 +118,16 @@ def test_what_a_reload_made_is_set_aside_at_once(loop: Timers, settled: list[flo
     assert gc.get_freeze_count() > 0
     assert settled == []
     settling.cancel()
+
+
+def test_a_reload_that_left_little_behind_costs_no_look(loop: Timers, settled: list[float]) -> None:
+    settle_memory()
+    settling = Settling(loop)
+    settling.soon()
+    pass_time(loop, 1.1)
+    assert settled == []
+    left = [[number] for number in range(gc.get_freeze_count())]
+    settling.soon()
+    pass_time(loop, 1.1)
+    assert len(settled) == 1
+    assert left
