@@ -1,6 +1,6 @@
-"""Which endpoints are available: active probes, passive ejection, a slow start, and what to do when none is.
+"""Which endpoints are available: active checks, passive ejection, a slow start, and what to do when none is.
 
-Knows no clock and no socket; here is what a rule may say about it. The machines: ejection.py, slow_start.py.
+Here is what a rule may say about it. The machines: health_check.py, ejection.py, slow_start.py, hold.py.
 """
 
 from __future__ import annotations
