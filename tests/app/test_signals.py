@@ -9,17 +9,26 @@ from sidecar.app.signals import heard
 
 async def test_each_signal_is_heard_by_its_name() -> None:
     names: asyncio.Queue[str] = asyncio.Queue()
-    with heard(names.put_nowait, (signal.SIGUSR1, signal.SIGUSR2)):
-        async with asyncio.timeout(5):
-            os.kill(os.getpid(), signal.SIGUSR2)
-            first = await names.get()
-            os.kill(os.getpid(), signal.SIGUSR1)
-            second = await names.get()
+    before = {one: signal.getsignal(one) for one in (signal.SIGUSR1, signal.SIGUSR2)}
+    try:
+        with heard(names.put_nowait, (signal.SIGUSR1, signal.SIGUSR2)):
+            async with asyncio.timeout(5):
+                os.kill(os.getpid(), signal.SIGUSR2)
+                first = await names.get()
+                os.kill(os.getpid(), signal.SIGUSR1)
+                second = await names.get()
+    finally:
+        for one, way in before.items():
+            signal.signal(one, way)
     assert (first, second) == ("SIGUSR2", "SIGUSR1")
 
 
-async def test_outside_the_context_the_process_has_its_own_way_again() -> None:
+async def test_once_nobody_listens_any_more_a_signal_means_nothing() -> None:
     before = signal.getsignal(signal.SIGUSR1)
-    with heard(lambda _name: None, (signal.SIGUSR1,)):
-        assert signal.getsignal(signal.SIGUSR1) is not before
-    assert signal.getsignal(signal.SIGUSR1) == before
+    try:
+        with heard(lambda _name: None, (signal.SIGUSR1,)):
+            assert signal.getsignal(signal.SIGUSR1) is not before
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGUSR1, before)
