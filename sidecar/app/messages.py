@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sidecar.admin.subject import Condition
-from sidecar.health.checks import Verdict
+from sidecar.health.verdicts import Verdict
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
 from sidecar.telemetry.events import Event

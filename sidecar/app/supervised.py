@@ -29,7 +29,7 @@ from sidecar.app.merged_oversight import MergedOversight
 from sidecar.app.messages import Adopt, Begin, Findings, Happened, Lead, Left, Lost, Place, Ready, Unable
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
-from sidecar.health.checks import Verdict
+from sidecar.health.verdicts import Verdict
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
 from sidecar.telemetry.stats import Stats

@@ -37,7 +37,8 @@ from sidecar.app.messages import (
     Unable,
 )
 from sidecar.app.wiring import Proxy
-from sidecar.health.checks import Crier, Verdict
+from sidecar.health.checks import Crier
+from sidecar.health.verdicts import Verdict
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
 from sidecar.rules.shares import share_of

@@ -13,13 +13,10 @@ import random
 from collections.abc import Callable, Sequence
 
 from sidecar.health.prober import Prober
-from sidecar.health.verdicts import Verdicts
+from sidecar.health.verdicts import Verdict, Verdicts
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.upstream import Endpoint, Sentinel
 from sidecar.transport.wheel import DeadlineWheel
-
-# Upstream, endpoint, whether it is up, and why not.
-Verdict = tuple[str, str, bool, str]
 
 _SAID_AGAIN = 1.0
 
@@ -38,7 +35,7 @@ class Crier:
 
 class Checks:
     """The health checks of this process. `crier` is None for one alone, which looks from the beginning; others do when
-    they are told to `lead`. `reachable` as the Prober has it."""
+    they are told to `lead`. `prober` is there while it is this process that looks; `reachable` as it has it."""
 
     def __init__(
         self,
@@ -61,11 +58,6 @@ class Checks:
             self.prober = self._begin()
         else:
             self.verdicts.sentinel = _Reporter(crier)
-
-    @property
-    def leads(self) -> bool:
-        """Whether it is this process that looks."""
-        return self.prober is not None
 
     def follow(self, runtime: Runtime) -> None:
         """These endpoints from now on; see Prober.follow for when."""

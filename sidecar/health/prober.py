@@ -58,8 +58,8 @@ class _Watch:
 
 
 class Prober(Sentinel):
-    """The checks of every endpoint. `told` hears of verdicts (upstream, endpoint, up, why) and `probed` of results
-    (upstream, ok); by default the `verdicts` of this process.
+    """The checks of every endpoint. `told` hears of verdicts (upstream, endpoint, up, why); by default the `verdicts`
+    of this process do.
 
     `reachable` says whether an endpoint can be looked at: a host name that nobody has looked up yet cannot.
     """
@@ -72,7 +72,6 @@ class Prober(Sentinel):
         *,
         reachable: Callable[[Endpoint], bool] = lambda endpoint: True,
         told: Callable[[str, str, bool, str], None] | None = None,
-        probed: Callable[[str, bool], None] | None = None,
         ask: Look = look,
     ) -> None:
         verdicts.sentinel = self
@@ -81,7 +80,6 @@ class Prober(Sentinel):
         self._rng = rng
         self._reachable = reachable
         self._told = told or verdicts.apply
-        self._probed = probed or verdicts.probe
         self._ask = ask
         self._tasks = Tasks(wheel.loop)
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -220,7 +218,7 @@ class Prober(Sentinel):
                 self._leave(watch)
         elif finding.ok or (_is_alone(watch) and not finding.is_ours):
             # One that is ill among others that are well says nothing against calling the upstream.
-            self._probed(endpoint.upstream_name, finding.ok)
+            self._verdicts.probe(endpoint.upstream_name, finding.ok)
         if news or other:
             self._told(endpoint.upstream_name, endpoint.name, machine.up, why)
 

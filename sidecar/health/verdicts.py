@@ -12,6 +12,9 @@ from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.upstream import Endpoint, Sentinel, Upstream
 
+# Upstream, endpoint, whether it is up, and why not.
+Verdict = tuple[str, str, bool, str]
+
 _NOT_YET = "not checked yet"
 
 
@@ -28,8 +31,8 @@ class Verdicts:
 
     __slots__ = ("_clock", "_places", "_runtime", "_why", "sentinel")
 
-    def __init__(self, clock: Callable[[], float], sentinel: Sentinel | None = None) -> None:
-        self.sentinel = sentinel
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.sentinel: Sentinel | None = None
         self._clock = clock
         self._runtime: Runtime | None = None
         self._places: dict[tuple[str, str], tuple[Upstream, Endpoint]] = {}  # by both names
@@ -84,8 +87,8 @@ class Verdicts:
         """Why the endpoint is down, in a few words; empty when it is not, or when nobody said."""
         return self._why.get(endpoint, "") if endpoint.down else ""
 
-    def standing(self) -> list[tuple[str, str, bool, str]]:
-        """Every endpoint's verdict as `apply` takes it, for a process that has only now begun to follow."""
+    def standing(self) -> list[Verdict]:
+        """Every endpoint's verdict, for a process that has only now begun to follow."""
         return [
             (upstream_name, name, not endpoint.down, self.why(endpoint))
             for (upstream_name, name), (_, endpoint) in self._places.items()

@@ -17,7 +17,7 @@ import pytest
 from sidecar.app.errors import Exit
 from sidecar.app.messages import Adopt, Begin, Command, Happened, Leave, Left, Look, Place, Ready, Sight, Unable
 from sidecar.app.worker import HandedInlets
-from sidecar.health.checks import Verdict
+from sidecar.health.verdicts import Verdict
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
 from sidecar.transport.sockets import BindError

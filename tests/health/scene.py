@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sidecar.health.finding import CONNECT_FAILURE, SUCCESS, Finding
@@ -41,6 +41,19 @@ routes: [{{name: all, upstream: app}}]
 """
 
 
+class NotingVerdicts(Verdicts):
+    """`probed` are the results that it was told of for a breaker."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.probed: list[tuple[str, bool]] = []
+
+    def probe(self, upstream_name: str, ok: bool) -> None:
+        """See Verdicts."""
+        self.probed.append((upstream_name, ok))
+        super().probe(upstream_name, ok)
+
+
 class Scene:
     """`finds` is what looks at an endpoint find, by its port, WELL where nothing is set; `looked` are the ports looked
     at, each with the rule, in order. `bar` holds looks back until it is set again."""
@@ -56,7 +69,7 @@ class Scene:
         self._held = 0
         self.reachable = reachable
         self.rng = random.Random(7)
-        self.verdicts = Verdicts(self.wheel.now)
+        self.verdicts = NotingVerdicts(self.wheel.now)
         self.prober = Prober(
             self.wheel, self.rng, self.verdicts, reachable=lambda endpoint: self.reachable, ask=self._ask
         )

@@ -7,9 +7,10 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from sidecar.health.checks import Checks, Crier, Verdict
+from sidecar.health.checks import Checks, Crier
 from sidecar.health.finding import SUCCESS, Finding
 from sidecar.health.prober import Prober
+from sidecar.health.verdicts import Verdict
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.runtime.upstream import Endpoint
 from tests.health.scene import ONE, STEP, Scene, scene
@@ -57,7 +58,6 @@ async def looked(one: Scene, prober: Prober | None) -> None:
 async def test_a_process_alone_looks_from_the_beginning() -> None:
     async with scene() as one, taking_part(one, None) as checks:
         checks.follow(one.runtime)
-        assert checks.leads
         await looked(one, checks.prober)
         assert not one.down()
         checks.told([("app", APP, False, "somebody else says so")])
@@ -68,7 +68,7 @@ async def test_one_of_several_looks_at_nobody_and_believes_what_it_is_told() -> 
     crier = Noting()
     async with scene() as one, taking_part(one, crier) as checks:
         checks.follow(one.runtime)
-        assert not checks.leads
+        assert checks.prober is None
         assert one.down()
         checks.told([("app", APP, True, "status 200"), ("nobody", "nobody/x", False, ""), ("app", "app/x", True, "")])
         assert not one.down()
@@ -122,5 +122,5 @@ async def test_who_is_closed_leads_no_more() -> None:
         checks.follow(one.runtime)
         await checks.close()
         checks.lead()
-        assert not checks.leads
+        assert checks.prober is None
         assert crier.said == []

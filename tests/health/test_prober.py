@@ -277,8 +277,7 @@ async def test_a_success_closes_a_half_open_breaker_without_traffic_and_a_failur
 
 async def test_results_go_to_the_breaker_but_not_that_one_of_several_is_ill() -> None:
     async with scene(ONE, TWO) as one:
-        told: list[tuple[str, bool]] = []
-        one.prober._probed = lambda name, ok: told.append((name, ok))
+        told = one.verdicts.probed
         await one.start()
         assert told == [("app", True), ("app", True)]
         told.clear()

@@ -31,14 +31,12 @@ async def test_while_this_machine_is_short_of_something_nobody_goes_down_and_nob
 
 
 async def test_a_shortage_of_our_own_is_no_probe_of_a_breaker() -> None:
-    probed: list[tuple[str, bool]] = []
     async with scene() as one:
-        one.prober._probed = lambda name, ok: probed.append((name, ok))
         one.finds[3001] = Finding(SHORTAGE, "too many open files")
         await one.start()
         assert one.down()
         assert one.verdicts.why(one.endpoint()) == "too many open files"
-        assert probed == []
+        assert one.verdicts.probed == []
 
 
 async def test_of_thousands_only_so_many_are_looked_at_at_one_time_and_all_are() -> None:

@@ -12,7 +12,8 @@ APP = "app/127.0.0.1:3001"
 
 def follower(one: Scene, sentinel: Sentinel | None = None) -> Verdicts:
     """The verdicts of a process that does not look by itself."""
-    verdicts = Verdicts(one.wheel.now, sentinel)
+    verdicts = Verdicts(one.wheel.now)
+    verdicts.sentinel = sentinel
     verdicts.follow(one.runtime)
     return verdicts
 
