@@ -89,6 +89,11 @@ def is_compiled() -> bool:
     return all(Path(import_module(name).__file__ or "").suffix in (".so", ".pyd") for name in _HOT)
 
 
+def build() -> dict[str, str]:
+    """What this build is, as metrics name it."""
+    return {"version": __version__, "hot_modules": "compiled" if is_compiled() else "interpreted"}
+
+
 def compiled_line(*, compiled: bool | None = None) -> str:
     """One line on whether the hot modules run compiled; looks when not told."""
     if is_compiled() if compiled is None else compiled:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 
 
@@ -52,6 +53,9 @@ class Lifecycle:
                 self._reached[passed].set()
         return True
 
-    async def reached(self, phase: Phase) -> None:
-        """Wait until `phase`, or one past it, is in force."""
-        await self._reached[phase].wait()
+    async def reached(self, phase: Phase, within: float | None = None) -> bool:
+        """Wait until `phase`, or one past it, is in force, at most `within` seconds; whether it is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._reached[phase].wait()
+        return self.phase >= phase

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from sidecar import __version__
 from sidecar.admin.subject import Condition
-from sidecar.app.banner import is_compiled
+from sidecar.app.banner import build
 from sidecar.app.drain import Drain
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.merged_status import RULES, SERVING, merge_conditions, merge_status
@@ -47,7 +46,7 @@ class MergedOversight:
         self.drained_endpoints: set[str] = set()
         self._was_ready = False
         self._started = time.monotonic()
-        self._build = {"version": __version__, "hot_modules": "compiled" if is_compiled() else "interpreted"}
+        self._build = build()
 
     async def refresh(self) -> None:
         """See Subject."""
@@ -129,12 +128,7 @@ class MergedOversight:
 
     async def drained(self, seconds: float) -> bool:
         """See Subject."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._lifecycle.reached(Phase.CLOSING)
-        except TimeoutError:
-            return False
-        return True
+        return await self._lifecycle.reached(Phase.CLOSING, seconds)
 
     def _known(self, names: Callable[[Sight], Sequence[str]]) -> Sequence[str]:
         return list(dict.fromkeys(name for sight in self._sights.last.values() for name in names(sight)))

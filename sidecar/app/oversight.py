@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sidecar import __version__
 from sidecar.admin.subject import Condition
 from sidecar.app import machines, status
-from sidecar.app.banner import is_compiled
+from sidecar.app.banner import build, is_compiled
 from sidecar.app.channels import Channels
 from sidecar.app.doors import Doors
 from sidecar.app.drain import Drain
@@ -59,8 +58,7 @@ class Oversight:
         self.reloader: Reloader | None = None  # where there is nothing to read again, nobody reloads
         self._started = time.monotonic()
         self._compiled = is_compiled()
-        kind = "compiled" if self._compiled else "interpreted"
-        self._metrics = Metrics(stats, {"version": __version__, "hot_modules": kind})
+        self._metrics = Metrics(stats, build())
         stats.endpoint_availability = self._availability
         stats.readings = self._readings
 
@@ -173,12 +171,7 @@ class Oversight:
 
     async def drained(self, seconds: float) -> bool:
         """See Subject."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._lifecycle.reached(Phase.CLOSING)
-        except TimeoutError:
-            return False
-        return True
+        return await self._lifecycle.reached(Phase.CLOSING, seconds)
 
     def _availability(self) -> Iterator[tuple[str, str, bool]]:
         now = time.monotonic()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from sidecar.app.banner import Scene, acting, banner, commands, compiled_line, is_compiled, reachable
+from sidecar import __version__
+from sidecar.app.banner import Scene, acting, banner, build, commands, compiled_line, is_compiled, reachable
 from sidecar.model.address import Address
 from sidecar.rules.problems import Problem
 from tests.doubles.running import loaded, rules_text
@@ -65,6 +66,10 @@ def test_running_interpreted_is_told_in_one_line_and_running_compiled_is_not() -
     interpreted = banner(Scene([Address("", 1)], None, FRONTS, compiled=False))
     assert interpreted.count("hot modules are not compiled") == 1
     assert "hot modules" not in banner(SCENE)
+
+
+def test_a_build_is_named_by_its_version_and_how_it_runs() -> None:
+    assert build() == {"version": __version__, "hot_modules": "compiled" if is_compiled() else "interpreted"}
 
 
 def test_make_build_says_which_of_the_two_it_came_to() -> None:

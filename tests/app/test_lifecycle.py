@@ -39,5 +39,12 @@ async def test_waiting_ends_at_the_phase_or_past_it(entered: Phase) -> None:
     assert life.phase is entered
 
 
+async def test_waiting_may_be_bounded_and_says_whether_the_phase_is_in_force() -> None:
+    life = Lifecycle()
+    assert not await life.reached(Phase.SERVING, within=0.0)
+    life.advance(Phase.DRAINING)
+    assert await life.reached(Phase.SERVING, within=0.0)
+
+
 def test_a_phase_is_written_in_lower_case() -> None:
     assert Phase.DRAINING.word == "draining"
