@@ -109,7 +109,6 @@ class Reloader:
         stats: Stats,
         tasks: Tasks,
         *,
-        generation: int = 1,
         settle: Callable[[], None] = lambda: None,
         patience: float = _READ_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -126,7 +125,7 @@ class Reloader:
         self._next: _Request | None = None
         self._work: asyncio.Task[None] | None = None
         self.current = current
-        self.generation = generation
+        self.generation = 1
         self.sources: Mapping[str, str] = current.sources
         self.last: Report | None = None
         self.last_error: Report | None = None
@@ -142,16 +141,16 @@ class Reloader:
         While one reload is at work, whoever asks waits for the next one, which reads what is there by then, and shares
         it. Who asked may leave: a reload under way goes on.
         """
-        work, request = self._asked(why)
+        request = self._next = self._next or _Request()
+        request.whys[why] = None
+        work = self._work
+        if work is None or work.done():
+            work = self._work = self._tasks.start(self._run(), "reload")
         # Not awaited itself: whoever leaves would take the others' reload along.
         await asyncio.wait((work, request.done), return_when=asyncio.FIRST_COMPLETED)
         if request.done.done():
             return request.done.result()
         return self._report("failed", why, self._clock(), problems=("the process ends",))
-
-    def begin(self, why: str) -> None:
-        """The same for a caller who waits for nothing, such as a signal."""
-        self._asked(why)
 
     def as_mapping(self) -> dict[str, object]:
         """For /status: the last reload, and the last that failed; null where there was none."""
@@ -160,13 +159,6 @@ class Reloader:
             "last": None if last is None else last.as_mapping(),
             "last_error": None if failed is None else failed.as_mapping(),
         }
-
-    def _asked(self, why: str) -> tuple[asyncio.Task[None], _Request]:
-        request = self._next = self._next or _Request()
-        request.whys[why] = None
-        if self._work is None or self._work.done():
-            self._work = self._tasks.start(self._run(), "reload")
-        return self._work, request
 
     async def _run(self) -> None:
         while (request := self._next) is not None:

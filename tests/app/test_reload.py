@@ -237,14 +237,6 @@ async def test_who_leaves_takes_no_reload_along() -> None:
     assert world.reloader.generation == 2
 
 
-async def test_one_that_is_only_begun_is_made_as_well() -> None:
-    world = World()
-    world.there = rules("drain.deadline=30s")
-    world.reloader.begin("SIGHUP")
-    report = await world.reloader.reload("file changed")
-    assert (report.result, report.why, world.reads) == ("reloaded", "SIGHUP, file changed", 1)
-
-
 async def test_the_end_of_the_process_is_told_to_whoever_waits() -> None:
     world = World()
     world.gate.clear()
