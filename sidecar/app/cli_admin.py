@@ -22,6 +22,7 @@ from sidecar.policies.units import parse_duration, show_duration
 _TIMEOUT = 5.0
 # Ten thousand routes take seconds to read, and a reload may wait for the one before it.
 _RELOAD_TIMEOUT = 60.0
+_MIB = 1 << 20
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -62,8 +63,8 @@ def drain(arguments: argparse.Namespace) -> int:
 
 
 def table(told: Mapping[str, Any]) -> str:
-    """The status as people read it: the state of the whole, then routes, endpoints, workers, breakers, policies and
-    refusals.
+    """The status as people read it: the state of the whole and what is wrong with it, then routes, endpoints, workers,
+    breakers, policies and refusals.
 
     What there is none of has no table."""
     rules = told["rules"]
@@ -71,7 +72,7 @@ def table(told: Mapping[str, Any]) -> str:
         f"{told['phase']}, up {_age(told['uptime_seconds'])}, version {told['version']}, "
         f"rules {rules['hash'][:12]} (generation {rules['generation']})"
     ]
-    lines += [f"not ready: {reason}" for reason in told.get("not_ready", ())]
+    lines += _alarms(told)
     routes = [
         (
             route["name"],
@@ -93,7 +94,7 @@ def table(told: Mapping[str, Any]) -> str:
     for head, rows in (
         (("WORKER", "PID", "STATE", "UP", "RESTARTS", "CONNECTIONS", "LAG"), _workers(told)),
         (("BREAKER", "STATE", "LEFT", "FAILED", "SLOW", "ATTEMPTS"), _breakers(told)),
-        (("POLICY", "STATE"), _figures_of_routes(told)),
+        (("POLICY", "STATE"), _figures_of_policies(told)),
         (("RULE", "REJECTED", "IN SHADOW"), _rejections(told)),
     ):
         if rows:
@@ -115,6 +116,23 @@ def standing(endpoint: Mapping[str, Any]) -> str:
     if workers is not None and 0 < workers["taking_attempts"] < workers["all"]:
         return f"ready in {workers['taking_attempts']} of {workers['all']} workers"
     return "ready"
+
+
+def _alarms(told: Mapping[str, Any]) -> list[str]:
+    """What somebody has to look after, a line each."""
+    lines = [f"not ready: {reason}" for reason in told.get("not_ready", ())]
+    pressure = told.get("pressure")
+    if pressure is not None and not pressure["accepting"]:
+        lines.append("new connections wait: no descriptor is left for them")
+    if pressure is not None and pressure["memory"]["shedding"]:
+        resident = pressure["memory"]["resident_bytes"] / _MIB
+        lines.append(f"new requests are refused: {resident:.0f}MiB resident, more than overload.max_memory")
+    reload = told.get("reload", {}).get("last")
+    if reload is not None and reload["result"] == "failed":
+        first, *others = reload["problems"]
+        more = f", and {len(others)} more" if others else ""
+        lines.append(f"the last reload failed ({reload['why']}): {first}{more}")
+    return lines
 
 
 def _workers(told: Mapping[str, Any]) -> list[Sequence[object]]:
@@ -148,10 +166,10 @@ def _breakers(told: Mapping[str, Any]) -> list[Sequence[object]]:
     ]
 
 
-def _figures_of_routes(told: Mapping[str, Any]) -> list[Sequence[object]]:
+def _figures_of_policies(told: Mapping[str, Any]) -> list[Sequence[object]]:
     rows: list[Sequence[object]] = []
-    for route in told["routes"]:
-        for name, snapshot in route["policies"].items():
+    for owner in (*told["routes"], *told["upstreams"]):
+        for name, snapshot in owner["policies"].items():
             if "breaker" not in snapshot:  # breakers have a table of their own
                 rows += _figures(name, snapshot)
     return rows

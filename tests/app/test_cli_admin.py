@@ -66,6 +66,10 @@ STATUS: dict[str, Any] = {
     "upstreams": [
         {
             "name": "app",
+            "policies": {
+                "app/circuit_breaker": {"shadow": False, "breaker": "upstream.app", "state": "open"},
+                "app/hold": {"shadow": False, "max_requests": 100, "held": 7, "releasing": 0},
+            },
             "endpoints": [
                 {
                     "name": "app/127.0.0.1:3000",
@@ -154,6 +158,7 @@ def test_each_limit_has_a_line_with_whatever_it_tells(admin: str, capsys: pytest
     assert ["all/rate_limits", "waiting 0"] in lines
     assert ["all/rate_limits/limits/per-client", "rate 10/s, key client_ip,path:id, keys 3"] in lines
     assert ["all/concurrency", "max 5, in_flight 2, in shadow"] in lines
+    assert ["app/hold", "max_requests 100, held 7, releasing 0"] in lines
     assert not [line for line in lines if line[:1] in (["all/fault"], ["app/circuit_breaker"])]
 
 
@@ -175,6 +180,37 @@ def test_an_endpoint_s_state_is_told_in_a_word(change: dict[str, Any], word: str
     assert standing(endpoint | change) == word
 
 
+CALM = {"accepting": True, "memory": {"shedding": False, "resident_bytes": 61 << 20, "limit_bytes": 217 << 20}}
+FAILED = {"result": "failed", "why": "file changed", "problems": ["a.yaml:3:7: error: `20` is not a rate"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"pressure": CALM | {"accepting": False}}, "new connections wait: no descriptor is left for them"),
+        (
+            {"pressure": CALM | {"memory": {"shedding": True, "resident_bytes": 218 << 20, "limit_bytes": 217 << 20}}},
+            "new requests are refused: 218MiB resident, more than overload.max_memory",
+        ),
+        ({"reload": {"last": FAILED}}, "the last reload failed (file changed): a.yaml:3:7: error: `20` is not a rate"),
+        (
+            {"reload": {"last": FAILED | {"problems": ["a.yaml: error: it is empty", "and", "so on"]}}},
+            "the last reload failed (file changed): a.yaml: error: it is empty, and 2 more",
+        ),
+    ],
+)
+def test_what_is_wrong_stands_above_the_tables(change: dict[str, Any], line: str) -> None:
+    above, _, _ = table(STATUS | change).partition("\n\n")
+    assert line in above.splitlines()
+
+
+def test_what_is_well_says_nothing_above_the_tables() -> None:
+    well = {"not_ready": [], "pressure": CALM, "reload": {"last": FAILED | {"result": "reloaded", "problems": []}}}
+    for told in (STATUS | well, STATUS | well | {"reload": {"last": None, "last_error": FAILED}}):
+        above, _, _ = table(told).partition("\n\n")
+        assert len(above.splitlines()) == 1
+
+
 def test_several_workers_have_a_table() -> None:
     serving = {"slot": 0, "pid": 41, "phase": "serving", "uptime_seconds": 61.5, "restarts": 0}
     serving |= {"connections": 7, "loop_lag_seconds": 0.0034}
@@ -189,7 +225,8 @@ def test_several_workers_have_a_table() -> None:
 def test_tables_of_what_there_is_none_of_are_left_out() -> None:
     (route,) = STATUS["routes"]
     quiet = route | {"rejected_by": {}, "shadow_rejected_by": {}, "policies": {}}
-    text = table(STATUS | {"routes": [quiet], "breakers": {}})
+    (upstream,) = STATUS["upstreams"]
+    text = table(STATUS | {"routes": [quiet], "breakers": {}, "upstreams": [upstream | {"policies": {}}]})
     assert [line.split()[0] for line in text.splitlines() if line.split() and line.split()[0].isupper()] == [
         "ROUTE",
         "ENDPOINT",
