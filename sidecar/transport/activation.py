@@ -37,10 +37,10 @@ def inherited(environ: MutableMapping[str, str], pid: int) -> list[Inlet]:
         raise BindError(errno.EINVAL, f"LISTEN_FDS is `{given['LISTEN_FDS']}`, not a number of sockets")
     count = int(given["LISTEN_FDS"])
     names = given["LISTEN_FDNAMES"].split(":") if given["LISTEN_FDNAMES"] else []
-    names += ["unknown"] * (count - len(names))
     inlets: list[Inlet] = []
     try:
-        for place, name in enumerate(names[:count]):
+        for place in range(count):
+            name = names[place] if place < len(names) else "unknown"
             inlets.append(Inlet(name, _listening(_FIRST + place, name), lent=True))
     except BindError:
         for inlet in inlets:

@@ -29,6 +29,7 @@ from sidecar import __version__
 from sidecar.model.address import Address
 from sidecar.transport.inlets import Inlet
 from sidecar.transport.packets import MAX_SOCKETS, EndedError, close, peer, receive, send
+from sidecar.transport.sockets import accept_newcomers
 from sidecar.transport.tasks import Tasks
 
 _log = logging.getLogger("sidecar.handover")
@@ -222,6 +223,9 @@ class Legacy:
                 raise HandoverError(f"the running sidecar (process {self.pid}) goes on: {_why(fault)}") from fault
         finally:
             self.close()
+        for inlet in self.inlets:
+            if not inlet.lent:
+                accept_newcomers(inlet.sock)  # told to end meanwhile, it has made them deaf
 
     def close(self) -> None:
         """End the conversation; without `ready` before, the predecessor goes on. The sockets stay open."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from sidecar.transport.registry import NOTHING, Registry
-from sidecar.transport.sockets import BACKLOG, SocketFile, refuse_newcomers
+from sidecar.transport.sockets import BACKLOG, SocketFile, accept_newcomers, refuse_newcomers
 from sidecar.transport.tasks import Tasks
 
 _log = logging.getLogger(__name__)
@@ -65,8 +65,8 @@ class Listener:
 
     # fmt: off
     __slots__ = (
-        "_factory", "_files", "_is_shared", "_loop", "_servers", "_sockets", "_started", "_tasks", "is_paused",
-        "max_connections", "name", "on_accept", "registry",
+        "_factory", "_files", "_is_shared", "_loop", "_servers", "_sockets", "_started", "_tasks", "_turn",
+        "is_paused", "max_connections", "name", "on_accept", "registry",
     )
     # fmt: on
 
@@ -93,6 +93,7 @@ class Listener:
         self.is_paused = False
         self._started = False
         self._servers: list[asyncio.AbstractServer] = []
+        self._turn = 0  # counts up when servers are closed, those to come included
         self._tasks = Tasks(loop)
 
     @property
@@ -106,20 +107,27 @@ class Listener:
         return ", ".join(self.addresses)
 
     async def start(self) -> None:
-        """Begins to accept."""
+        """Begins to accept; a pause or an end meanwhile wins."""
         self._started = True
-        for sock in self._sockets:
+        if self.is_paused:
+            return
+        self._close_servers()
+        turn = self._turn
+        for sock in tuple(self._sockets):
+            if not self._is_shared():
+                # Its originals outlive a listener: one that rules named no more has made them deaf.
+                accept_newcomers(sock)
             copy = sock.dup()
             try:
                 server = await self._server(copy)
             except BaseException:
                 copy.close()
                 raise
-            sock.listen(BACKLOG)  # the loops have called it with the batch
-            if self.is_paused or not self._sockets:
+            if self._turn != turn:
                 server.close()  # asyncio lets others run in between
-            else:
-                self._servers.append(server)
+                return
+            sock.listen(BACKLOG)  # the loops have called it with the batch
+            self._servers.append(server)
 
     def pause(self) -> None:
         """Leaves whoever comes now in the kernel's queue; connections go on. Again: does nothing."""
@@ -177,6 +185,7 @@ class Listener:
             _log.warning("%s cannot accept again yet: %s", self.name, fault.strerror or fault)
 
     def _close_servers(self) -> None:
+        self._turn += 1
         for server in self._servers:
             server.close()
         self._servers.clear()

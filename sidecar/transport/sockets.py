@@ -12,6 +12,7 @@ import os
 import socket
 import stat
 import struct
+import sys
 from contextlib import suppress
 
 from sidecar.model.address import Address
@@ -24,9 +25,10 @@ BACKLOG = 4096
 UNIX_MODE = 0o666
 
 
-# Linux's number for it, which Python does not name, and a filter in the language of packet filters (classic BPF): drop
+# Linux's numbers, which Python does not name, and a filter in the language of packet filters (classic BPF): drop
 # what has SYN and not ACK among the flags of its TCP header.
 _SO_ATTACH_FILTER = 26
+_SO_DETACH_FILTER = 27
 _DROP_SYN = b"".join(
     struct.pack("HBBI", *instruction)
     for instruction in (
@@ -153,6 +155,13 @@ def refuse_newcomers(sock: socket.socket) -> None:
     count = len(_DROP_SYN) // 8
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", count, ctypes.addressof(program)))
+
+
+def accept_newcomers(sock: socket.socket) -> None:
+    """Takes `refuse_newcomers` back, by whichever process it was done."""
+    if sys.platform == "linux" and sock.family != socket.AF_UNIX:
+        with suppress(OSError):  # there is no filter, as a rule
+            sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
 class SocketFile:

@@ -97,10 +97,11 @@ def test_a_connection_is_refused() -> None:
     assert "descriptor 3 (`web`) from the service manager does not listen" in lines[0]
 
 
-def test_a_descriptor_that_is_not_there_is_refused(listening: socket.socket) -> None:
-    code, lines = activated([listening], count="2", names="web:more")
+@pytest.mark.parametrize(("count", "names", "name"), [("2", "web:more", "more"), ("9" * 12, "web", "unknown")])
+def test_a_descriptor_that_is_not_there_is_refused(listening: socket.socket, count: str, names: str, name: str) -> None:
+    code, lines = activated([listening], count=count, names=names)
     assert code == 3
-    assert lines[0].startswith("descriptor 4 (`more`) from the service manager is no socket: ")
+    assert lines[0].startswith(f"descriptor 4 (`{name}`) from the service manager is no socket: ")
 
 
 def test_a_count_that_is_no_number_is_refused() -> None:

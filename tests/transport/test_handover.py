@@ -19,6 +19,7 @@ from sidecar.transport import handover
 from sidecar.transport.handover import Handover, HandoverError, Legacy, handover_name, may_take, take_over
 from sidecar.transport.inlets import Inlet
 from sidecar.transport.packets import close, receive, send
+from sidecar.transport.sockets import refuse_newcomers
 
 pytestmark = pytest.mark.both_loops
 
@@ -117,6 +118,19 @@ async def test_the_predecessor_leaves_when_the_successor_is_ready(name: str, lis
         await legacy.ready()
         assert old.taken.is_set()
         assert old.handover.taken_by == os.getpid()
+
+
+@pytest.mark.parametrize("dies", [False, True])
+async def test_a_predecessor_that_was_told_to_end_meanwhile_leaves_no_socket_deaf(
+    name: str, listening: Inlet, dies: bool
+) -> None:
+    async with predecessor(name, listening) as running, successor(name) as legacy:
+        refuse_newcomers(listening.sock)
+        if dies:
+            await running.handover.close()
+        await legacy.ready()
+        with socket.create_connection(listening.sock.getsockname(), timeout=30):
+            pass
 
 
 async def test_the_name_is_free_as_soon_as_the_predecessor_leaves(name: str, listening: Inlet) -> None:
