@@ -67,5 +67,5 @@ class LoopLag:
     def _called(self) -> None:
         # uvloop rounds timers to milliseconds and may be early.
         self._lags.append(max(0.0, self._loop.time() - self._due))
-        self._stats.loop_lag = max(self._lags)
+        self._stats.loop_lag = round(max(self._lags), 6)
         self._ask()
