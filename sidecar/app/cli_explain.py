@@ -9,6 +9,7 @@ import argparse
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from sidecar.app.cli_admin import columns
@@ -18,7 +19,7 @@ from sidecar.app.errors import CommandError, Exit
 from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
-from sidecar.rules.load import Loaded
+from sidecar.rules.load import Loaded, load_rules
 from sidecar.rules.schema import RouteRule, UpstreamRule
 from sidecar.runtime.build import prepare
 from sidecar.runtime.route import Route
@@ -46,13 +47,13 @@ def explain(arguments: argparse.Namespace) -> int:
     if arguments.config is None:
         raise CommandError(Exit.USAGE, "explain needs the rules: -c FILE")
     loaded = usable(
-        arguments.config,
-        upstreams=(),
-        listen=None,
-        admin=None,
-        sets=arguments.set,
-        environ=plain_environment(),
-        allow_faults=arguments.allow_faults,
+        partial(
+            load_rules,
+            arguments.config,
+            sets=arguments.set,
+            environ=plain_environment(),
+            allow_faults=arguments.allow_faults,
+        )
     )
     for warning in loaded.warnings:
         print(warning, file=sys.stderr)

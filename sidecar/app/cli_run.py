@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable
 
 from sidecar.app.errors import CommandError, Exit
 from sidecar.rules.load import Loaded, load_rules
@@ -21,29 +20,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.config is None and not arguments.upstream and not os.environ.get("SIDECAR_UPSTREAM"):
         raise CommandError(Exit.USAGE, "nothing to front: give --upstream URL, or rules with -c FILE")
     environ = dict(os.environ)
-    read = partial(
-        load_rules,
-        arguments.config,
-        upstreams=arguments.upstream,
-        listen=arguments.listen,
-        admin=arguments.admin,
-        sets=(*(_AT_A_TERMINAL if arguments.config is None else ()), *arguments.set),
-        environ=environ,
-        allow_faults=arguments.allow_faults,
-    )
-    loaded = _usable(read)
+
+    def read() -> Loaded:
+        return load_rules(
+            arguments.config,
+            upstreams=arguments.upstream,
+            listen=arguments.listen,
+            admin=arguments.admin,
+            sets=(*(_AT_A_TERMINAL if arguments.config is None else ()), *arguments.set),
+            environ=environ,
+            allow_faults=arguments.allow_faults,
+        ).to_run()
+
+    loaded = usable(read)
     from sidecar.app.instance import Plan
     from sidecar.app.run import serve
 
-    return serve(
-        Plan(
-            loaded,
-            lambda: read().to_run(),
-            file=arguments.config,
-            workers=arguments.workers,
-            takeover=arguments.takeover,
-        )
-    )
+    return serve(Plan(loaded, read, arguments.config, arguments.workers, arguments.takeover))
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -52,17 +45,18 @@ def demo(arguments: argparse.Namespace) -> int:
     from sidecar.app.run import serve_demo
 
     def plan_for(url: str) -> Plan:
-        read = partial(
-            load_rules,
-            None,
-            upstreams=[url],
-            listen=arguments.listen,
-            admin=arguments.admin,
-            sets=(*_AT_A_TERMINAL, "log.format=text", *arguments.set),
-            environ={},
-            allow_faults=arguments.allow_faults,
-        )
-        return Plan(_usable(read), lambda: read().to_run(), demo=True)
+        def read() -> Loaded:
+            return load_rules(
+                None,
+                upstreams=[url],
+                listen=arguments.listen,
+                admin=arguments.admin,
+                sets=(*_AT_A_TERMINAL, "log.format=text", *arguments.set),
+                environ={},
+                allow_faults=arguments.allow_faults,
+            ).to_run()
+
+        return Plan(usable(read), read, demo=True)
 
     return serve_demo(plan_for)
 
@@ -75,35 +69,10 @@ def worker(arguments: argparse.Namespace) -> int:
     return on_a_loop(work(arguments.descriptor))
 
 
-def _usable(read: Callable[[], Loaded]) -> Loaded:
-    """Valid rules that this version may run on; else as `usable`."""
+def usable(read: Callable[[], Loaded]) -> Loaded:
+    """The rules that `read` finds valid; else every problem is printed and CommandError ends the command with 1."""
     try:
-        return read().to_run()
-    except ConfigError as error:
-        raise _told(error) from error
-
-
-def usable(
-    path: str | None,
-    *,
-    upstreams: Sequence[str],
-    listen: str | None,
-    admin: str | None,
-    sets: Sequence[str],
-    environ: Mapping[str, str],
-    allow_faults: bool,
-) -> Loaded:
-    """Valid rules; else every problem is printed and CommandError ends the command with 1."""
-    try:
-        return load_rules(
-            path,
-            upstreams=upstreams,
-            listen=listen,
-            admin=admin,
-            sets=sets,
-            environ=environ,
-            allow_faults=allow_faults,
-        )
+        return read()
     except ConfigError as error:
         raise _told(error) from error
 

@@ -1,5 +1,6 @@
 """From what was typed to rules that can run, or to a sentence."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from sidecar.app.cli import main
 from sidecar.app.cli_run import usable
 from sidecar.app.errors import CommandError, Exit
+from sidecar.rules.load import load_rules
 
 
 @pytest.fixture(autouse=True)
@@ -71,5 +73,5 @@ def test_every_error_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("version: 1\nupstreams: {app: {endpoints: [http://127.0.0.1:1]}}\nbogus: 1\nbogus2: 1\n")
     with pytest.raises(CommandError, match="errors") as raised:
-        usable(str(path), upstreams=(), listen=None, admin=None, sets=(), environ={}, allow_faults=False)
+        usable(partial(load_rules, str(path)))
     assert raised.value.code is Exit.FAILED
