@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sidecar.app.drain import Drain
 from sidecar.app.lifecycle import Lifecycle
 from sidecar.app.reload import Reloader
 from sidecar.model.address import Address
@@ -29,35 +30,16 @@ class Plan:
     demo: bool = False
 
 
-class Leaving(Protocol):
-    """How an instance leaves; see drain.Drain."""
-
-    announce: float
-    deadline: float
-
-    def begin(self, why: str) -> None:
-        """Enter the drain. Does nothing when it has begun."""
-
-    def hurry(self) -> None:
-        """End now: what is left is cut."""
-
-    async def run(self) -> int:
-        """See a drain that has begun to its end, and return how many requests and tunnels had to be cut."""
-
-
 class Instance(Protocol):
     """A whole sidecar, as the process that leads it sees it."""
 
     lifecycle: Lifecycle
+    drain: Drain
     stats: Stats
     tasks: Tasks
     reloader: Reloader
     inlets: Inlets
     admin_inlets: Inlets
-
-    @property
-    def drain(self) -> Leaving:
-        """How it leaves."""
 
     @property
     def addresses(self) -> Sequence[Address]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 
 from sidecar.app import logs
-from sidecar.app.drain import Drain
 from sidecar.app.instance import Plan, inlets_of
 from sidecar.app.memory import Settling, settle_memory
 from sidecar.app.reload import Reloader
@@ -31,17 +30,13 @@ class Solo:
             inlets=self.inlets,
             admin_inlets=self.admin_inlets,
         )
-        self.lifecycle, self.stats, self.tasks = proxy.lifecycle, proxy.stats, proxy.tasks
+        self.lifecycle, self.drain = proxy.lifecycle, proxy.drain
+        self.stats, self.tasks = proxy.stats, proxy.tasks
         self._settling = Settling(asyncio.get_running_loop())
         self.reloader = Reloader(
             plan.read, self._adopt, plan.loaded, proxy.stats, proxy.tasks, settle=self._settling.soon
         )
         proxy.oversight.reloader = self.reloader
-
-    @property
-    def drain(self) -> Drain:
-        """See Instance."""
-        return self.proxy.drain
 
     @property
     def addresses(self) -> Sequence[Address]:
