@@ -7,7 +7,7 @@ from array import array
 from sidecar.policies.sharing import Memory, Piece, Shape
 
 
-class _Sight(Piece):
+class _View(Piece):
     """One worker's view of a piece."""
 
     def __init__(self, name: str, shape: Shape, memory: _WorkersMemory) -> None:
@@ -34,13 +34,13 @@ class _WorkersMemory(Memory):
     def __init__(self, instance: Instance, worker: int) -> None:
         super().__init__(worker, instance.workers)
         self.instance = instance
-        self.pieces: dict[tuple[str, Shape], _Sight] = {}
+        self.pieces: dict[tuple[str, Shape], _View] = {}
 
     def piece(self, name: str, *, header: int = 0, held: int = 0, kept: int = 0, table: int = 0) -> Piece:
         """See Memory."""
         key = (name, Shape(header, held, kept, table))
         if key not in self.pieces:
-            self.pieces[key] = _Sight(*key, self)
+            self.pieces[key] = _View(*key, self)
         return self.pieces[key]
 
 
@@ -76,11 +76,11 @@ class Instance:
     def kill(self, worker: int) -> None:
         """A worker is dead and buried; one that takes its number begins with nothing of its own."""
         self.memories[worker] = _WorkersMemory(self, worker)
-        sights: dict[tuple[str, Shape], _Sight] = {}
+        views: dict[tuple[str, Shape], _View] = {}
         for memory in self.memories:
-            sights.update(memory.pieces)
-        for sight in sights.values():
-            sight.enter()
-            sight.bury(worker)
-            sight.leave()
+            views.update(memory.pieces)
+        for view in views.values():
+            view.enter()
+            view.bury(worker)
+            view.leave()
         self.woken.update(range(self.workers))
