@@ -51,7 +51,7 @@ class CrewTraffic:
         """See Traffic. The workers do the same at this time."""
         self._let_go()
 
-    async def settle(self) -> None:
+    async def refresh(self) -> None:
         """See Traffic."""
         await self._sights.refresh(self._crew)
 

@@ -45,7 +45,7 @@ class Traffic(Protocol):
     def stop_accepting(self) -> None:
         """Close the listening sockets; whoever they have let in is served."""
 
-    async def settle(self) -> None:
+    async def refresh(self) -> None:
         """Return once `in_flight` knows what clients have sent until now."""
 
     def close_idle(self) -> None:
@@ -126,7 +126,7 @@ class Drain:
         end = self._began + self.deadline
         await _within(min(self._began + self.announce, end), self._hurried.wait())
         traffic.stop_accepting()
-        await traffic.settle()
+        await traffic.refresh()
         if self._farewell:
             traffic.when_quiet(self._over.set)
             await _within(min(_now() + self._farewell, end), self._over.wait())

@@ -38,7 +38,7 @@ class Front:
             listener.stop_accepting()
         self._let_go()
 
-    async def settle(self) -> None:
+    async def refresh(self) -> None:
         """See Traffic. A turn of the loop for what nobody has read."""
         await asyncio.sleep(0)
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Literal, TypeVar
 
 from sidecar.app.aside import aside
-from sidecar.app.memory import undisturbed
+from sidecar.app.garbage import undisturbed
 from sidecar.rules.difference import Change, difference
 from sidecar.rules.load import Loaded
 from sidecar.rules.problems import ConfigError
@@ -98,7 +98,7 @@ class Reloader:
     `read` loads them, on a thread, within `patience` seconds; `adopt` has them taken over on the loop, whole or not at
     all, and says by an OSError or a ConfigError that it cannot. `current` are the rules in force and `generation` is
     their number. `sources` are the files of the last attempt, be it a failed one: what was wrong may be repaired in any
-    of them. `settle` is called after each reload, whatever came of it, before anything is collected again.
+    of them. `tidy` is called after each reload, whatever came of it, before anything is collected again.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Reloader:
         stats: Stats,
         tasks: Tasks,
         *,
-        settle: Callable[[], None] = lambda: None,
+        tidy: Callable[[], None] = lambda: None,
         patience: float = _READ_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -118,7 +118,7 @@ class Reloader:
         self._adopt = adopt
         self._stats = stats
         self._tasks = tasks
-        self._settle = settle
+        self._tidy = tidy
         self.patience = patience
         self._clock = clock
         self._wall = wall
@@ -170,7 +170,7 @@ class Reloader:
     async def _reloaded(self, why: str, begun: float) -> Report:
         with undisturbed():
             report = await self._undisturbed(why, begun)
-            self._settle()
+            self._tidy()
             return report
 
     async def _undisturbed(self, why: str, begun: float) -> Report:

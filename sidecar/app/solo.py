@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from sidecar.app import logs
+from sidecar.app.garbage import Tidying, tidy
 from sidecar.app.instance import Plan, inlets_of
-from sidecar.app.memory import Settling, settle_memory
 from sidecar.app.reload import Reloader
 from sidecar.app.wiring import Proxy
 from sidecar.model.address import Address
@@ -32,10 +32,8 @@ class Solo:
         )
         self.lifecycle, self.drain = proxy.lifecycle, proxy.drain
         self.stats, self.tasks = proxy.stats, proxy.tasks
-        self._settling = Settling(asyncio.get_running_loop())
-        self.reloader = Reloader(
-            plan.read, self._adopt, plan.loaded, proxy.stats, proxy.tasks, settle=self._settling.soon
-        )
+        self._tidying = Tidying(asyncio.get_running_loop())
+        self.reloader = Reloader(plan.read, self._adopt, plan.loaded, proxy.stats, proxy.tasks, tidy=self._tidying.soon)
         proxy.oversight.reloader = self.reloader
 
     @property
@@ -51,7 +49,7 @@ class Solo:
     async def start(self) -> None:
         """See Instance."""
         await self.proxy.start()
-        settle_memory()
+        tidy()
 
     async def hand_on(self) -> None:
         """See Instance."""
@@ -62,7 +60,7 @@ class Solo:
 
     async def close(self) -> None:
         """See Instance."""
-        self._settling.cancel()
+        self._tidying.cancel()
         await self.proxy.close()
 
     async def _adopt(self, loaded: Loaded) -> None:

@@ -22,9 +22,9 @@ from sidecar.app.crew_drain import LAST_WORDS, CrewTraffic
 from sidecar.app.doors import with_port
 from sidecar.app.drain import Drain
 from sidecar.app.errors import CommandError, Exit
+from sidecar.app.garbage import Tidying
 from sidecar.app.instance import Plan, inlets_of
 from sidecar.app.lifecycle import Lifecycle, Phase
-from sidecar.app.memory import Settling
 from sidecar.app.merged_oversight import MergedOversight
 from sidecar.app.messages import Adopt, Begin, Findings, Happened, Lead, Left, Lost, Place, Ready, Unable
 from sidecar.app.reload import Reloader
@@ -81,10 +81,8 @@ class Supervised:
             patience=LAST_WORDS,
         )
         self._keep_to(plan.loaded)
-        self._settling = Settling(asyncio.get_running_loop())
-        self.reloader = Reloader(
-            plan.read, self._adopt, plan.loaded, self.stats, self.tasks, settle=self._settling.soon
-        )
+        self._tidying = Tidying(asyncio.get_running_loop())
+        self.reloader = Reloader(plan.read, self._adopt, plan.loaded, self.stats, self.tasks, tidy=self._tidying.soon)
         self._oversight = MergedOversight(
             plan.file,
             crew=self.crew,
@@ -132,7 +130,7 @@ class Supervised:
 
     async def close(self) -> None:
         """See Instance."""
-        self._settling.cancel()
+        self._tidying.cancel()
         self.lifecycle.advance(Phase.CLOSING)
         await self.crew.stop(lambda worker: None, 0.0)
         self.inlets.close()

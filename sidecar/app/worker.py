@@ -18,8 +18,8 @@ from collections.abc import Collection, Sequence
 from sidecar.app import logs
 from sidecar.app.descriptors import raise_limit
 from sidecar.app.errors import Exit
+from sidecar.app.garbage import Tidying, tidy, undisturbed
 from sidecar.app.lifecycle import Phase
-from sidecar.app.memory import Settling, settle_memory, undisturbed
 from sidecar.app.messages import (
     Adopt,
     Begin,
@@ -118,7 +118,7 @@ class _Worker:
         self._tasks = Tasks(loop)
         self._begun: asyncio.Future[tuple[Begin, deque[int]]] = loop.create_future()
         self._inlets = HandedInlets()
-        self._settling = Settling(loop)
+        self._tidying = Tidying(loop)
         self._proxy: Proxy | None = None
         self._workers = 1
         self._also: dict[str, object] = {}
@@ -153,7 +153,7 @@ class _Worker:
             await self.link.flushed()
             await proxy.close()
             return Exit.BIND
-        settle_memory()
+        tidy()
         self.link.tell(Ready())
         if self._told_to_leave is not None:
             # Late, but not in vain: whoever was before it in this place may have left connections that nobody accepted.
@@ -212,7 +212,7 @@ class _Worker:
         try:
             with undisturbed():
                 await proxy.adopt(self._part(loaded))
-                self._settling.soon()
+                self._tidying.soon()
         except OSError as error:
             message.answer(str(error))
             return

@@ -84,7 +84,7 @@ async def test_what_is_under_way_is_what_the_workers_say_when_accepting_ends(sce
     scene.crew.workers[0].in_flight["requests"] = 1
     scene.crew.workers[1].in_flight["websockets"] = 2
     assert scene.traffic.in_flight() == {"requests": 0, "tunnels": 0, "websockets": 0}
-    await scene.traffic.settle()
+    await scene.traffic.refresh()
     assert scene.traffic.in_flight() == {"requests": 1, "tunnels": 0, "websockets": 2}
 
 

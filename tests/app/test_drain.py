@@ -10,7 +10,7 @@ from sidecar.app.lifecycle import Lifecycle, Phase
 
 LONG = 3600.0
 SHORT = 0.01
-ALL = ["announce", "stop accepting", "settle", "close idle", "leave websockets", "cut"]
+ALL = ["announce", "stop accepting", "refresh", "close idle", "leave websockets", "cut"]
 
 
 class FakeTraffic:
@@ -27,8 +27,8 @@ class FakeTraffic:
     def stop_accepting(self) -> None:
         self.steps.append("stop accepting")
 
-    async def settle(self) -> None:
-        self.steps.append("settle")
+    async def refresh(self) -> None:
+        self.steps.append("refresh")
 
     def close_idle(self) -> None:
         self.steps.append("close idle")

@@ -35,7 +35,7 @@ def rules(*sets: str) -> Loaded:
 class World:
     """A reloader with rules to read, and a place to take them."""
 
-    def __init__(self, settle: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, tidy: Callable[[], None] = lambda: None) -> None:
         self.there: Loaded | Exception = rules()
         self.reads = 0
         self.adopted: list[Loaded] = []
@@ -51,7 +51,7 @@ class World:
             rules(),
             self.stats,
             self.tasks,
-            settle=settle,
+            tidy=tidy,
             clock=lambda: 7.0,
             wall=lambda: 1000.0,
         )
@@ -294,7 +294,7 @@ async def test_warnings_are_told_with_the_rules_that_have_them(caplog: pytest.Lo
 
 async def test_nothing_is_collected_during_a_reload_and_the_reading_thread_gives_way_often() -> None:
     found: list[tuple[bool, bool]] = []
-    settled: list[bool] = []
+    tidied: list[bool] = []
     usual = sys.getswitchinterval()
 
     class Watching(World):
@@ -305,11 +305,11 @@ async def test_nothing_is_collected_during_a_reload_and_the_reading_thread_gives
         async def adopt(self, loaded: Loaded) -> None:
             found.append((gc.isenabled(), sys.getswitchinterval() < usual))
 
-    world = Watching(settle=lambda: settled.append(gc.isenabled()))
+    world = Watching(tidy=lambda: tidied.append(gc.isenabled()))
     world.there = rules("drain.deadline=30s")
     await world.reloader.reload("SIGHUP")
     assert found == [(False, True), (False, False)]
-    assert settled == [False]
+    assert tidied == [False]
     assert gc.isenabled()
     assert sys.getswitchinterval() == usual
 

@@ -22,8 +22,9 @@ _LOOK_AFTER_GROWTH = 1.25
 _AFTER_A_RELOAD = 1.0
 
 
-def settle_memory() -> None:
-    """What is there now stays for good: the collector need not look at it, and rarely at what comes."""
+def tidy() -> None:
+    """Collect what can be collected. The rest stays for good: the collector need not look at it, and rarely at what
+    comes."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()
@@ -43,15 +44,15 @@ def undisturbed() -> Iterator[None]:
             gc.enable()
 
 
-class Settling:
-    """Settles the memory some time after the last of several reloads, if it has grown. On the loop's thread."""
+class Tidying:
+    """Tidies some time after the last of several reloads, if what is kept has grown. On the loop's thread."""
 
     __slots__ = ("_handle", "_loop", "_objects")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._handle: asyncio.TimerHandle | None = None
-        self._objects: int | None = None  # set aside when it was last settled
+        self._objects: int | None = None  # set aside when it was last tidied
 
     def soon(self) -> None:
         """There was a reload just now: what it made is set aside at once, or the next request would be held up by a
@@ -60,7 +61,7 @@ class Settling:
         if self._objects is None:
             self._objects = gc.get_freeze_count()
         gc.freeze()
-        self._handle = self._loop.call_later(_AFTER_A_RELOAD, self._settle)
+        self._handle = self._loop.call_later(_AFTER_A_RELOAD, self._tidy)
 
     def cancel(self) -> None:
         """Not any more."""
@@ -68,7 +69,7 @@ class Settling:
             self._handle.cancel()
             self._handle = None
 
-    def _settle(self) -> None:
+    def _tidy(self) -> None:
         if gc.get_freeze_count() > (self._objects or 0) * _LOOK_AFTER_GROWTH:
-            settle_memory()
+            tidy()
             self._objects = gc.get_freeze_count()

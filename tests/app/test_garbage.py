@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sidecar.app import memory
-from sidecar.app.memory import Settling, settle_memory, undisturbed
+from sidecar.app import garbage
+from sidecar.app.garbage import Tidying, tidy, undisturbed
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def collector() -> Iterator[None]:
 
 def test_what_start_up_made_is_not_looked_at_again_and_the_rest_rarely() -> None:
     before = gc.get_threshold()
-    settle_memory()
+    tidy()
     assert gc.get_freeze_count() > 0
     assert gc.get_threshold()[0] > before[0]
     assert gc.isenabled()
@@ -43,11 +43,11 @@ def test_what_a_reload_left_behind_is_freed_though_it_was_set_aside_before() -> 
             Left.freed = True
 
     left: Left | None = Left()
-    settle_memory()
+    tidy()
     left = None
     gc.collect()
     assert (left, Left.freed) == (None, False), "what is set aside is not looked at"
-    settle_memory()
+    tidy()
     assert Left.freed
 
 
@@ -61,10 +61,10 @@ class Timers(asyncio.SelectorEventLoop):
 
 
 @pytest.fixture
-def settled(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """When the memory was settled."""
+def tidied(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the memory was tidied."""
     told: list[float] = []
-    monkeypatch.setattr(memory, "settle_memory", lambda: told.append(0.0))
+    monkeypatch.setattr(garbage, "tidy", lambda: told.append(0.0))
     return told
 
 
@@ -81,25 +81,25 @@ def pass_time(loop: Timers, seconds: float) -> None:
     loop.run_forever()
 
 
-def test_a_storm_of_reloads_is_settled_once_after_the_last(loop: Timers, settled: list[float]) -> None:
-    settling = Settling(loop)
+def test_a_storm_of_reloads_is_tidied_once_after_the_last(loop: Timers, tidied: list[float]) -> None:
+    tidying = Tidying(loop)
     for _ in range(5):
-        settling.soon()
+        tidying.soon()
         pass_time(loop, 0.9)
-    assert settled == []
+    assert tidied == []
     pass_time(loop, 0.2)
-    assert len(settled) == 1
+    assert len(tidied) == 1
     pass_time(loop, 10.0)
-    assert len(settled) == 1
+    assert len(tidied) == 1
 
 
-def test_an_instance_that_closes_settles_nothing_any_more(loop: Timers, settled: list[float]) -> None:
-    settling = Settling(loop)
-    settling.soon()
-    settling.cancel()
-    settling.cancel()
+def test_an_instance_that_closes_tidies_nothing_any_more(loop: Timers, tidied: list[float]) -> None:
+    tidying = Tidying(loop)
+    tidying.soon()
+    tidying.cancel()
+    tidying.cancel()
     pass_time(loop, 10.0)
-    assert settled == []
+    assert tidied == []
 
 
 def test_nothing_is_collected_while_it_must_not_be_disturbed() -> None:
@@ -112,22 +112,22 @@ def test_nothing_is_collected_while_it_must_not_be_disturbed() -> None:
     assert gc.isenabled()
 
 
-def test_what_a_reload_made_is_set_aside_at_once(loop: Timers, settled: list[float]) -> None:
-    settling = Settling(loop)
-    settling.soon()
+def test_what_a_reload_made_is_set_aside_at_once(loop: Timers, tidied: list[float]) -> None:
+    tidying = Tidying(loop)
+    tidying.soon()
     assert gc.get_freeze_count() > 0
-    assert settled == []
-    settling.cancel()
+    assert tidied == []
+    tidying.cancel()
 
 
-def test_a_reload_that_left_little_behind_costs_no_look(loop: Timers, settled: list[float]) -> None:
-    settle_memory()
-    settling = Settling(loop)
-    settling.soon()
+def test_a_reload_that_left_little_behind_costs_no_look(loop: Timers, tidied: list[float]) -> None:
+    tidy()
+    tidying = Tidying(loop)
+    tidying.soon()
     pass_time(loop, 1.1)
-    assert settled == []
+    assert tidied == []
     left = [[number] for number in range(gc.get_freeze_count())]
-    settling.soon()
+    tidying.soon()
     pass_time(loop, 1.1)
-    assert len(settled) == 1
+    assert len(tidied) == 1
     assert left
