@@ -53,6 +53,11 @@ class Lifecycle:
                 self._reached[passed].set()
         return True
 
+    def demand_staying(self) -> None:
+        """To be asked before other rules are put in force. OSError once it leaves."""
+        if self.phase > Phase.SERVING:
+            raise OSError("it is leaving, and its rules stay as they are")
+
     async def reached(self, phase: Phase, within: float | None = None) -> bool:
         """Wait until `phase`, or one past it, is in force, at most `within` seconds; whether it is."""
         with suppress(TimeoutError):

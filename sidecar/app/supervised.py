@@ -220,9 +220,8 @@ class Supervised:
     async def _adopt(self, loaded: Loaded) -> None:
         """Have every worker put these rules in force; when one cannot, they all go back.
 
-        :raises OSError: an address cannot be had, or a worker says why not."""
-        if self.lifecycle.phase > Phase.SERVING:
-            raise BindError("it is leaving, and its rules stay as they are")
+        :raises OSError: an address cannot be had, a worker says why not, or it is leaving."""
+        self.lifecycle.demand_staying()
         rules, before = loaded.rules, self._loaded
         admin_sockets = self._admin.fitting(rules.admin)
         try:

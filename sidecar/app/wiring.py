@@ -39,7 +39,6 @@ from sidecar.telemetry.log import Access, AccessLog
 from sidecar.telemetry.loop_lag import LoopLag
 from sidecar.telemetry.stats import Stats
 from sidecar.transport.inlets import Inlets as OwnInlets
-from sidecar.transport.sockets import BindError
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.forwarding import IdSource
@@ -165,7 +164,7 @@ class Proxy:
         :raises OSError: an address cannot be had, or it is leaving; nothing has changed.
         """
         rules = loaded.rules
-        self._demand_serving()
+        self.lifecycle.demand_staying()
         admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)
         try:
             doors = self.doors.fitting(rules.listeners)
@@ -174,7 +173,7 @@ class Proxy:
             raise
         try:
             await self.doors.open(doors)
-            self._demand_serving()
+            self.lifecycle.demand_staying()
             # From here to the swap without a pause: what is prepared must not be overtaken by a name's new addresses.
             runtime = self._prepared(loaded, self.current.runtime)
         except BaseException:
@@ -243,10 +242,6 @@ class Proxy:
     def _crowd(self, crowded: bool) -> None:
         if self.lifecycle.phase <= Phase.SERVING:  # one that leaves closes its connections whatever comes free
             self.environment.draining = crowded
-
-    def _demand_serving(self) -> None:
-        if self.lifecycle.phase > Phase.SERVING:
-            raise BindError("it is leaving, and its rules stay as they are")
 
     def _discard_admin(self, sockets: Sequence[socket.socket]) -> None:
         if self.admin is not None:

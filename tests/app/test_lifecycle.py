@@ -46,5 +46,14 @@ async def test_waiting_may_be_bounded_and_says_whether_the_phase_is_in_force() -
     assert await life.reached(Phase.SERVING, within=0.0)
 
 
+def test_whoever_leaves_takes_no_other_rules() -> None:
+    life = Lifecycle()
+    life.advance(Phase.SERVING)
+    life.demand_staying()
+    life.advance(Phase.DRAINING)
+    with pytest.raises(OSError, match="it is leaving, and its rules stay as they are"):
+        life.demand_staying()
+
+
 def test_a_phase_is_written_in_lower_case() -> None:
     assert Phase.DRAINING.word == "draining"

@@ -298,6 +298,28 @@ async def test_the_access_log_follows() -> None:
 async def test_one_that_leaves_takes_up_no_other_rules() -> None:
     async with Backend() as backend, running(rules=rules_text(backend.url)) as proxy:
         proxy.proxy.drain.begin("SIGTERM")
-        with pytest.raises(BindError, match="it is leaving"):
+        with pytest.raises(OSError, match="it is leaving"):
             await proxy.adopt(rules_text(backend.url, route="retry: null"))
         assert proxy.stats.config_generation == 1
+
+
+async def test_a_reload_that_brings_another_only_endpoint_refuses_nobody_before_its_first_check() -> None:
+    looked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_tell(call: Call) -> None:
+        if call.request.target == b"/healthz":
+            looked.set()
+            await may_answer.wait()
+        await call.send(OK)
+
+    check = "health_check: {path: /healthz, timeout: 60s}"
+    async with Backend() as first, Backend(slow_to_tell) as second:
+        async with running(rules=rules_text(first.url, upstream=check)) as proxy:
+            await proxy.until(lambda: not proxy.proxy.current.runtime.endpoints()[0].down)
+            await proxy.adopt(rules_text(second.url, upstream=check))
+            await looked.wait()
+            assert (await proxy.ask()).status == 200
+            assert (await proxy.admin("GET", "/readyz")).status == 503
+            may_answer.set()
+            await proxy.until(lambda: not proxy.proxy.current.runtime.endpoints()[0].down)
+            assert (await proxy.admin("GET", "/readyz")).status == 200
