@@ -98,10 +98,6 @@ class ProxyProcess:
                 pass
         return told
 
-    async def workers(self) -> list[int]:
-        """The processes of its workers, by their places."""
-        return [member["pid"] for member in (await self.status())["workers"]]
-
     def signal(self, number: signal.Signals) -> None:
         """Sends it a signal."""
         self.process.send_signal(number)
