@@ -41,7 +41,7 @@ class Verdicts:
     def follow(self, runtime: Runtime) -> None:
         """From now on these endpoints; to be called in the turn that made the runtime current or moved a name.
 
-        An endpoint that is new and has a check in force takes nothing until the check lets it: nobody knows yet whether
+        An endpoint that is new and has a check in force is not ready until the check says so: nobody knows yet whether
         it serves. One that serves already goes on, also where the check is new.
         """
         now = self._clock()
@@ -54,7 +54,7 @@ class Verdicts:
                 self._places[name, endpoint.name] = upstream, endpoint
                 if gated and endpoint not in known:
                     self._why[endpoint] = _NOT_YET
-                    upstream.mark_down(now, endpoint)
+                    upstream.gate(now, endpoint)
         self._runtime = runtime
         still = {endpoint for _, endpoint in self._places.values()}
         self._why = {endpoint: why for endpoint, why in self._why.items() if endpoint in still}

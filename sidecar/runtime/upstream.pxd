@@ -15,6 +15,7 @@ cdef class Endpoint:
     cdef public double ramp_since
     cdef public str scheme
     cdef public int share
+    cdef public bint unchecked
     cdef public double up_since
     cdef public str upstream_name
     cdef public int weight
@@ -53,6 +54,7 @@ cdef class Upstream:
     @cython.locals(latest=Upstream)
     cdef Endpoint _elsewhere(self, double now, str key, Endpoint avoid)
     cdef Endpoint _only(self, Endpoint endpoint)
+    cdef bint _will_do(self, Endpoint endpoint)
     cdef bint _takes(self, double now, Endpoint endpoint)
     @cython.locals(endpoint=Endpoint, taking=list)
     cdef tuple _choices(self, double now, Endpoint avoid)

@@ -4,7 +4,8 @@ Owns the choice of an endpoint, what bars one from being chosen, and the identit
 changes. May not know how an endpoint is reached: `channel` is set by the wiring and opaque here. `now` is always an
 argument.
 
-    chosen from: those neither down, nor drained, nor ejected ──none──► those neither down nor drained ──none──► None
+    chosen from: those neither down, nor drained, nor ejected ──none──► those neither down nor drained
+                 ──none──► those that nobody has looked at yet, where there is no `hold` ──none──► None
 
 Ejection is a guess and so never bars the last one; a check that failed and an operator's word are none, and do. Where
 the rules have `hold`, requests wait out a None.
@@ -37,7 +38,8 @@ class Endpoint:
     endpoint as written: another one when this is an address that a host name was resolved to.
 
     `down` is what the active checks know, `drained` what an operator wants, `health` what ejection remembers; the
-    upstream's own methods set the first two. `up_since` is when `down` last ended.
+    upstream's own methods set the first two. `up_since` is when `down` last ended; `unchecked`: it is down because the
+    first look is still to come.
     `weight` is in the units of the rules, `share` in hundredths of them and less during a slow start, which began at
     `ramp_since` (STEADY when there is none).
     """
@@ -55,6 +57,7 @@ class Endpoint:
         "ramp_since",
         "scheme",
         "share",
+        "unchecked",
         "up_since",
         "upstream_name",
         "weight",
@@ -70,6 +73,7 @@ class Endpoint:
         self.share = weight * FULL
         self.ramp_since = STEADY
         self.down = False
+        self.unchecked = False
         self.up_since = -math.inf
         self.drained = False
         self.health = EndpointHealth(self.name)
@@ -224,14 +228,22 @@ class Upstream:
         endpoint.newcomer()
         self.endpoints_changed(now)
 
+    def gate(self, now: float, endpoint: Endpoint) -> None:
+        """The endpoint is new, and nobody has looked at it yet: until then it takes attempts only where there is no
+        other and no hold."""
+        self.mark_down(now, endpoint)
+        endpoint.unchecked = True
+
     def mark_down(self, now: float, endpoint: Endpoint) -> None:
         """A check found the endpoint dead: it takes no attempts until `mark_up`. Any number of times."""
+        endpoint.unchecked = False
         if not endpoint.down:
             endpoint.down = True
             self.endpoints_changed(now)
 
     def mark_up(self, now: float, endpoint: Endpoint) -> None:
         """A check found an endpoint well that was down: see `recovered`. Any number of times."""
+        endpoint.unchecked = False
         if endpoint.down:
             endpoint.down = False
             endpoint.up_since = now
@@ -302,7 +314,15 @@ class Upstream:
             # Alone it takes everything at once; whoever joins it later is the new one.
             endpoint.ramp_since = STEADY
             endpoint.share = endpoint.weight * FULL
-        return None if endpoint.down or endpoint.drained else endpoint
+        if endpoint.down or endpoint.drained:
+            return endpoint if self._will_do(endpoint) else None
+        return endpoint
+
+    def _will_do(self, endpoint: Endpoint) -> bool:
+        """Whether it is worth an attempt where there is nobody else: nobody has looked at it yet, so it may well serve.
+        Where requests can be held, they wait for the look instead."""
+        holds = self.hold is not None and not self.hold.shadow
+        return endpoint.unchecked and not endpoint.drained and not holds
 
     def _elsewhere(self, now: float, key: str | None, avoid: Endpoint | None) -> Endpoint | None:
         """An endpoint that newer rules brought, for an exchange of these."""
@@ -328,6 +348,10 @@ class Upstream:
         if not taking:
             # The others have gone or are down since: what was ejected is the best there is.
             taking = [endpoint for endpoint in self.endpoints if not (endpoint.down or endpoint.drained)]
+        if not taking:
+            for endpoint in self.endpoints:
+                if self._will_do(endpoint):
+                    taking.append(endpoint)
         if avoid is not None and len(taking) > 1:
             taking = [endpoint for endpoint in taking if endpoint is not avoid]
         return tuple(taking)

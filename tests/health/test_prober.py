@@ -22,7 +22,7 @@ async def test_at_the_start_an_endpoint_is_down_until_its_first_success_and_is_l
     async with scene() as one:
         one.bar.clear()
         await one.start()
-        assert (one.down(), one.upstream.available(0.0), len(one.looked)) == (True, 0, 1)
+        assert (one.down(), one.endpoint().unchecked, len(one.looked)) == (True, True, 1)
         one.bar.set()
         await one.settled()
         assert not one.down()

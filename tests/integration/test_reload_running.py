@@ -313,13 +313,16 @@ async def test_a_reload_that_brings_another_only_endpoint_refuses_nobody_before_
         await call.send(OK)
 
     check = "health_check: {path: /healthz, timeout: 60s}"
-    async with Backend() as first, Backend(slow_to_tell) as second:
-        async with running(rules=rules_text(first.url, upstream=check)) as proxy:
-            await proxy.until(lambda: not proxy.proxy.current.runtime.endpoints()[0].down)
-            await proxy.adopt(rules_text(second.url, upstream=check))
-            await looked.wait()
-            assert (await proxy.ask()).status == 200
-            assert (await proxy.admin("GET", "/readyz")).status == 503
-            may_answer.set()
-            await proxy.until(lambda: not proxy.proxy.current.runtime.endpoints()[0].down)
-            assert (await proxy.admin("GET", "/readyz")).status == 200
+    async with (
+        Backend() as first,
+        Backend(slow_to_tell) as second,
+        running(rules=rules_text(first.url, upstream=check)) as proxy,
+    ):
+        await proxy.until(lambda: not proxy.proxy.current.runtime.endpoints()[0].down)
+        await proxy.adopt(rules_text(second.url, upstream=check))
+        await looked.wait()
+        assert (await proxy.ask()).status == 200
+        assert (await proxy.admin("GET", "/readyz")).status == 503
+        may_answer.set()
+        await proxy.until(lambda: not proxy.proxy.current.runtime.endpoints()[0].down)
+        assert (await proxy.admin("GET", "/readyz")).status == 200

@@ -256,3 +256,26 @@ def test_an_operator_s_word_outlives_a_check_that_succeeds() -> None:
     one.drained = True
     group.recovered(6.0, one)
     assert group.available(6.0) == 1
+
+
+def test_one_that_nobody_has_looked_at_yet_is_picked_where_there_is_no_other() -> None:
+    new, well = endpoint(1), endpoint(2)
+    group = upstream(new, well)
+    group.gate(1.0, new)
+    assert picked(group, 1.0, 4) == {well.name: 4}
+    group.mark_down(2.0, well)
+    assert picked(group, 2.0, 4) == {new.name: 4}
+    group.mark_down(3.0, new)  # now somebody has looked
+    assert picked(group, 3.0, 4) == {}
+
+
+def test_the_only_one_is_picked_before_it_is_looked_at_unless_it_is_drained() -> None:
+    new = endpoint(1)
+    group = upstream(new)
+    group.gate(1.0, new)
+    assert group.pick(1.0, None, None) is new
+    new.drained = True
+    assert group.pick(1.0, None, None) is None
+    new.drained = False
+    group.mark_up(2.0, new)
+    assert (group.pick(2.0, None, None), new.unchecked) == (new, False)

@@ -193,3 +193,13 @@ def test_a_host_name_that_turns_out_to_have_an_address_lets_them_go() -> None:
     group.replace_endpoints([name.resolved(Address("10.0.0.1", 80))])
     group.endpoints_changed(1.0)
     assert request.told == [1.0]
+
+
+def test_where_requests_can_be_held_they_wait_for_the_first_look() -> None:
+    one = endpoint(1)
+    group = Upstream("app", (one,), RoundRobin(), random.Random(1), UpstreamObserver())
+    group.hold = Hold("app/hold", HoldSpec(), group.observer)
+    group.gate(1.0, one)
+    assert group.pick(1.0, None, None) is None
+    group.hold = Hold("app/hold", HoldSpec(mode="shadow"), group.observer)
+    assert group.pick(1.0, None, None) is one
