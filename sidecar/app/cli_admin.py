@@ -127,7 +127,7 @@ def _alarms(told: Mapping[str, Any]) -> list[str]:
     if pressure is not None and pressure["memory"]["shedding"]:
         resident = pressure["memory"]["resident_bytes"] / _MIB
         lines.append(f"new requests are refused: {resident:.0f}MiB resident, more than overload.max_memory")
-    reload = told.get("reload", {}).get("last")
+    reload = (told.get("reload") or {}).get("last")
     if reload is not None and reload["result"] == "failed":
         first, *others = reload["problems"]
         more = f", and {len(others)} more" if others else ""
