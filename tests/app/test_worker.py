@@ -32,6 +32,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="several workers
 
 _T = TypeVar("_T")
 
+AT_ONCE = ["drain.announce=0s"]
+
 
 def listening() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0))
@@ -110,7 +112,7 @@ async def led() -> AsyncIterator[Led]:
 
 async def test_it_serves_from_begin_on_until_it_is_told_to_leave() -> None:
     async with Backend() as backend, led() as one:
-        one.begin(loaded(backend.url))
+        one.begin(loaded(backend.url, sets=AT_ONCE))
         await one.heard(Ready)
         async with await Peer.connect(one.port) as peer:
             assert (await peer.get()).status == 200
@@ -144,7 +146,7 @@ async def test_what_it_had_to_cut_it_says_at_once_when_it_is_hurried() -> None:
 
 async def test_one_that_is_told_to_leave_before_it_serves_serves_who_waits_and_leaves() -> None:
     async with Backend() as backend, led() as one:
-        one.begin(loaded(backend.url))
+        one.begin(loaded(backend.url, sets=AT_ONCE))
         one.link.tell(Leave())
         async with await Peer.connect(one.port) as peer:
             assert (await peer.get()).status == 200
@@ -157,7 +159,7 @@ async def test_without_a_supervisor_it_ends_whether_it_has_begun_or_not() -> Non
         one.link.close()
         assert await one.ended() == Exit.FAILED
     async with Backend() as backend, led() as one:
-        one.begin(loaded(backend.url))
+        one.begin(loaded(backend.url, sets=AT_ONCE))
         await one.heard(Ready)
         one.link.close()
         assert await one.ended() == Exit.DONE
@@ -209,7 +211,7 @@ async def test_it_tells_what_happens_to_it_and_leaves_commands_and_drains_to_the
     async def ill(call: Call) -> None:
         await call.send(OK.replace(b"200 OK", b"500 Ill"))
 
-    sets = ["upstreams.app.circuit_breaker={consecutive_failures: 1}", "defaults.retry=null"]
+    sets = [*AT_ONCE, "upstreams.app.circuit_breaker={consecutive_failures: 1}", "defaults.retry=null"]
     async with Backend(ill) as backend, led() as one:
         one.begin(loaded(backend.url, sets=sets))
         await one.heard(Ready)
