@@ -137,7 +137,10 @@ def _unbound(error: BindError) -> str:
     told = error.strerror or str(error)
     if error.errno != errno.EADDRINUSE:
         return told
-    return f"{told}; end what listens there, or choose another address with --listen or --admin"
+    return (
+        f"{told}; end what listens there, take over from it with --takeover where it is a sidecar, or choose another "
+        "address with --listen or --admin"
+    )
 
 
 def _say(instance: Instance, plan: Plan) -> None:

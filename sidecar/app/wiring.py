@@ -163,6 +163,7 @@ class Proxy:
 
         :raises OSError: an address cannot be had, or it is leaving; nothing has changed.
         """
+        await self.lifecycle.reached(Phase.SERVING)  # its own rules first: the admin and signals are there before
         rules = loaded.rules
         self.lifecycle.demand_staying()
         admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)

@@ -104,3 +104,16 @@ async def test_a_drain_before_the_start_is_over_serves_nothing() -> None:
     assert proxy.lifecycle.phase is Phase.DRAINING
     assert await proxy.drain.run() == 0
     await proxy.close()
+
+
+async def test_rules_that_come_while_it_starts_are_adopted_once_it_serves() -> None:
+    async with Backend() as backend:
+        proxy = Proxy(loaded(backend.url), lambda line: True)
+        adopting = asyncio.ensure_future(proxy.adopt(loaded(backend.url, sets=["defaults.timeout.request=3s"])))
+        await asyncio.sleep(0)
+        assert (adopting.done(), proxy.doors.all) == (False, [])
+        async with proxy:
+            await adopting
+            assert (proxy.current.runtime.number, len(proxy.doors.all)) == (2, 1)
+            async with await Peer.connect(proxy.addresses[0].port) as peer:
+                assert (await peer.get("/")).status == 200
