@@ -146,7 +146,9 @@ class Proxy:
         self.channels.attach(self.current.runtime)
         self._follow_health()
         self._lag.start()
-        self._tell_generation()
+        self.stats.config_generation = self.current.runtime.number  # later ones are told by whoever reloads
+        self.stats.config_hash = self.current.runtime.digest
+        self.stats.config_reloaded_at = time.time()
         if self.admin is not None:
             await self.admin.open(admin_sockets)
         if self.lifecycle.phase is Phase.STARTING:  # else a signal was faster
@@ -205,7 +207,6 @@ class Proxy:
         self.drain.announce = rules.drain.announce
         self.drain.deadline = rules.drain.deadline
         self.oversight.follow(loaded)
-        self._tell_generation()
 
     async def close(self) -> None:
         """Take everything down at once, the admin address last; a drain comes before this where one is wanted."""
@@ -247,11 +248,6 @@ class Proxy:
     def _discard_admin(self, sockets: Sequence[socket.socket]) -> None:
         if self.admin is not None:
             self.admin.discard(sockets)
-
-    def _tell_generation(self) -> None:
-        self.stats.config_generation = self.current.runtime.number
-        self.stats.config_hash = self.current.runtime.digest
-        self.stats.config_reloaded_at = time.time()
 
 
 def _access(loaded: Loaded) -> Access:
