@@ -76,4 +76,4 @@ def _of_request(stream: DownstreamStream, head: RequestHead, now: float) -> Exch
 
 def _identify(record: ExchangeRecord, ids: RequestIds) -> None:
     record.request_id = ids.request_id
-    record.trace_id = ids.traceparent[3:35]
+    record.trace_id = ids.trace_id

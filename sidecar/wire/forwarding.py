@@ -57,11 +57,12 @@ class IdSource:
 class RequestIds:
     """The identifiers of one request through all its attempts, for the fields, the log and the reply alike."""
 
-    __slots__ = ("request_id", "traceparent")
+    __slots__ = ("request_id", "trace_id", "traceparent")
 
     def __init__(self, request_id: bytes, traceparent: bytes) -> None:
         self.request_id = request_id
         self.traceparent = traceparent
+        self.trace_id = traceparent[3:35]
 
 
 def request_ids(head: RequestHead, source: IdSource) -> RequestIds:

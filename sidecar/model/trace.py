@@ -1,0 +1,68 @@
+"""One finished exchange as a tracer is told of it: its span, and one for each of its attempts.
+
+Made only for exchanges whose trace is recorded. Instants are monotonic seconds; identifiers are lower-case hexadecimal
+digits, as W3C Trace Context writes them.
+"""
+
+from __future__ import annotations
+
+from sidecar.model.reason import Reason
+
+
+class AttemptTrace:
+    """One attempt. `outcome` is the word of `attempts_total`: `success`, a class of status such as `5xx`, or a cause such
+    as `connect_timeout`; `status` is 0 where no head came. `span_id` is empty where nothing was sent."""
+
+    __slots__ = ("ended", "endpoint", "outcome", "span_id", "started", "status", "upstream")
+
+    def __init__(self) -> None:
+        self.span_id = b""
+        self.upstream = ""
+        self.endpoint = ""
+        self.outcome = ""
+        self.status = 0
+        self.started = 0.0
+        self.ended = 0.0
+
+
+class ExchangeTrace:
+    """One exchange. `parent_id` is the caller's span, empty where the trace began here. `pattern` is the path that its
+    route matches, as the rules write it; `path` is without the query, which may hold secrets. `reason` and `rule` say
+    why the sidecar answered by itself, None and empty where it did not."""
+
+    # fmt: off
+    __slots__ = (
+        "attempts", "client", "ended", "host", "method", "minor_version", "parent_id", "path", "pattern", "reason",
+        "request_id", "route", "rule", "scheme", "span_id", "started", "status", "trace_id", "tracestate",
+    )
+    # fmt: on
+
+    def __init__(self) -> None:
+        self.trace_id = b""
+        self.span_id = b""
+        self.parent_id = b""
+        self.tracestate = b""
+        self.request_id = b""
+        self.method = b""
+        self.scheme = ""
+        self.host = b""
+        self.path = b""
+        self.minor_version = 1
+        self.client = ""
+        self.route = ""
+        self.pattern = ""
+        self.status = 0
+        self.reason: Reason | None = None
+        self.rule = ""
+        self.started = 0.0
+        self.ended = 0.0
+        self.attempts: list[AttemptTrace] = []
+
+
+class ExchangeTracer:
+    """Where finished exchanges are traced to; by itself nowhere. A base class as the observers are."""
+
+    __slots__ = ()
+
+    def exchange(self, trace: ExchangeTrace) -> None:
+        """Takes one exchange. Never raises and never waits."""
