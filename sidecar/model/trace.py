@@ -10,7 +10,7 @@ from sidecar.model.reason import Reason
 
 
 class AttemptTrace:
-    """One attempt. `outcome` is the word of `attempts_total`: `success`, a class of status such as `5xx`, or a cause such
+    """One attempt. `outcome` is the word of `attempts_total`: `success`, a status class such as `5xx`, or a cause such
     as `connect_timeout`; `status` is 0 where no head came. `span_id` is empty where nothing was sent."""
 
     __slots__ = ("ended", "endpoint", "outcome", "span_id", "started", "status", "upstream")
