@@ -1,6 +1,6 @@
 cdef class RouteObserver:
     cpdef started(self)
-    cpdef finished(self, bytes method, int status, double seconds)
+    cpdef finished(self, bytes method, int status, double seconds, bytes trace_id, bint sampled)
     cpdef rejected(self, str rule, object reason)
     cpdef shadow_rejected(self, str rule, object reason)
     cpdef retried(self, str reason)

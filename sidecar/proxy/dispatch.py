@@ -94,7 +94,8 @@ class Dispatcher(Acceptor):
         method = b"-" if head is None else head.method
         self.unrouted.started()
         self.unrouted.rejected(rule, reason)
-        self.unrouted.finished(method, reply.status, now - stream.started)
+        trace_id, sampled = (b"", False) if ids is None else (ids.trace_id, ids.sampled)
+        self.unrouted.finished(method, reply.status, now - stream.started, trace_id, sampled)
         if self.environment.log.wants(reply.status, True):
             record = refusal_record(stream, head, ids, reason, detail, now)
             record.rule = rule

@@ -189,7 +189,8 @@ class Exchange(Receiver):
             if self.route.shadow_timeout is not None:
                 self._count_late(now, self.route.shadow_timeout)
             # Whatever a policy's bug: what counts exchanges in flight is told of the end of each.
-            self.route.observer.finished(self.head.method, status, now - self.downstream.started)
+            ids, taken = self.ids, now - self.downstream.started
+            self.route.observer.finished(self.head.method, status, taken, ids.trace_id, ids.sampled)
         if self.environment.log.wants(status, decision.reason is not None or bool(self.fallback)):
             self.environment.log.exchange(exchange_record(self, now, status))
 

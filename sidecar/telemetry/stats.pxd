@@ -17,7 +17,7 @@ cdef class RouteStats(RouteObserver):
     cdef public dict shadow_rejections
     cpdef started(self)
     @cython.locals(counts=list)
-    cpdef finished(self, bytes method, int status, double seconds)
+    cpdef finished(self, bytes method, int status, double seconds, bytes trace_id, bint sampled)
 
 cdef class UpstreamStats(UpstreamObserver):
     cdef object _events

@@ -82,7 +82,7 @@ class RouteStats(RouteObserver):
         """An exchange began."""
         self.in_flight += 1
 
-    def finished(self, method: bytes, status: int, seconds: float) -> None:
+    def finished(self, method: bytes, status: int, seconds: float, trace_id: bytes, sampled: bool) -> None:
         """The exchange that began is over."""
         self.in_flight -= 1
         # A list by status and not a dict by both: no tuple to make and to hash for every exchange.

@@ -22,6 +22,7 @@ cdef class IdSource:
 @cython.final
 cdef class RequestIds:
     cdef public bytes request_id
+    cdef public bint sampled
     cdef public bytes trace_id
     cdef public bytes traceparent
 

@@ -26,6 +26,7 @@ __all__ = [
 _POOL_BYTES = 2560  # 64 requests that bring neither identifier
 _VISIBLE = bytes(range(0x21, 0x7F))
 _LOWER_HEX = b"0123456789abcdef"
+_ODD = frozenset((b"1", b"3", b"5", b"7", b"9", b"b", b"d", b"f"))
 _ZERO_TRACE = b"0" * 32
 _ZERO_SPAN = b"0" * 16
 _NEVER = 1e9  # seconds; whoever has that long needs no telling
@@ -57,12 +58,13 @@ class IdSource:
 class RequestIds:
     """The identifiers of one request through all its attempts, for the fields, the log and the reply alike."""
 
-    __slots__ = ("request_id", "trace_id", "traceparent")
+    __slots__ = ("request_id", "sampled", "trace_id", "traceparent")
 
     def __init__(self, request_id: bytes, traceparent: bytes) -> None:
         self.request_id = request_id
         self.traceparent = traceparent
         self.trace_id = traceparent[3:35]
+        self.sampled = traceparent[54:55] in _ODD
 
 
 def request_ids(head: RequestHead, source: IdSource) -> RequestIds:

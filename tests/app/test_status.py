@@ -51,7 +51,7 @@ def test_a_route_tells_its_requests_by_status_class_and_its_refusals_by_reason()
     route = stats.route("everything")
     for status in (200, 204, 503, 999):
         route.started()
-        route.finished(b"GET", status, 0.01)
+        route.finished(b"GET", status, 0.01, b"", False)
     route.started()
     route.rejected("a", Reason.RATE_LIMITED)
     route.rejected("b", Reason.RATE_LIMITED)
@@ -83,7 +83,7 @@ def test_what_matched_no_route_has_a_line_once_there_is_any() -> None:
     runtime = built(stats)
     assert [told["name"] for told in routes(runtime, stats, NOW)] == ["everything"]
     stats.unrouted.started()
-    stats.unrouted.finished(b"GET", 404, 0.0)
+    stats.unrouted.finished(b"GET", 404, 0.0, b"", False)
     assert [told["name"] for told in routes(runtime, stats, NOW)] == ["everything", "-"]
 
 

@@ -50,7 +50,7 @@ class ToldWorker:
         """It has answered so many more."""
         for _ in range(requests):
             self.stats.route("all").started()
-            self.stats.route("all").finished(b"GET", 200, 0.125)
+            self.stats.route("all").finished(b"GET", 200, 0.125, b"", False)
 
     def sight(self) -> Sight:
         """What it sees now."""

@@ -236,8 +236,8 @@ class BrokenRoute(RouteStats):
         super().started()
         self._fail("started")
 
-    def finished(self, method: bytes, status: int, seconds: float) -> None:
-        super().finished(method, status, seconds)
+    def finished(self, method: bytes, status: int, seconds: float, trace_id: bytes, sampled: bool) -> None:
+        super().finished(method, status, seconds, trace_id, sampled)
         self._fail("finished")
 
     def _fail(self, method: str) -> None:

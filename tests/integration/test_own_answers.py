@@ -101,8 +101,8 @@ class Buggy(RouteObserver):
         self._observer.started()
         self._told("started")
 
-    def finished(self, method: bytes, status: int, seconds: float) -> None:
-        self._observer.finished(method, status, seconds)
+    def finished(self, method: bytes, status: int, seconds: float, trace_id: bytes, sampled: bool) -> None:
+        self._observer.finished(method, status, seconds, trace_id, sampled)
         self._told("finished")
 
     def rejected(self, rule: str, reason: Reason) -> None:

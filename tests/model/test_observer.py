@@ -12,7 +12,7 @@ from sidecar.model.reason import Reason
 
 TOLD: dict[str, tuple[Any, ...]] = {
     "started": (),
-    "finished": (b"GET", 200, 0.1),
+    "finished": (b"GET", 200, 0.1, b"", False),
     "rejected": ("rule", Reason.NO_ROUTE),
     "shadow_rejected": ("rule", Reason.RATE_LIMITED),
     "retried": ("reset",),

@@ -35,7 +35,7 @@ class RouteLog(RouteObserver):
         self._meets("started")
         self.in_flight += 1
 
-    def finished(self, method: bytes, status: int, seconds: float) -> None:
+    def finished(self, method: bytes, status: int, seconds: float, trace_id: bytes, sampled: bool) -> None:
         self._meets("finished")
         self.in_flight -= 1
         self.finishes.append((method, status, seconds))

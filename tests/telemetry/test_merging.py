@@ -55,7 +55,7 @@ def seen(merged: Merged, slot: int, stats: Stats) -> None:
 def finish(route: str, status: int, eighths: int) -> Act:
     def act(stats: Stats) -> None:
         stats.route(route).started()
-        stats.route(route).finished(b"GET", status, eighths / 8)  # sums of eighths are exact in any order
+        stats.route(route).finished(b"GET", status, eighths / 8, b"", False)  # sums of eighths are exact in any order
 
     return act
 

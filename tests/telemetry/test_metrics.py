@@ -71,7 +71,7 @@ def busy() -> Stats:
     login = stats.route("login")
     for seconds in (0.0004, 0.003, 0.003, 61.0):
         login.started()
-        login.finished(b"GET", 200, seconds)
+        login.finished(b"GET", 200, seconds, b"", False)
     login.started()
     login.rejected("login/per-client", Reason.RATE_LIMITED)
     login.shadow_rejected("login/probation", Reason.RATE_LIMITED)
@@ -79,7 +79,7 @@ def busy() -> Stats:
     login.retry_skipped("budget")
     login.fell_back("static", "circuit_open")
     stats.unrouted.started()
-    stats.unrouted.finished(b"BREW", 999, 0.1)
+    stats.unrouted.finished(b"BREW", 999, 0.1, b"", False)
     app = stats.upstream("app")
     app.attempt_finished("success", 0.01)
     app.connected("ok")
@@ -200,7 +200,7 @@ def test_a_histogram_adds_up(durations: list[float]) -> None:
     stats = Stats()
     for seconds in durations:
         stats.route("a").started()
-        stats.route("a").finished(b"GET", 200, seconds)
+        stats.route("a").finished(b"GET", 200, seconds, b"", False)
     stats.route("a")
     found = samples(stats)
     buckets = {

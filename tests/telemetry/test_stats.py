@@ -60,7 +60,7 @@ def test_every_exchange_is_counted_once_everywhere(exchanges: list[tuple[bytes, 
     stats = RouteStats()
     for method, status, seconds in exchanges:
         stats.started()
-        stats.finished(method, status, seconds)
+        stats.finished(method, status, seconds, b"", False)
     assert stats.in_flight == 0
     assert sum(stats.requests.values()) == sum(stats.buckets) == len(exchanges)
     assert stats.seconds == pytest.approx(sum(seconds for _, _, seconds in exchanges))
@@ -75,14 +75,14 @@ def test_every_exchange_is_counted_once_everywhere(exchanges: list[tuple[bytes, 
 def test_a_bound_belongs_to_the_bucket_that_it_closes(bound: float) -> None:
     stats = RouteStats()
     stats.started()
-    stats.finished(b"GET", 200, bound)
+    stats.finished(b"GET", 200, bound, b"", False)
     assert stats.buckets.index(1) == BOUNDS.index(bound)
 
 
 def test_what_takes_longer_than_the_last_bound_is_counted_too() -> None:
     stats = RouteStats()
     stats.started()
-    stats.finished(b"GET", 200, 61.0)
+    stats.finished(b"GET", 200, 61.0, b"", False)
     assert stats.buckets[-1] == 1
 
 
@@ -90,7 +90,7 @@ def test_an_exchange_under_way_is_in_flight() -> None:
     stats = RouteStats()
     stats.started()
     stats.started()
-    stats.finished(b"GET", 200, 0.1)
+    stats.finished(b"GET", 200, 0.1, b"", False)
     assert stats.in_flight == 1
 
 
@@ -98,7 +98,7 @@ def test_invented_methods_share_one_count() -> None:
     stats = RouteStats()
     for method in (b"BREW", b"WHEN", b"BREW"):
         stats.started()
-        stats.finished(method, 200, 0.1)
+        stats.finished(method, 200, 0.1, b"", False)
     assert stats.requests == {(OTHER_METHOD, 200): 3}
 
 
@@ -139,7 +139,7 @@ def test_names_that_left_the_rules_are_forgotten_once_nothing_is_in_flight() -> 
     assert stats.routes == {"busy": busy, "kept": kept}
     assert stats.upstreams == {"app": app}
     assert stats.breakers == {"upstream.app": breaker}
-    busy.finished(b"GET", 200, 0.1)
+    busy.finished(b"GET", 200, 0.1, b"", False)
     stats.keep_only(["kept"], ["app"], [])
     assert stats.routes == {"kept": kept}
 

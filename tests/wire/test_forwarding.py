@@ -137,3 +137,9 @@ def test_identifiers_are_fresh_and_follow_from_the_source_alone() -> None:
     again = [request_ids(request(), second) for _ in range(300)]
     assert len({ids.request_id for ids in made} | {ids.traceparent for ids in made}) == 600
     assert [ids.request_id for ids in made] == [ids.request_id for ids in again]
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [(b"00", False), (b"01", True), (b"0a", False), (b"ff", True)])
+def test_the_last_bit_of_the_flags_says_whether_a_trace_is_sampled(flags: bytes, sampled: bool) -> None:
+    ids = request_ids(request(b"traceparent: " + TRACE[:-2] + flags), source())
+    assert ids.sampled is sampled
