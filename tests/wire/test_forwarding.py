@@ -143,3 +143,9 @@ def test_identifiers_are_fresh_and_follow_from_the_source_alone() -> None:
 def test_the_last_bit_of_the_flags_says_whether_a_trace_is_sampled(flags: bytes, sampled: bool) -> None:
     ids = request_ids(request(b"traceparent: " + TRACE[:-2] + flags), source())
     assert ids.sampled is sampled
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [(b"00", False), (b"01", True), (b"02", False), (b"03", True)])
+def test_whether_the_caller_samples_is_told_beside_the_trace(flags: bytes, sampled: bool) -> None:
+    value = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-" + flags
+    assert request_ids(request(b"traceparent: " + value), source()).sampled is sampled
