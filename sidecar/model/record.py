@@ -62,8 +62,9 @@ class ExchangeLog:
 
     __slots__ = ()
 
-    def wants(self, status: int, refused: bool) -> bool:
-        """Whether a record of such an exchange would be written, so that others are not even made."""
+    def wants(self, status: int, refused: bool, seconds: float) -> bool:
+        """Whether a record of such an exchange is to be written, asked once of each when it is over, so that others are
+        not even made. `refused` when the sidecar or a fallback answered by itself; `seconds` as in `duration_ms`."""
         return False
 
     def exchange(self, record: ExchangeRecord) -> None:

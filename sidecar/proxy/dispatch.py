@@ -96,7 +96,7 @@ class Dispatcher(Acceptor):
         self.unrouted.rejected(rule, reason)
         trace_id, sampled = (b"", False) if ids is None else (ids.trace_id, ids.sampled)
         self.unrouted.finished(method, reply.status, now - stream.started, trace_id, sampled)
-        if self.environment.log.wants(reply.status, True):
+        if self.environment.log.wants(reply.status, True, now - stream.started):
             record = refusal_record(stream, head, ids, reason, detail, now)
             record.rule = rule
             record.bytes_out = len(reply.body)

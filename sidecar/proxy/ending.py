@@ -191,7 +191,8 @@ class Exchange(Receiver):
             # Whatever a policy's bug: what counts exchanges in flight is told of the end of each.
             ids, taken = self.ids, now - self.downstream.started
             self.route.observer.finished(self.head.method, status, taken, ids.trace_id, ids.sampled)
-        if self.environment.log.wants(status, decision.reason is not None or bool(self.fallback)):
+        refused = decision.reason is not None or bool(self.fallback)
+        if self.environment.log.wants(status, refused, now - self.downstream.started):
             self.environment.log.exchange(exchange_record(self, now, status))
 
     def _count_late(self, now: float, times: TimeoutSpec) -> None:

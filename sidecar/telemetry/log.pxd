@@ -9,5 +9,5 @@ cdef class AccessLog(ExchangeLog):
     cdef object _wall
     cdef long long _window
     cdef object _write
-    cpdef bint wants(self, int status, bint refused) except -1
+    cpdef bint wants(self, int status, bint refused, double seconds) except -1
     cpdef exchange(self, object record)

@@ -108,7 +108,7 @@ class AccessLog(ExchangeLog):
         """Write what other rules ask for, from now on."""
         self._access = access
 
-    def wants(self, status: int, refused: bool) -> bool:
+    def wants(self, status: int, refused: bool, seconds: float) -> bool:
         """Whether such an exchange is to be written; `refused` when the sidecar or a fallback answered by itself."""
         return self._access == "all" or (self._access == "errors" and (status >= 500 or refused))
 

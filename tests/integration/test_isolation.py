@@ -251,7 +251,7 @@ class BrokenLog(ExchangeLog):
     def __init__(self, method: str) -> None:
         self.method = method
 
-    def wants(self, status: int, refused: bool) -> bool:
+    def wants(self, status: int, refused: bool, seconds: float) -> bool:
         if self.method == "wants":
             raise RuntimeError("a bug in the log")
         return True

@@ -21,6 +21,6 @@ def test_a_record_takes_no_field_that_the_log_does_not_have() -> None:
 
 def test_a_log_by_itself_wants_nothing() -> None:
     log = ExchangeLog()
-    assert not log.wants(500, True)
+    assert not log.wants(500, True, 9.0)
     log.exchange(ExchangeRecord())
     assert not hasattr(log, "__dict__")

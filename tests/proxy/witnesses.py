@@ -133,7 +133,7 @@ class RecordLog(ExchangeLog):
     def __init__(self) -> None:
         self.records: list[ExchangeRecord] = []
 
-    def wants(self, status: int, refused: bool) -> bool:
+    def wants(self, status: int, refused: bool, seconds: float) -> bool:
         return True
 
     def exchange(self, record: ExchangeRecord) -> None:

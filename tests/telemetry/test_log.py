@@ -84,14 +84,14 @@ def test_the_rules_say_which_exchanges_are_written(
     access: Access, status: int, reason: Reason | None, wanted: bool
 ) -> None:
     log = Log(access)
-    assert log.log.wants(status, reason is not None) is wanted
+    assert log.log.wants(status, reason is not None, 0.1) is wanted
 
 
 def test_a_fallbacks_answer_is_written_although_it_is_no_error() -> None:
     log = Log("errors")
     made = record(200)
     made.fallback = "static"
-    assert log.log.wants(made.status, True)
+    assert log.log.wants(made.status, True, 0.1)
     log.log.exchange(made)
     assert [line["fallback"] for line in log.lines()] == ["static"]
 
@@ -105,9 +105,9 @@ def test_the_level_tells_failures_from_refusals() -> None:
 
 def test_other_rules_are_followed_from_then_on() -> None:
     log = Log("off")
-    assert not log.log.wants(500, False)
+    assert not log.log.wants(500, False, 0.1)
     log.log.follow("errors")
-    assert log.log.wants(500, False)
+    assert log.log.wants(500, False, 0.1)
 
 
 @given(st.binary(max_size=9000))
