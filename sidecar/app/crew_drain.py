@@ -43,8 +43,9 @@ class CrewTraffic:
         self._quiet: list[Callable[[], None]] = []
         self._is_over = False
 
-    def announce(self) -> None:
+    def announce(self, ends_at: float) -> None:
         """See Traffic. From here on every worker drains by itself, to its end."""
+        self._stats.drain_deadline = ends_at
         self._tasks.start(self._stop(), "stop the crew")
 
     def stop_accepting(self) -> None:

@@ -6,6 +6,7 @@ Owns the order and the deadline. What it acts on is a protocol, so this knows no
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import Protocol
@@ -39,8 +40,9 @@ class Stage(IntEnum):
 class Traffic(Protocol):
     """What is drained: everything that serves downstreams."""
 
-    def announce(self) -> None:
-        """From now on every answer closes its connection; new ones are still accepted."""
+    def announce(self, ends_at: float) -> None:
+        """From now on every answer closes its connection; new ones are still accepted. What is left is cut at `ends_at`
+        (Unix seconds)."""
 
     def stop_accepting(self) -> None:
         """Close the listening sockets; whoever they have let in is served."""
@@ -106,7 +108,7 @@ class Drain:
             self.announce = 0.0  # it was never ready: there is nobody to notice that it is not
         self.why = why
         self._began = _now()
-        self._traffic.announce()
+        self._traffic.announce(time.time() + self.deadline)
         accepting = f"still accepting for {self.announce:g}s, " if self.announce else ""
         self._enter(Stage.ANNOUNCED, f"draining ({why}): {accepting}at most {self.deadline:g}s in all")
 

@@ -27,9 +27,10 @@ class Front:
         self._let_go = let_go
         self.listeners: list[Listener] = []
 
-    def announce(self) -> None:
+    def announce(self, ends_at: float) -> None:
         """See Traffic."""
         self._environment.draining = True
+        self._stats.drain_deadline = ends_at
 
     def stop_accepting(self) -> None:
         """See Traffic."""

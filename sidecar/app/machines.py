@@ -22,6 +22,7 @@ _NAMED = 5
 # Of a route's machine: the key of its snapshot, and the metric that it is.
 _ROUTE_FIGURES = (
     ("in_flight", "concurrency_in_flight"),
+    ("max", "concurrency_limit"),
     ("queued", "concurrency_queued"),
 )
 

@@ -11,6 +11,8 @@ from enum import Enum
 from typing import Any
 
 from sidecar.admin.subject import Condition
+from sidecar.telemetry import latency
+from sidecar.telemetry.stats import BOUNDS
 from sidecar.workers.crew import Member
 
 RULES, SERVING = "rules", "serving"
@@ -38,6 +40,8 @@ _PLACES: dict[tuple[str, ...], _How] = {
                 "routes.*.rejections",
                 "routes.*.rejected_by",
                 "routes.*.shadow_rejected_by",
+                "routes.*.refused",
+                "routes.*.shadow_refused",
                 "routes.*.retries",
                 "routes.*.retries_skipped",
                 "routes.*.fallbacks",
@@ -71,6 +75,7 @@ _PLACES: dict[tuple[str, ...], _How] = {
     for place in places
 }
 _ENDPOINTS = ("upstreams", "*", "endpoints")
+_LATENCIES = (("routes", "*", "latency"), ("upstreams", "*", "latency"))
 
 
 def merge_status(
@@ -80,9 +85,10 @@ def merge_status(
     own: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The instance's status. `statuses` are the workers' own, by worker; `conditions` are merged already; `members` is
-    every place of the crew; `own` is what the supervisor knows better: `uptime_seconds`, `rules`, `reload`."""
+    every place of the crew; `own` is what the supervisor knows better: `uptime_seconds`, `time`, `rules`, `reload`."""
     told = [statuses[slot] for slot in sorted(statuses, key=lambda slot: (_order(statuses[slot]["phase"]), slot))]
     nothing: dict[str, Any] = {"phase": "starting", "listeners": [], "routes": [], "upstreams": [], "breakers": {}}
+    nothing["latency_bounds"] = list(BOUNDS)
     merged = _merged(told, (), _How.ONCE) if told else nothing
     not_ready = [f"{one.name}: {one.detail}" for one in conditions if not one.holds]
     return {
@@ -127,6 +133,8 @@ def _merged(values: Sequence[Any], place: tuple[str, ...], how: _How) -> Any:
     """What several workers say in one place; the first is who is asked where one is enough."""
     how = _PLACES.get(place, how)
     first = values[0]
+    if place in _LATENCIES:
+        return latency.merged(values)
     if isinstance(first, Mapping):
         return _merged_mappings([one for one in values if isinstance(one, Mapping)], place, how)
     if isinstance(first, list):

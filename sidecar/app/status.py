@@ -11,6 +11,7 @@ from sidecar.model.connections import Connections
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.route import Route
 from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.telemetry.latency import latency
 from sidecar.telemetry.stats import UNROUTED, RouteStats, Stats, UpstreamStats
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
 
@@ -88,9 +89,12 @@ def _route_counts(stats: RouteStats) -> dict[str, Any]:
         "rejections": rejections,
         "rejected_by": _by_rule(stats.rejections),
         "shadow_rejected_by": _by_rule(stats.shadow_rejections),
+        "refused": _by_rule_and_reason(stats.rejections),
+        "shadow_refused": _by_rule_and_reason(stats.shadow_rejections),
         "retries": dict(stats.retries),
         "retries_skipped": dict(stats.retries_skipped),
         "fallbacks": fallbacks,
+        "latency": latency(stats.buckets, stats.seconds),
     }
 
 
@@ -103,8 +107,21 @@ def _by_rule(refusals: Mapping[tuple[str, str], int]) -> dict[str, int]:
     return told
 
 
+def _by_rule_and_reason(refusals: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """All refusals; the rule is empty where none of the file is to blame."""
+    told: dict[str, dict[str, int]] = {}
+    for (rule, reason), count in refusals.items():
+        told.setdefault(rule, {})[reason] = count
+    return told
+
+
 def _upstream_counts(stats: UpstreamStats) -> dict[str, Any]:
-    return {"attempts": dict(stats.attempts), "connects": dict(stats.connects), "ejections": dict(stats.ejections)}
+    return {
+        "attempts": dict(stats.attempts),
+        "latency": latency(stats.buckets, stats.seconds),
+        "connects": dict(stats.connects),
+        "ejections": dict(stats.ejections),
+    }
 
 
 def _endpoint(

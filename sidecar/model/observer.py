@@ -19,8 +19,9 @@ class RouteObserver:
         """An exchange began."""
 
     def finished(self, method: bytes, status: int, seconds: float, trace_id: bytes, sampled: bool) -> None:
-        """The exchange that began is over; `seconds` from its request's first byte to its end. `trace_id` is empty where
-        it is in no trace; `sampled`: somebody records that trace."""
+        """The exchange that began is over; `seconds` from its request's first byte to its end.
+
+        `trace_id` is empty where it is in no trace; `sampled`: somebody records that trace."""
 
     def rejected(self, rule: str, reason: Reason) -> None:
         """The sidecar answered by itself, because of `rule` (empty where no rule of the file is to blame)."""

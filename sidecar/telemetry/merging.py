@@ -47,6 +47,7 @@ OWN = (
     "config_reload_failed",
     "config_reloaded_at",
     "config_reloads",
+    "drain_deadline",
     "events",
     "worker_restarts",
     "workers_up",
@@ -58,6 +59,7 @@ SIDES = ("downstream_connections", "upstream_connections")
 SHARED_READINGS: dict[str, bool] = {
     "breaker_state": True,
     "concurrency_in_flight": True,
+    "concurrency_limit": True,
     "concurrency_queued": True,
     "held_requests": False,
     "rate_limit_evictions": True,
@@ -258,5 +260,8 @@ def _add(into: Figures, figures: Mapping[str, Any]) -> None:
         elif isinstance(value, list):
             before = into.get(name) or [0] * len(value)
             into[name] = [one + other for one, other in zip(before, value, strict=True)]
+        elif isinstance(value, tuple):  # an exemplar: whoever's, but a sampled trace stays until another one comes
+            if value[2] or name not in into or not into[name][2]:
+                into[name] = value
         else:
             into[name] = into.get(name, 0) + value

@@ -18,6 +18,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.samples import Exemplar
 
 from sidecar.model.connections import Connections
 from sidecar.telemetry.stats import BOUNDS, OTHER_STATUS, UNROUTED, RouteStats, Stats
@@ -28,6 +29,7 @@ _LES = (*(repr(bound) for bound in BOUNDS), "+Inf")
 _READINGS: tuple[tuple[str, bool, str, tuple[str, ...]], ...] = (
     ("breaker_state", False, "1 for the state a circuit breaker is in, 0 for the others.", ("breaker", "state")),
     ("concurrency_in_flight", False, "Requests that hold a place of the concurrency limit.", ("route",)),
+    ("concurrency_limit", False, "Places of the concurrency limit.", ("route",)),
     ("concurrency_queued", False, "Requests that wait for a place of the concurrency limit.", ("route",)),
     ("held_requests", False, "Requests that wait for an endpoint of the upstream.", ("upstream",)),
     ("rate_limit_evictions", True, "Keys forgotten before their bucket was full again.", ("route", "rule")),
@@ -97,7 +99,7 @@ def _requests(routes: Sequence[tuple[str, RouteStats]]) -> Iterator[Metric]:
         for (method, status), count in sorted(route.requests.items()):
             shown = "other" if status == OTHER_STATUS else str(status)
             requests.add_metric([name, method.decode("ascii"), shown], count)
-        durations.add_metric([name], _cumulated(route.buckets), route.seconds)
+        durations.add_metric([name], _with_exemplars(route), route.seconds)
         in_flight.add_metric([name], route.in_flight)
         for (rule, reason), count in sorted(route.rejections.items()):
             rejections.add_metric([name, rule, reason], count)
@@ -194,6 +196,12 @@ def _config(stats: Stats) -> Iterator[Metric]:
 def _process(stats: Stats) -> Iterator[Metric]:
     yield _single("drain_phase", "0 serving, 1 announced, 2 draining, 3 closing.", stats.drain_phase)
     yield _single("drain_cut_requests", "Requests and tunnels that the drain cut short.", stats.drain_cut_requests)
+    deadline = _gauge(
+        "drain_deadline_timestamp_seconds", "When the drain cuts what is left, Unix time; absent while not draining."
+    )
+    if stats.drain_deadline is not None:
+        deadline.add_metric([], stats.drain_deadline)
+    yield deadline
     yield _single("loop_lag_seconds", "Latest that the event loop was in the last ten seconds.", stats.loop_lag)
     yield _single("accepting", "0 while connections wait outside for want of descriptors.", int(stats.accepting))
     pauses = _counter("accept_pauses", "Times that accepting paused for want of descriptors.")
@@ -219,6 +227,18 @@ def _workers(stats: Stats) -> Iterator[Metric]:
     restarts = _counter("worker_restarts", "Workers that died and were started again.")
     restarts.add_metric([], stats.worker_restarts)
     yield restarts
+
+
+def _with_exemplars(route: RouteStats) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
+    """OpenMetrics shows them, Prometheus text has no place for them. Without a time: who scrapes knows its own."""
+    exemplars = {
+        place: Exemplar({"trace_id": trace_id.decode("ascii")}, seconds)
+        for place, (trace_id, seconds, _) in route.exemplars.items()
+    }
+    return [
+        (*cumulated, exemplars[place]) if place in exemplars else cumulated
+        for place, cumulated in enumerate(_cumulated(route.buckets))
+    ]
 
 
 def _cumulated(buckets: Sequence[int]) -> list[tuple[str, float]]:

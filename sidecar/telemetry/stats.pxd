@@ -7,6 +7,9 @@ cdef int _COUNT
 
 cdef class RouteStats(RouteObserver):
     cdef dict _counts
+    cdef bint[17] _exemplar_sampled
+    cdef double[17] _exemplar_seconds
+    cdef list _exemplar_traces
     cdef public list buckets
     cdef public dict fallbacks
     cdef public long in_flight
@@ -16,7 +19,7 @@ cdef class RouteStats(RouteObserver):
     cdef public double seconds
     cdef public dict shadow_rejections
     cpdef started(self)
-    @cython.locals(counts=list)
+    @cython.locals(counts=list, place=int)
     cpdef finished(self, bytes method, int status, double seconds, bytes trace_id, bint sampled)
 
 cdef class UpstreamStats(UpstreamObserver):

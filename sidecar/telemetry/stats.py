@@ -38,6 +38,9 @@ OPEN = "open"
 HALF_OPEN = "half_open"
 BREAKER_STATES = (CLOSED, OPEN, HALF_OPEN)
 
+# One exchange of those in a bucket: its trace, its seconds, and whether somebody records that trace.
+Exemplar = tuple[bytes, float, bool]
+
 # One figure of a policy's machine: the metric without its prefix, the values of its labels, the value.
 Reading = tuple[str, tuple[str, ...], float]
 
@@ -47,6 +50,9 @@ class RouteStats(RouteObserver):
 
     __slots__ = (
         "_counts",
+        "_exemplar_sampled",
+        "_exemplar_seconds",
+        "_exemplar_traces",
         "buckets",
         "fallbacks",
         "in_flight",
@@ -61,6 +67,10 @@ class RouteStats(RouteObserver):
         self.in_flight = 0
         self._counts: dict[bytes, list[int]] = {}
         self.buckets: list[int] = [0] * (len(BOUNDS) + 1)
+        # By bucket, side by side: no tuple to make for every exchange. Where compiled, the last two are arrays in C.
+        self._exemplar_traces: list[bytes] = [b""] * (len(BOUNDS) + 1)
+        self._exemplar_seconds = [0.0] * (len(BOUNDS) + 1)
+        self._exemplar_sampled = [False] * (len(BOUNDS) + 1)
         self.seconds = 0.0
         self.rejections: dict[tuple[str, str], int] = {}
         self.shadow_rejections: dict[tuple[str, str], int] = {}
@@ -78,6 +88,15 @@ class RouteStats(RouteObserver):
             if count
         }
 
+    @property
+    def exemplars(self) -> dict[int, Exemplar]:
+        """The last exchange in a trace, by its bucket; one that is not sampled never stands for one that is."""
+        return {
+            place: (trace_id, self._exemplar_seconds[place], bool(self._exemplar_sampled[place]))
+            for place, trace_id in enumerate(self._exemplar_traces)
+            if trace_id
+        }
+
     def started(self) -> None:
         """An exchange began."""
         self.in_flight += 1
@@ -91,8 +110,13 @@ class RouteStats(RouteObserver):
             known = method if method in KNOWN_METHODS else OTHER_METHOD
             counts = self._counts.setdefault(known, [0] * STATUSES)
         counts[status if 100 <= status < STATUSES else OTHER_STATUS] += 1
-        self.buckets[bucket(seconds)] += 1
+        place = bucket(seconds)
+        self.buckets[place] += 1
         self.seconds += seconds
+        if trace_id and (sampled or not self._exemplar_sampled[place]):
+            self._exemplar_traces[place] = trace_id
+            self._exemplar_seconds[place] = seconds
+            self._exemplar_sampled[place] = sampled
 
     def rejected(self, rule: str, reason: Reason) -> None:
         """The sidecar answered by itself."""
@@ -209,8 +233,8 @@ class Stats:
     """Everything the process counts. Attributes are set by whoever knows them; `route`, `upstream` and `breaker`
     create by name.
 
-    `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing; `drain_cut_requests` were cut short by its deadline.
-    `config_reloaded_at` in Unix seconds.
+    `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing; `drain_cut_requests` were cut short by its deadline,
+    `drain_deadline`; None while not draining. It and `config_reloaded_at` in Unix seconds.
     `config_reloads` by result; `config_reload_failed`: the last one did. `memory_limit` is None where none is set.
     `endpoint_availability` is asked at each scrape for (upstream, endpoint, available), so it cannot be stale; so is
     `readings` for what the policies' machines tell of themselves. `workers_up` is whether each worker serves, by its
@@ -229,6 +253,7 @@ class Stats:
         "config_reloads",
         "downstream_connections",
         "drain_cut_requests",
+        "drain_deadline",
         "drain_phase",
         "endpoint_availability",
         "events",
@@ -259,6 +284,7 @@ class Stats:
         self.config_reload_failed = False
         self.drain_phase = 0
         self.drain_cut_requests = 0
+        self.drain_deadline: float | None = None
         self.loop_lag = 0.0
         self.access_log_dropped = 0
         self.accepting = True

@@ -42,10 +42,11 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 async def test_every_worker_is_told_to_leave_and_has_a_little_longer_than_the_deadline(scene: Scene) -> None:
-    scene.traffic.announce()
+    scene.traffic.announce(1_700_000_020.0)
     await asyncio.sleep(0)
     assert scene.told() == [[Leave()], [Leave()]]
     assert scene.crew.stops == [20.0 + LAST_WORDS]
+    assert scene.stats.drain_deadline == 1_700_000_020.0
     assert scene.let_go == 0
     scene.traffic.stop_accepting()
     assert scene.let_go == 1
@@ -53,14 +54,14 @@ async def test_every_worker_is_told_to_leave_and_has_a_little_longer_than_the_de
 
 async def test_workers_of_one_that_was_taken_over_are_told_so(scene: Scene) -> None:
     scene.traffic.handed_on = True
-    scene.traffic.announce()
+    scene.traffic.announce(1_700_000_020.0)
     await asyncio.sleep(0)
     assert scene.told() == [[Leave(handed_on=True)]] * 2
 
 
 async def test_it_is_quiet_when_the_last_worker_has_ended_and_not_before(scene: Scene) -> None:
     quiet = asyncio.Event()
-    scene.traffic.announce()
+    scene.traffic.announce(1_700_000_020.0)
     await asyncio.sleep(0)
     scene.traffic.when_quiet(quiet.set)
     assert not quiet.is_set()

@@ -1,6 +1,7 @@
 """The order of a drain, its deadline, and the second signal. The traffic is a double; no time is measured."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -18,11 +19,13 @@ class FakeTraffic:
         self.steps: list[str] = []
         self.reports: list[tuple[Stage, str, int]] = []
         self.left = busy
+        self.ends_at = 0.0
         self.stopped = asyncio.Event()
         self.tell: Callable[[], None] | None = None
 
-    def announce(self) -> None:
+    def announce(self, ends_at: float) -> None:
         self.steps.append("announce")
+        self.ends_at = ends_at
 
     def stop_accepting(self) -> None:
         self.steps.append("stop accepting")
@@ -90,6 +93,13 @@ async def test_beginning_leaves_serving_at_once_and_still_accepts(life: Lifecycl
     drain = Drain(life, traffic, announce=LONG, deadline=LONG)
     drain.begin("SIGTERM")
     assert (life.phase, drain.stage, traffic.steps) == (Phase.DRAINING, Stage.ANNOUNCED, ["announce"])
+
+
+async def test_whoever_looks_learns_when_the_rest_is_cut(life: Lifecycle) -> None:
+    traffic = FakeTraffic()
+    before = time.time()
+    Drain(life, traffic, announce=0, deadline=LONG).begin("SIGTERM")
+    assert before + LONG <= traffic.ends_at <= time.time() + LONG
 
 
 async def test_beginning_twice_announces_once_and_keeps_the_first_reason(life: Lifecycle) -> None:

@@ -59,7 +59,7 @@ def front(environment: Environment) -> Front:
 
 
 async def test_announcing_has_every_answer_close_its_connection(front: Front, environment: Environment) -> None:
-    front.announce()
+    front.announce(1_700_000_030.0)
     assert environment.draining
 
 

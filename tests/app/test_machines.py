@@ -106,6 +106,7 @@ def test_the_concurrency_of_a_route_is_read_from_its_machine() -> None:
         bulkhead.try_acquire(NOW, Waiting())
     assert list(machines.readings(a_runtime(a_route(bulkhead)), NOW)) == [
         ("concurrency_in_flight", ("login",), 1.0),
+        ("concurrency_limit", ("login",), 1.0),
         ("concurrency_queued", ("login",), 2.0),
     ]
 

@@ -71,11 +71,28 @@ def test_a_route_tells_its_requests_by_status_class_and_its_refusals_by_reason()
         "rejections": {"rate_limited": 2, "no_endpoint": 1},
         "rejected_by": {"a": 1, "b": 1},
         "shadow_rejected_by": {"c": 1},
+        "refused": {"a": {"rate_limited": 1}, "b": {"rate_limited": 1}, "": {"no_endpoint": 1}},
+        "shadow_refused": {"c": {"concurrency_limited": 1}},
         "retries": {"reset": 1},
         "retries_skipped": {"budget": 1},
         "fallbacks": {"stale": 2},
+        "latency": {
+            "count": 4,
+            "seconds": 0.04,
+            "buckets": [0, 0, 0, 0, 4, *[0] * 12],
+            "quantiles": {"0.5": 0.0075, "0.9": 0.0095, "0.99": 0.00995},
+        },
         "policies": told["policies"],
     }
+
+
+def test_one_rule_s_refusals_are_told_by_reason() -> None:
+    stats = Stats()
+    runtime = built(stats)
+    for reason in (Reason.REQUEST_TIMEOUT, Reason.ATTEMPT_TIMEOUT, Reason.REQUEST_TIMEOUT):
+        stats.route("everything").rejected("everything/timeout", reason)
+    (told,) = routes(runtime, stats, NOW)
+    assert told["refused"] == {"everything/timeout": {"request_timeout": 2, "attempt_timeout": 1}}
 
 
 def test_what_matched_no_route_has_a_line_once_there_is_any() -> None:
@@ -96,6 +113,7 @@ async def test_an_upstream_tells_its_endpoints_with_their_pools() -> None:
     (told,) = upstreams(runtime, stats, {"app/127.0.0.1:3000": await a_pool(stats)}, NOW)
     assert (told["name"], told["attempts"], told["connects"]) == ("app", {"success": 1}, {"ok": 1})
     assert told["ejections"] == {}
+    assert (told["latency"]["count"], told["latency"]["seconds"]) == (1, 0.1)
     first, second = told["endpoints"]
     assert first == {
         "name": "app/127.0.0.1:3000",

@@ -14,10 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from sidecar.model.reason import Reason
 from sidecar.telemetry.merging import CHOICES, COUNTERS, OWN, SHARED_READINGS, SIDES, Merged, dump
 from sidecar.telemetry.metrics import _READINGS, Metrics
-from sidecar.telemetry.stats import Stats, breaker_state_readings
+from sidecar.telemetry.stats import Stats, breaker_state_readings, bucket
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 Act = Callable[[Stats], object]
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
 def exposed(body: bytes) -> Samples:
@@ -145,6 +147,7 @@ def test_what_every_worker_shows_of_the_instance_is_taken_once_and_from_one_look
     other.readings = lambda: [
         *breaker_state_readings("upstream.app", "half_open"),
         ("concurrency_in_flight", ("a",), 6),
+        ("concurrency_limit", ("a",), 9),
     ]
     seen(merged, 0, one)
     seen(merged, 1, other)
@@ -224,6 +227,37 @@ def test_the_counts_of_the_last_worker_are_shown_until_the_next_one_tells() -> N
     assert value(merged, "requests_total", route="a", method="GET", status="200") == 1
     seen(merged, 0, worker())
     assert value(merged, "requests_total", route="a", method="GET", status="200") == 1
+
+
+def traced(stats: Stats, trace_id: bytes, sampled: bool) -> None:
+    stats.route("a").started()
+    stats.route("a").finished(b"GET", 200, 0.125, trace_id, sampled)
+
+
+def test_the_example_of_a_bucket_is_any_worker_s_and_a_sampled_one_first() -> None:
+    merged, one, other = Merged(Stats()), worker(), worker()
+    traced(one, b"1" * 32, True)
+    traced(other, b"2" * 32, False)
+    seen(merged, 0, one)
+    seen(merged, 1, other)
+    place = bucket(0.125)
+    assert merged.stats().route("a").exemplars == {place: (b"1" * 32, 0.125, True)}
+    merged.lost(0)
+    assert merged.stats().route("a").exemplars == {place: (b"1" * 32, 0.125, True)}
+    traced(other, b"3" * 32, True)
+    seen(merged, 1, other)
+    assert merged.stats().route("a").exemplars == {place: (b"3" * 32, 0.125, True)}
+    assert f'# {{trace_id="{"3" * 32}"}} 0.125'.encode() in merged.exposition({}, OPENMETRICS)[0]
+
+
+def test_the_drain_ends_when_the_supervisor_s_does() -> None:
+    own, one = Stats(), worker()
+    merged = Merged(own)
+    one.drain_deadline = 5.0
+    seen(merged, 0, one)
+    assert merged.stats().drain_deadline is None
+    own.drain_deadline = 7.0
+    assert merged.stats().drain_deadline == 7.0
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="the system does not tell")

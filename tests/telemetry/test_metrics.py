@@ -40,6 +40,7 @@ PROMISED = {
     "sidecar_breaker_state": {"breaker", "state"},
     "sidecar_breaker_transitions_total": {"breaker", "from", "to"},
     "sidecar_concurrency_in_flight": {"route"},
+    "sidecar_concurrency_limit": {"route"},
     "sidecar_concurrency_queued": {"route"},
     "sidecar_rate_limit_evictions_total": {"route", "rule"},
     "sidecar_retry_budget_available": {"upstream"},
@@ -51,6 +52,7 @@ PROMISED = {
     "sidecar_config_info": {"hash"},
     "sidecar_drain_phase": set(),
     "sidecar_drain_cut_requests": set(),
+    "sidecar_drain_deadline_timestamp_seconds": set(),
     "sidecar_loop_lag_seconds": set(),
     "sidecar_accepting": set(),
     "sidecar_accept_pauses_total": set(),
@@ -62,6 +64,8 @@ PROMISED = {
     "sidecar_build_info": {"version"},
 }
 
+TRACE = b"4bf92f3577b34da6a3ce929d0e0e4736"
+
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -71,7 +75,7 @@ def busy() -> Stats:
     login = stats.route("login")
     for seconds in (0.0004, 0.003, 0.003, 61.0):
         login.started()
-        login.finished(b"GET", 200, seconds, b"", False)
+        login.finished(b"GET", 200, seconds, TRACE, True)
     login.started()
     login.rejected("login/per-client", Reason.RATE_LIMITED)
     login.shadow_rejected("login/probation", Reason.RATE_LIMITED)
@@ -91,6 +95,7 @@ def busy() -> Stats:
     stats.readings = lambda: [
         *breaker_state_readings("upstream.app", "open"),
         ("concurrency_in_flight", ("login",), 5),
+        ("concurrency_limit", ("login",), 6),
         ("concurrency_queued", ("login",), 2),
         ("rate_limit_evictions", ("login", "login/per-client"), 9),
         ("retry_budget_available", ("app",), 12.5),
@@ -104,6 +109,7 @@ def busy() -> Stats:
     stats.config_reloads["reloaded"] = 3
     stats.config_reload_failed = True
     stats.drain_phase = 1
+    stats.drain_deadline = 1_700_000_030.5
     stats.loop_lag = 0.25
     stats.access_log_dropped = 7
     stats.accepting = False
@@ -164,6 +170,7 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     states = {state: value(found, "breaker_state", breaker="upstream.app", state=state) for state in BREAKER_STATES}
     assert states == {"closed": 0, "open": 1, "half_open": 0}
     assert value(found, "concurrency_in_flight", route="login") == 5
+    assert value(found, "concurrency_limit", route="login") == 6
     assert value(found, "concurrency_queued", route="login") == 2
     assert value(found, "rate_limit_evictions_total", route="login", rule="login/per-client") == 9
     assert value(found, "retry_budget_available", upstream="app") == 12.5
@@ -173,6 +180,7 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "config_reloads_total", result="reloaded") == 3
     assert value(found, "config_last_reload_successful") == 0
     assert value(found, "drain_phase") == 1
+    assert value(found, "drain_deadline_timestamp_seconds") == 1_700_000_030.5
     assert value(found, "loop_lag_seconds") == 0.25
     assert value(found, "access_log_dropped_total") == 7
     assert value(found, "accepting") == 0
@@ -230,6 +238,11 @@ def test_a_scrape_reads_the_counts_of_its_moment() -> None:
     assert b"sidecar_config_generation 0.0" in metrics.render("")[0]
     stats.config_generation = 2
     assert b"sidecar_config_generation 2.0" in metrics.render("")[0]
+
+
+def test_what_has_no_end_or_no_bound_is_absent() -> None:
+    names = {name for name, _ in samples(Stats())}
+    assert not names & {"sidecar_drain_deadline_timestamp_seconds", "sidecar_memory_limit_bytes"}
 
 
 def test_a_process_that_is_the_instance_tells_of_no_workers() -> None:

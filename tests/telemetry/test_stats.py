@@ -86,6 +86,40 @@ def test_what_takes_longer_than_the_last_bound_is_counted_too() -> None:
     assert stats.buckets[-1] == 1
 
 
+TRACE, OTHER = b"4bf92f3577b34da6a3ce929d0e0e4736", b"0af7651916cd43dd8448eb211c80319c"
+
+
+def ended(stats: RouteStats, seconds: float, trace_id: bytes, sampled: bool = False) -> None:
+    stats.started()
+    stats.finished(b"GET", 200, seconds, trace_id, sampled)
+
+
+def test_each_bucket_remembers_the_last_trace_that_fell_into_it() -> None:
+    stats = RouteStats()
+    ended(stats, 0.0001, TRACE)
+    ended(stats, 61.0, TRACE)
+    ended(stats, 62.0, OTHER)
+    assert stats.exemplars == {0: (TRACE, 0.0001, False), len(BOUNDS): (OTHER, 62.0, False)}
+
+
+def test_a_sampled_trace_stays_until_another_sampled_one_comes() -> None:
+    stats = RouteStats()
+    ended(stats, 0.0001, OTHER)
+    ended(stats, 0.0002, TRACE, sampled=True)
+    ended(stats, 0.0003, OTHER)
+    assert stats.exemplars == {0: (TRACE, 0.0002, True)}
+    ended(stats, 0.0004, OTHER, sampled=True)
+    assert stats.exemplars == {0: (OTHER, 0.0004, True)}
+
+
+def test_an_exchange_without_a_trace_is_nobody_s_example() -> None:
+    stats = RouteStats()
+    ended(stats, 0.0001, TRACE)
+    ended(stats, 0.0002, b"")
+    ended(stats, 0.1, b"", sampled=True)
+    assert stats.exemplars == {0: (TRACE, 0.0001, False)}
+
+
 def test_an_exchange_under_way_is_in_flight() -> None:
     stats = RouteStats()
     stats.started()
