@@ -83,6 +83,7 @@ its pitfalls:
 [behind-a-load-balancer.yaml](../config/examples/behind-a-load-balancer.yaml),
 [tight-limits-for-hostile-clients.yaml](../config/examples/tight-limits-for-hostile-clients.yaml),
 [overload.yaml](../config/examples/overload.yaml),
+[access-log.yaml](../config/examples/access-log.yaml),
 [drain.yaml](../config/examples/drain.yaml),
 [dns-re-resolution.yaml](../config/examples/dns-re-resolution.yaml),
 [every-key.yaml](../config/examples/every-key.yaml), and the default,

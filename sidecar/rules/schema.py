@@ -25,6 +25,8 @@ from sidecar.policies.units import (
     NotInForce,
     Off,
     OneOrMany,
+    PerSecond,
+    Ratio,
     Seconds,
     Secret,
     demand,
@@ -39,6 +41,8 @@ PLAINTEXT = "send requests in plaintext"
 _EVERY_PATH = PathPattern("prefix", "/")
 # Less would refuse everything for ever.
 LEAST_MEMORY = 16 << 20
+# One line a minute, in lines a second.
+LEAST_LOG_RATE = 1 / 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +121,27 @@ class AdminRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SampledRule:
+    """Which exchanges `access: sampled` logs beside the errors."""
+
+    share: Annotated[Ratio, "of the exchanges that are neither errors nor slow, how many are logged"] = 0.01
+    slow: Annotated[Seconds | None, Off(), "every exchange that takes this long is logged; 0: none for that"] = 1.0
+    rate: Annotated[PerSecond, "most lines a second of that share, evenly spaced; errors and slow ones are extra"] = (
+        100.0
+    )
+
+    def __post_init__(self) -> None:
+        demand(("rate", LEAST_LOG_RATE <= self.rate <= 1000, "must be from 1/m to 1000/s"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogRule:
     """What is written to standard error and standard output."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], "least severity written"] = "info"
-    format: Annotated[Literal["json", "text"], "one JSON object a line, or text"] = "json"
-    access: Annotated[
-        Literal["off", "errors", "sampled", "all"], NotInForce(only=("sampled",)), "which exchanges are logged"
-    ] = "errors"
+    format: Annotated[Literal["json", "text"], "one JSON object a line, or a line of text for people"] = "json"
+    access: Annotated[Literal["off", "errors", "sampled", "all"], "which exchanges are logged"] = "errors"
+    sampled: Annotated[SampledRule, "what `access: sampled` logs"] = field(default_factory=SampledRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """One worker's part of the rules, where several work as one instance.
 
 What all workers see in the memory that they share (rate limits, concurrency, circuit breakers) stays whole. What each
-keeps for itself (memory, connections, held requests, the floor of a retry budget) is dealt out in equal parts, rounded
-down but never to nothing, so that together they keep to what the file says.
+keeps for itself (memory, connections, held requests, the floor of a retry budget, sampled log lines) is dealt out in
+equal parts, rounded down but never to nothing, so that together they keep to what the file says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sidecar.policies.fallback import FallbackSpec
 from sidecar.policies.health_gate import HoldSpec
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.retry import RetrySpec
-from sidecar.rules.schema import LEAST_MEMORY, OverloadRule, RuleSet
+from sidecar.rules.schema import LEAST_LOG_RATE, LEAST_MEMORY, LogRule, OverloadRule, RuleSet
 
 _LEAST_STALE_BYTES = 16 << 10  # what a store needs for anything to fit
 
@@ -25,6 +25,7 @@ def share_of(rules: RuleSet, workers: int) -> RuleSet:
         return rules
     return replace(
         rules,
+        log=_log(rules.log, workers),
         overload=_overload(rules.overload, workers),
         listeners=tuple([replace(one, max_connections=_part(one.max_connections, workers)) for one in rules.listeners]),
         upstreams={
@@ -38,6 +39,10 @@ def _overload(rule: OverloadRule, workers: int) -> OverloadRule:
     if rule.max_memory is None:
         return rule
     return replace(rule, max_memory=max(LEAST_MEMORY, rule.max_memory // workers))
+
+
+def _log(rule: LogRule, workers: int) -> LogRule:
+    return replace(rule, sampled=replace(rule.sampled, rate=max(LEAST_LOG_RATE, rule.sampled.rate / workers)))
 
 
 def _parts(policies: Mapping[str, object], workers: int) -> Mapping[str, object]:

@@ -286,7 +286,7 @@ async def test_of_many_changes_the_first_hundred_are_told() -> None:
 
 async def test_warnings_are_told_with_the_rules_that_have_them(caplog: pytest.LogCaptureFixture) -> None:
     world = World()
-    world.there = rules("log.access=sampled")
+    world.there = rules("routes.all.rewrite={add_prefix: /v1, mode: shadow}")
     report = await world.reloader.reload("SIGHUP")
     assert len(report.warnings) == 1
     assert report.warnings[0] in caplog.messages

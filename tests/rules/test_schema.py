@@ -108,3 +108,24 @@ def test_memory_is_a_size_or_nothing() -> None:
 )
 def test_a_wrong_size_of_memory_is_told_where_it_stands(written: str, sentence: str) -> None:
     assert overload(written) == sentence
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("{share: 1.5}", "f:14:24: error: `1.5` is not a ratio"),
+        ("{slow: 1}", "f:14:23: error: `1` has no unit"),
+        ("{rate: 2000/s}", "f:14:23: error: `rate` must be from 1/m to 1000/s"),
+        ("{rate: 1/h}", "f:14:23: error: `rate` must be from 1/m to 1000/s"),
+        ("{every: 3}", "f:14:17: error: unknown key `every`"),
+    ],
+)
+def test_a_sample_of_the_log_that_makes_no_sense_is_told_where_it_stands(written: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_text(TEXT + f"log: {{sampled: {written}}}\n", "f", Given())
+    assert sentence in str(caught.value)
+
+
+def test_a_log_samples_as_written_and_no_slowness_is_none() -> None:
+    log = load_text(TEXT + "log: {access: sampled, sampled: {slow: 0, rate: 30/m}}\n", "f", Given()).rules.log
+    assert (log.access, log.sampled.share, log.sampled.slow, log.sampled.rate) == ("sampled", 0.01, None, 0.5)

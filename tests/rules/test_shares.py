@@ -14,6 +14,7 @@ from sidecar.rules.shares import share_of
 
 RULES = """
 version: 1
+log: {sampled: {rate: 100/s}}
 listeners: [{name: public, address: ':8080', max_connections: 1000}]
 upstreams:
   app:
@@ -46,6 +47,7 @@ def test_what_each_keeps_for_itself_is_dealt_out() -> None:
     assert hold is not None
     assert retry is not None
     assert retry.budget is not None
+    assert part.log.sampled.rate == 25.0
     assert (part.listeners[0].max_connections, app.pool.max_connections, app.pool.max_connects) == (250, 2, 25.0)
     assert (hold.max_requests, hold.release, retry.budget.min_per_second) == (12, 25.0, 2.5)
     fallback = route.spec(FallbackSpec)
