@@ -76,6 +76,7 @@ class MergedOversight:
             "version": __version__,
             "phase": self._lifecycle.phase.word,
             "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "time": round(time.time(), 3),
             "rules": {"file": self._file, "hash": loaded.digest, "generation": reloader.generation},
             "reload": reloader.as_mapping(),
             "drain": self._drain.snapshot(),

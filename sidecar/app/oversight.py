@@ -21,7 +21,7 @@ from sidecar.rules.load import Loaded
 from sidecar.runtime.generation import Current
 from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.metrics import Metrics
-from sidecar.telemetry.stats import Reading, Stats
+from sidecar.telemetry.stats import BOUNDS, Reading, Stats
 
 
 class Oversight:
@@ -100,6 +100,7 @@ class Oversight:
             "compiled": self._compiled,
             "phase": self._lifecycle.phase.word,
             "uptime_seconds": round(now - self._started, 3),
+            "time": round(time.time(), 3),
             "not_ready": [f"{one.name}: {one.detail}" for one in self.conditions() if not one.holds],
             "rules": {"file": self._file, "hash": runtime.digest, "generation": runtime.number},
             "reload": None if self.reloader is None else self.reloader.as_mapping(),
@@ -114,6 +115,7 @@ class Oversight:
             "pressure": self._pressure.status(),
             "drain": self._drain.snapshot(),
             "loop_lag_seconds": stats.loop_lag,
+            "latency_bounds": BOUNDS,
         }
 
     def effective_rules(self) -> Mapping[str, object]:
