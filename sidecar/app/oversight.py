@@ -115,7 +115,7 @@ class Oversight:
             "pressure": self._pressure.status(),
             "drain": self._drain.snapshot(),
             "loop_lag_seconds": stats.loop_lag,
-            "latency_bounds": BOUNDS,
+            "latency_bounds": list(BOUNDS),
         }
 
     def effective_rules(self) -> Mapping[str, object]:
