@@ -9,6 +9,8 @@ from typing import Any, cast
 from sidecar.admin.subject import Condition
 from sidecar.app.cli_admin import standing, table
 from sidecar.app.merged_status import merge_conditions, merge_status
+from sidecar.telemetry.latency import latency
+from sidecar.telemetry.stats import BOUNDS
 from sidecar.workers.crew import Member
 from tests.doubles.backend import Backend
 from tests.doubles.running import running
@@ -40,6 +42,9 @@ STATUS: dict[str, Any] = {
             "rejections": {"rate_limited": 1},
             "rejected_by": {"all/per-client": 1},
             "shadow_rejected_by": {},
+            "refused": {"all/per-client": {"rate_limited": 1}, "": {"no_endpoint": 1}},
+            "shadow_refused": {},
+            "latency": latency([5, *[0] * 16], 0.0005),
             "retries": {"reset": 1},
             "retries_skipped": {},
             "fallbacks": {"stale": 1},
@@ -54,6 +59,7 @@ STATUS: dict[str, Any] = {
         {
             "name": "app",
             "attempts": {"success": 5},
+            "latency": latency([0, 5, *[0] * 15], 0.004),
             "connects": {"ok": 2},
             "ejections": {},
             "breaker": {"state": "closed", "requests": 7},
@@ -70,6 +76,7 @@ STATUS: dict[str, Any] = {
     "pressure": {"accepting": True, "pauses": 1, "memory": {"shedding": False, "resident_bytes": 100}},
     "drain": {"stage": "none", "why": "", "deadline_seconds": 30.0, "in_flight": {"requests": 1}, "cut": 0},
     "loop_lag_seconds": 0.001,
+    "latency_bounds": list(BOUNDS),
 }
 MEMBERS = [Member(0, 41, True, 0), Member(1, 42, True, 2)]
 
@@ -102,6 +109,28 @@ def test_counts_are_added_up() -> None:
     assert told["connections"] == {"downstream": {"active": 2, "idle": 6}, "upstream": {"active": 2, "idle": 4}}
     assert told["pressure"]["memory"]["resident_bytes"] == 200
     assert told["drain"] == STATUS["drain"] | {"in_flight": {"requests": 2}}
+
+
+def test_refusals_are_added_up_by_rule_and_reason() -> None:
+    other = changed()
+    other["routes"][0]["refused"] = {"all/per-client": {"rate_limited": 2}, "all/concurrency": {"overloaded": 3}}
+    other["routes"][0]["shadow_refused"] = {"all/new": {"rate_limited": 1}}
+    (route,) = merged(STATUS, other)["routes"]
+    assert route["refused"] == {
+        "all/per-client": {"rate_limited": 3},
+        "": {"no_endpoint": 1},
+        "all/concurrency": {"overloaded": 3},
+    }
+    assert route["shadow_refused"] == {"all/new": {"rate_limited": 1}}
+
+
+def test_quantiles_are_those_of_all_workers_requests() -> None:
+    slow = changed()
+    slow["routes"][0]["latency"] = latency([*[0] * 9, 15, *[0] * 7], 7.5)
+    (route,) = merged(STATUS, slow)["routes"]
+    assert route["latency"] == latency([5, *[0] * 8, 15, *[0] * 7], 7.5005)
+    (upstream,) = merged(STATUS, STATUS, STATUS)["upstreams"]
+    assert upstream["latency"] == latency([0, 15, *[0] * 15], 0.012)
 
 
 def test_a_label_that_only_one_worker_has_is_kept() -> None:
@@ -190,6 +219,7 @@ def test_an_instance_without_a_worker_still_has_a_status() -> None:
     own = {"version": "1", "uptime_seconds": 1.0, "rules": STATUS["rules"]}
     told = merge_status({}, nobody, [Member(0, None, False, 1)], own)
     assert told["not_ready"] == ["serving: no worker serves"]
+    assert told["latency_bounds"] == list(BOUNDS)
     assert "restarting" in table(told)
 
 
@@ -227,6 +257,7 @@ async def test_the_status_of_running_proxies_is_merged_and_shown() -> None:
         told = merge_status(statuses, conditions, MEMBERS, {})
     assert told["routes"][0]["statuses"] == {"2xx": 2}
     assert told["not_ready"] == []
+    assert told["routes"][0]["latency"]["count"] == told["upstreams"][0]["latency"]["count"] == 2
     assert json.loads(json.dumps(told)) == told
     assert "WORKER" in table(told)
 
