@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from sidecar.admin.event_stream import EventStream
 from sidecar.admin.guard import Guard, Refusal
 from sidecar.admin.subject import Subject
 from sidecar.admin.views import Views, problem
@@ -31,12 +32,14 @@ class AdminServer:
     def __init__(self, subject: Subject, *, loopback: bool, token: str | None = None) -> None:
         self._guard = Guard(loopback=loopback, token=token)
         self._subject = subject
+        self._stream = EventStream(subject)
         self._runner: web.AppRunner | None = None
 
     def application(self) -> web.Application:
         """The views behind the guard, for a server of the caller's."""
         application = web.Application(middlewares=[self._shield], client_max_size=1 << 20)
-        application.add_routes(Views(self._subject).routes())
+        application.add_routes(Views(self._subject, self._stream).routes())
+        application.on_response_prepare.append(_harden)
         return application
 
     @property
@@ -57,6 +60,7 @@ class AdminServer:
 
     async def close(self) -> None:
         """Stop serving; an answer under way is finished."""
+        self._stream.close()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -79,13 +83,18 @@ class AdminServer:
         except Exception:  # noqa: BLE001 - a fault of one view must not end the connection without an answer
             _LOG.exception("admin could not answer %s", request.path)
             answer = problem(500, "this could not be answered; the log says why")
-        answer.headers.update(_HEADERS)
         return answer
+
+
+async def _harden(_request: web.Request, answer: web.StreamResponse) -> None:
+    """What every answer carries, one that is streamed too."""
+    for name, value in _HEADERS.items():
+        answer.headers.setdefault(name, value)
 
 
 def _sentence(error: web.HTTPException) -> str:
     if error.status == 404:
-        return "there is no such page; GET / names those there are"
+        return "there is no such page; GET /help names those there are"
     if error.status == 405:
-        return "not with this method; GET / names those there are"
+        return "not with this method; GET /help names those there are"
     return error.text or error.reason

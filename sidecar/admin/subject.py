@@ -5,7 +5,7 @@ Admin looks only; what its verbs do are methods of the subject. So nothing in ad
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +44,12 @@ class Subject(Protocol):
 
     def events(self) -> Sequence[Mapping[str, object]]:
         """What changed state of late and why, JSON-ready, the oldest first."""
+
+    def follow_events(self, listener: Callable[[Mapping[str, object]], None]) -> Callable[[], None]:
+        """Call `listener` with each event from now on, as `events` tells it. Returns what ends that."""
+
+    def rule(self, name: str) -> Sequence[Mapping[str, object]]:
+        """The keys behind the name that a refusal gives its rule, JSON-ready: `key`, `value`, `from`. Empty: none."""
 
     def breaker_names(self) -> Sequence[str]:
         """The labels of the circuit breakers there are: `upstream.app`, `route.login`."""

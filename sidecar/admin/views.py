@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from sidecar.admin import health
+from sidecar.admin import health, page
+from sidecar.admin.event_stream import EventStream
 from sidecar.admin.subject import Subject
 
 View = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -25,13 +26,16 @@ _BREAKER_VERBS = ("open", "close", "auto")
 _ENDPOINT_VERBS = ("drain", "ready")
 
 _PATHS = (
+    ("GET", "/", "the live dashboard"),
+    ("GET", "/help", "this list"),
     ("GET", "/livez", "200 while the process runs its loop"),
     ("GET", "/readyz", "200 when it may be sent traffic; ?verbose names each condition"),
     ("GET", "/startupz", "200 once it has been ready"),
     ("GET", "/metrics", "Prometheus text, OpenMetrics when asked for"),
     ("GET", "/status", "everything that moves, as one JSON object"),
     ("GET", "/config", "the rules in force, secrets redacted"),
-    ("GET", "/events", "what changed state of late, and why"),
+    ("GET", "/rules?name=RULE", "the keys behind the rule that a refusal names, and where they are written"),
+    ("GET", "/events", "what changes state, and why, as server-sent events; ?format=json: the last 256"),
     ("POST", "/breakers/NAME/{open,close,auto}", "hold a breaker open or closed, or give it back to its rule"),
     ("POST", "/endpoints/NAME/{drain,ready}", "send an endpoint no more requests, or some again"),
     ("POST", "/reload", "read the rules again; tells what changed, or every problem"),
@@ -42,19 +46,23 @@ _PATHS = (
 class Views:
     """The views over one subject."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, stream: EventStream) -> None:
         self._subject = subject
+        self._stream = stream
 
     def routes(self) -> list[web.RouteDef]:
         """Every path with its view."""
         return [
-            web.get("/", self.index),
+            web.get("/", page.index),
+            web.get("/dashboard/{name}", page.part),
+            web.get("/help", self.help),
             web.get("/livez", self.livez),
             web.get("/readyz", self.readyz),
             web.get("/startupz", self.startupz),
             web.get("/metrics", self.metrics),
             web.get("/status", self.status),
             web.get("/config", self.config),
+            web.get("/rules", self.rules),
             web.get("/events", self.events),
             # An endpoint's name holds slashes; unencoded ones are understood as well.
             web.post("/breakers/{name:.+}/{verb}", self.breaker),
@@ -63,7 +71,7 @@ class Views:
             web.post("/drain", self.drain),
         ]
 
-    async def index(self, _request: web.Request) -> web.Response:
+    async def help(self, _request: web.Request) -> web.Response:
         """The paths there are."""
         return web.Response(text="".join(f"{verb:5}{path:34}{about}\n" for verb, path, about in _PATHS))
 
@@ -96,9 +104,19 @@ class Views:
         """The effective rules."""
         return as_json(self._subject.effective_rules())
 
-    async def events(self, _request: web.Request) -> web.Response:
-        """The last events."""
-        return as_json({"events": list(self._subject.events())})
+    async def rules(self, request: web.Request) -> web.Response:
+        """The keys behind the name of a rule, with their places; 404 where the rules in force have no such."""
+        name = request.query.get("name", "")
+        keys = self._subject.rule(name)
+        if not keys:
+            return problem(404, f"the rules in force have no rule `{name}`; it may have been reloaded away")
+        return as_json({"rule": name, "keys": list(keys)})
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Events as they come; the last ones as JSON for who asks for that."""
+        if request.query.get("format") == "json" or request.headers.get("Accept") == "application/json":
+            return as_json({"events": list(self._subject.events())})
+        return await self._stream.serve(request)
 
     async def breaker(self, request: web.Request) -> web.Response:
         """200 when the breaker obeys; 404 names those there are."""

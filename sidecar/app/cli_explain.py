@@ -20,6 +20,7 @@ from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObser
 from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded, load_rules
+from sidecar.rules.lookup import origin_of
 from sidecar.rules.schema import RouteRule, UpstreamRule
 from sidecar.runtime.build import prepare
 from sidecar.runtime.route import Route
@@ -120,7 +121,7 @@ def _policies(title: str, prefix: str, loaded: Loaded, values: dict[str, object]
     def origin(path: str, value: object) -> str:
         key = path.removeprefix(prefix)
         idle = key.partition(".")[0] in pending or (value == "shadow" and key in off_in_shadow)
-        return origin_of(path, loaded) + (" (not in force)" if idle else "")
+        return origin_of(path, loaded.provenance) + (" (not in force)" if idle else "")
 
     rows = [
         (path.removeprefix(prefix), notation(value), origin(path, value))
@@ -129,14 +130,3 @@ def _policies(title: str, prefix: str, loaded: Loaded, values: dict[str, object]
     ]
     yield f"{title}:"
     yield from (f"  {line}" for line in columns(("KEY", "VALUE", "FROM"), rows))
-
-
-def origin_of(path: str, loaded: Loaded) -> str:
-    """Where the value of a dotted path came from; a piece of a longer written value came from where that is."""
-    steps = path.split(".")
-    while steps:
-        found = loaded.provenance.get(".".join(steps))
-        if found is not None:
-            return found
-        steps.pop()
-    return "default"

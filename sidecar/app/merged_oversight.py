@@ -16,6 +16,7 @@ from sidecar.app.messages import Command, Sight
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
 from sidecar.rules.effective import effective
+from sidecar.rules.lookup import keys_of_rule
 from sidecar.telemetry.stats import Stats
 from sidecar.workers.crew import Crew
 from sidecar.workers.link import LinkEndedError
@@ -96,6 +97,14 @@ class MergedOversight:
     def events(self) -> Sequence[Mapping[str, object]]:
         """See Subject."""
         return [event.as_mapping() for event in self._stats.events.recent]
+
+    def follow_events(self, listener: Callable[[Mapping[str, object]], None]) -> Callable[[], None]:
+        """See Subject."""
+        return self._stats.events.subscribe(lambda event: listener(event.as_mapping()))
+
+    def rule(self, name: str) -> Sequence[Mapping[str, object]]:
+        """See Subject."""
+        return [one.as_mapping() for one in keys_of_rule(self._reloader.current, name)]
 
     def breaker_names(self) -> Sequence[str]:
         """See Subject."""

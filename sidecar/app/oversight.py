@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sidecar import __version__
 from sidecar.admin.subject import Condition
@@ -18,6 +18,7 @@ from sidecar.app.reload import Reloader
 from sidecar.health.verdicts import Verdicts
 from sidecar.rules.effective import effective
 from sidecar.rules.load import Loaded
+from sidecar.rules.lookup import keys_of_rule
 from sidecar.runtime.generation import Current
 from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.metrics import Metrics
@@ -129,6 +130,14 @@ class Oversight:
     def events(self) -> Sequence[Mapping[str, object]]:
         """See Subject."""
         return [event.as_mapping() for event in self._stats.events.recent]
+
+    def follow_events(self, listener: Callable[[Mapping[str, object]], None]) -> Callable[[], None]:
+        """See Subject."""
+        return self._stats.events.subscribe(lambda event: listener(event.as_mapping()))
+
+    def rule(self, name: str) -> Sequence[Mapping[str, object]]:
+        """See Subject."""
+        return [one.as_mapping() for one in keys_of_rule(self._loaded, name)]
 
     def breaker_names(self) -> Sequence[str]:
         """See Subject."""

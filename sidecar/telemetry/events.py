@@ -10,7 +10,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 _LOG = logging.getLogger("sidecar.events")
 
@@ -20,22 +21,27 @@ KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change. `time` in Unix seconds; `subject` is the name of what changed, `fields` are plain values."""
+    """One change. `time` in Unix seconds; `subject` is the name of what changed, `fields` are plain values. `alarming`:
+    something got worse. `id` counts up, also over the lives of a process."""
 
     time: float
     kind: str
     subject: str
     text: str
     fields: Mapping[str, object]
+    alarming: bool = False
+    id: int = 0
 
     def as_mapping(self) -> dict[str, object]:
         """The event as JSON shows it."""
         return {
+            "id": self.id,
             "time": round(self.time, 3),
             "kind": self.kind,
             "subject": self.subject,
             "text": self.text,
             "fields": dict(self.fields),
+            "alarming": self.alarming,
         }
 
 
@@ -45,10 +51,12 @@ Listener = Callable[[Event], None]
 class Events:
     """The last events of the process; `wall` is Unix seconds."""
 
-    __slots__ = ("_listeners", "_ring", "_wall")
+    __slots__ = ("_ids", "_listeners", "_ring", "_wall")
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
+        # From the milliseconds of the start: whoever resumes at the last it saw may have seen that in an earlier life.
+        self._ids = count(int(wall() * 1000))
         self._ring: deque[Event] = deque(maxlen=KEPT)
         # Keyed by a fresh object each: the same callable may subscribe twice, and each of them leaves by itself.
         self._listeners: dict[object, Listener] = {}
@@ -62,7 +70,7 @@ class Events:
         self, kind: str, subject: str, text: str, fields: Mapping[str, object] | None = None, *, alarming: bool = False
     ) -> None:
         """Note an event; `alarming` ones are logged as warnings, others as information. Never raises."""
-        event = Event(self._wall(), kind, subject, text, fields or {})
+        event = Event(self._wall(), kind, subject, text, fields or {}, alarming, next(self._ids))
         self._ring.append(event)
         told = {"event": kind, "subject": subject, **event.fields}
         _LOG.log(logging.WARNING if alarming else logging.INFO, "%s: %s", subject, text, extra={"fields": told})
@@ -71,7 +79,7 @@ class Events:
     def adopt(self, event: Event, worker: int) -> None:
         """Take up an event that another process of the instance has told, and logged. It stands in the order of time,
         with the worker's number among its fields; listeners hear it as it comes. Never raises."""
-        adopted = Event(event.time, event.kind, event.subject, event.text, {**event.fields, "worker": worker})
+        adopted = replace(event, fields={**event.fields, "worker": worker}, id=next(self._ids))
         later: list[Event] = []
         while self._ring and self._ring[-1].time > event.time:
             later.append(self._ring.pop())

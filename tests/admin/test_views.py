@@ -27,18 +27,21 @@ async def client(aiohttp_client: AiohttpClient, subject: FakeSubject) -> Client:
 
 def every_path(path: str) -> list[str]:
     """The paths that a line of the index stands for."""
+    path = path.replace("RULE", "login/concurrency")
     name = "upstream.app" if path.startswith("/breakers") else quote("app/127.0.0.1:3000", safe="")
     before, _, verbs = path.replace("NAME", name).partition("{")
     return [before + verb for verb in verbs.rstrip("}").split(",")]
 
 
-async def test_the_index_names_paths_that_answer(client: Client) -> None:
-    index = await (await client.get("/")).text()
+async def test_the_help_names_paths_that_answer(client: Client, subject: FakeSubject) -> None:
+    subject.rules["login/concurrency"] = [{"key": "routes.login.concurrency.max", "value": "64", "from": "default"}]
+    index = await (await client.get("/help")).text()
     named = [line.split()[:2] for line in index.splitlines()]
     assert ["POST", "/drain"] in named
     for verb, path in named:
         for each in every_path(path):
-            assert (await client.request(verb, each)).status in (200, 202), each
+            async with client.request(verb, each) as answer:  # and left: that of the events has no end
+                assert answer.status in (200, 202), each
 
 
 async def test_live_does_not_depend_on_readiness(client: Client, subject: FakeSubject) -> None:
@@ -135,10 +138,13 @@ async def test_drain_is_never_a_get(client: Client, subject: FakeSubject) -> Non
     assert subject.drains == []
 
 
-async def test_the_events_are_told_as_they_are(client: Client, subject: FakeSubject) -> None:
-    assert await (await client.get("/events")).json() == {"events": []}
-    subject.told_events.append({"kind": "breaker", "subject": "upstream.app"})
-    assert await (await client.get("/events")).json() == {"events": [{"kind": "breaker", "subject": "upstream.app"}]}
+async def test_a_rule_s_name_leads_to_its_keys(client: Client, subject: FakeSubject) -> None:
+    key = {"key": "routes.login.concurrency.max", "value": "64", "from": "sidecar.yaml:9"}
+    subject.rules["login/concurrency"] = [key]
+    answer = await client.get("/rules", params={"name": "login/concurrency"})
+    assert await answer.json() == {"rule": "login/concurrency", "keys": [key]}
+    assert (await client.get("/rules", params={"name": "login/none"})).status == 404
+    assert (await client.get("/rules")).status == 404
 
 
 @pytest.mark.parametrize("verb", ["open", "close", "auto"])

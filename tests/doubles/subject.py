@@ -1,7 +1,7 @@
 """A subject for the admin server that answers what a test sets, and remembers what it was asked to do."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sidecar.admin.subject import Condition
 
@@ -11,6 +11,8 @@ class FakeSubject:
         self.told: list[Condition] = [Condition("rules", holds=True, detail="3 routes")]
         self.has_been_ready = True
         self.drains: list[str] = []
+        self.listeners: list[Callable[[Mapping[str, object]], None]] = []
+        self.rules: dict[str, Sequence[Mapping[str, object]]] = {}
         self.told_events: list[Mapping[str, object]] = []
         self.breakers: dict[str, str] = {"upstream.app": "auto"}
         self.endpoints: dict[str, str] = {"app/127.0.0.1:3000": "ready", "app/unix:/run/app.sock": "ready"}
@@ -37,6 +39,13 @@ class FakeSubject:
 
     def events(self) -> Sequence[Mapping[str, object]]:
         return self.told_events
+
+    def follow_events(self, listener: Callable[[Mapping[str, object]], None]) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def rule(self, name: str) -> Sequence[Mapping[str, object]]:
+        return self.rules.get(name, ())
 
     def breaker_names(self) -> Sequence[str]:
         return list(self.breakers)

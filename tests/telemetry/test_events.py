@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -22,14 +23,28 @@ def test_an_event_is_kept_with_its_instant_and_its_fields() -> None:
     events = Events(lambda: 1_700_000_000.12345)
     events.tell("breaker", "upstream.app", "closed to open: by hand", {"to": "open"})
     (event,) = events.recent
-    assert event == Event(1_700_000_000.12345, "breaker", "upstream.app", "closed to open: by hand", {"to": "open"})
+    first = 1_700_000_000_123
+    text = "closed to open: by hand"
+    assert event == Event(1_700_000_000.12345, "breaker", "upstream.app", text, {"to": "open"}, False, first)
     assert event.as_mapping() == {
+        "id": first,
         "time": 1_700_000_000.123,
         "kind": "breaker",
         "subject": "upstream.app",
         "text": "closed to open: by hand",
         "fields": {"to": "open"},
+        "alarming": False,
     }
+
+
+def test_identifiers_count_up_and_those_of_a_later_life_are_higher() -> None:
+    first, second = Events(lambda: 1000.0), Events(lambda: 1001.0)
+    for _ in range(3):
+        first.tell("k", "a", "")
+    second.tell("k", "a", "", alarming=True)
+    ids = [event.id for event in (*first.recent, *second.recent)]
+    assert ids == sorted(set(ids))
+    assert second.recent[0].alarming
 
 
 def test_only_the_last_events_are_kept_the_oldest_first() -> None:
@@ -108,9 +123,12 @@ def test_an_adopted_event_says_whose_it_is_and_is_heard_but_not_logged_again(log
     events = Events()
     heard: list[Event] = []
     events.subscribe(heard.append)
-    events.adopt(Event(5.0, "ejected", "app/127.0.0.1:1", "ejected for 30s", {"upstream": "app"}), 2)
-    fields = {"upstream": "app", "worker": 2}
-    assert heard == list(events.recent) == [Event(5.0, "ejected", "app/127.0.0.1:1", "ejected for 30s", fields)]
+    told = Event(5.0, "ejected", "app/127.0.0.1:1", "ejected for 30s", {"upstream": "app"}, True, 7)
+    events.adopt(told, 2)
+    (adopted,) = heard
+    assert list(events.recent) == heard
+    assert adopted == replace(told, fields={"upstream": "app", "worker": 2}, id=adopted.id)
+    assert adopted.id > 7, "the numbers of one process are its own"
     assert not log.records
 
 
