@@ -30,7 +30,14 @@ _PASSING = frozenset({"in_flight"})
 _Choice = Callable[[Any, Sequence[Any]], Any]
 
 # The other figures of `Stats`: of the supervisor's own and those of the workers, which one is the instance's.
-COUNTERS = ("access_log_dropped", "accept_pauses", "drain_cut_requests")
+COUNTERS = (
+    "access_log_dropped",
+    "accept_pauses",
+    "drain_cut_requests",
+    "spans_dropped",
+    "spans_exported",
+    "spans_failed",
+)
 CHOICES: dict[str, _Choice] = {
     "accepting": lambda own, workers: any(workers) if workers else own,
     # The whole instance is where the last of its workers is, unless the supervisor knows better.

@@ -215,6 +215,11 @@ def _process(stats: Stats) -> Iterator[Metric]:
     dropped = _counter("access_log_dropped", "Access log lines that were not written.")
     dropped.add_metric([], stats.access_log_dropped)
     yield dropped
+    spans = _counter("spans", "Spans, by what became of them.", "result")
+    spans.add_metric(["exported"], stats.spans_exported)
+    spans.add_metric(["failed"], stats.spans_failed)
+    spans.add_metric(["dropped"], stats.spans_dropped)
+    yield spans
 
 
 def _workers(stats: Stats) -> Iterator[Metric]:

@@ -262,6 +262,9 @@ class Stats:
         "memory_resident",
         "readings",
         "routes",
+        "spans_dropped",
+        "spans_exported",
+        "spans_failed",
         "unrouted",
         "upstream_connections",
         "upstreams",
@@ -287,6 +290,9 @@ class Stats:
         self.drain_deadline: float | None = None
         self.loop_lag = 0.0
         self.access_log_dropped = 0
+        self.spans_exported = 0
+        self.spans_failed = 0
+        self.spans_dropped = 0
         self.accepting = True
         self.accept_pauses = 0
         self.memory_resident = 0
