@@ -12,7 +12,7 @@ from sidecar.runtime.generation import Runtime
 from sidecar.runtime.route import Route
 from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.latency import latency
-from sidecar.telemetry.stats import UNROUTED, RouteStats, Stats, UpstreamStats
+from sidecar.telemetry.stats import OTHER_STATUS, UNROUTED, RouteStats, Stats, UpstreamStats
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
 
 
@@ -74,7 +74,7 @@ def _route(route: Route, stats: RouteStats, now: float) -> dict[str, Any]:
 def _route_counts(stats: RouteStats) -> dict[str, Any]:
     statuses: dict[str, int] = {}
     for (_method, status), count in stats.requests.items():
-        kind = f"{status // 100}xx" if status >= 100 else "other"
+        kind = f"{status // 100 or status}xx" if status != OTHER_STATUS else "other"
         statuses[kind] = statuses.get(kind, 0) + count
     rejections: dict[str, int] = {}
     for (_rule, reason), count in stats.rejections.items():

@@ -97,8 +97,7 @@ def _requests(routes: Sequence[tuple[str, RouteStats]]) -> Iterator[Metric]:
     fallbacks = _counter("fallbacks", "Answers that a fallback made, by what they stand for.", "route", "kind", "cause")
     for name, route in routes:
         for (method, status), count in sorted(route.requests.items()):
-            shown = "other" if status == OTHER_STATUS else str(status)
-            requests.add_metric([name, method.decode("ascii"), shown], count)
+            requests.add_metric([name, method.decode("ascii"), _shown(status)], count)
         durations.add_metric([name], _with_exemplars(route), route.seconds)
         in_flight.add_metric([name], route.in_flight)
         for (rule, reason), count in sorted(route.rejections.items()):
@@ -244,6 +243,12 @@ def _with_exemplars(route: RouteStats) -> list[tuple[str, float] | tuple[str, fl
         (*cumulated, exemplars[place]) if place in exemplars else cumulated
         for place, cumulated in enumerate(_cumulated(route.buckets))
     ]
+
+
+def _shown(status: int) -> str:
+    if status == OTHER_STATUS:
+        return "other"
+    return str(status) if status >= 100 else f"{status}xx"  # which `status=~"4.."` finds like the others
 
 
 def _cumulated(buckets: Sequence[int]) -> list[tuple[str, float]]:

@@ -4,6 +4,7 @@ from sidecar.model.observer cimport BreakerObserver, RouteObserver, UpstreamObse
 
 cdef double[16] _BOUNDS
 cdef int _COUNT
+cdef int[600] _PLACES
 
 cdef class RouteStats(RouteObserver):
     cdef dict _counts

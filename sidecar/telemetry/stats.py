@@ -7,6 +7,7 @@ Not locked: every writer and the reader are on the loop's thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from http import HTTPStatus
 
 from sidecar.model.connections import Connections
 from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
@@ -26,6 +27,10 @@ KNOWN_METHODS = frozenset(
 OTHER_METHOD = b"OTHER"
 OTHER_STATUS = 0
 STATUSES = 600
+# As with methods, where a backend answers with whatever status a path asks for: one that nobody has registered is
+# counted by its class, 1 to 5. 499 is ours, for a downstream that left.
+KNOWN_STATUSES = frozenset({*HTTPStatus, 499})
+_PLACES = [OTHER_STATUS] * 100 + [one if one in KNOWN_STATUSES else one // 100 for one in range(100, STATUSES)]
 
 UNROUTED = "-"
 
@@ -80,7 +85,7 @@ class RouteStats(RouteObserver):
 
     @property
     def requests(self) -> dict[tuple[bytes, int], int]:
-        """How many exchanges ended, by method and status."""
+        """How many exchanges ended, by method and status (or its class, or OTHER_STATUS)."""
         return {
             (method, status): count
             for method, counts in self._counts.items()
@@ -109,7 +114,7 @@ class RouteStats(RouteObserver):
         if counts is None:
             known = method if method in KNOWN_METHODS else OTHER_METHOD
             counts = self._counts.setdefault(known, [0] * STATUSES)
-        counts[status if 100 <= status < STATUSES else OTHER_STATUS] += 1
+        counts[_PLACES[status] if 0 <= status < STATUSES else OTHER_STATUS] += 1
         place = bucket(seconds)
         self.buckets[place] += 1
         self.seconds += seconds
@@ -257,6 +262,7 @@ class Stats:
         "drain_phase",
         "endpoint_availability",
         "events",
+        "log_dropped",
         "loop_lag",
         "memory_limit",
         "memory_resident",
@@ -290,6 +296,7 @@ class Stats:
         self.drain_deadline: float | None = None
         self.loop_lag = 0.0
         self.access_log_dropped = 0
+        self.log_dropped = 0
         self.spans_exported = 0
         self.spans_failed = 0
         self.spans_dropped = 0

@@ -85,6 +85,8 @@ def busy() -> Stats:
     login.fell_back("static", "circuit_open")
     stats.unrouted.started()
     stats.unrouted.finished(b"BREW", 999, 0.1, b"", False)
+    stats.unrouted.started()
+    stats.unrouted.finished(b"GET", 567, 0.1, b"", False)
     app = stats.upstream("app")
     app.attempt_finished("success", 0.01)
     app.connected("ok")
@@ -151,6 +153,7 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     found = samples(busy(), accept)
     assert value(found, "requests_total", route="login", method="GET", status="200") == 4
     assert value(found, "requests_total", route="-", method="OTHER", status="other") == 1
+    assert value(found, "requests_total", route="-", method="GET", status="5xx") == 1
     assert value(found, "requests_in_flight", route="login") == 1
     assert value(found, "rejections_total", route="login", rule="login/per-client", reason="rate_limited") == 1
     assert value(found, "shadow_rejections_total", route="login", rule="login/probation", reason="rate_limited") == 1

@@ -15,6 +15,7 @@ from sidecar.telemetry.events import Events
 from sidecar.telemetry.stats import (
     BOUNDS,
     KNOWN_METHODS,
+    KNOWN_STATUSES,
     MAX_CHECKED,
     MAX_EJECTED,
     OTHER_METHOD,
@@ -68,7 +69,7 @@ def test_every_exchange_is_counted_once_everywhere(exchanges: list[tuple[bytes, 
         assert stats.buckets[index] == sum(bisect_left(BOUNDS, seconds) == index for _, _, seconds in exchanges)
     for method, status in stats.requests:
         assert method in KNOWN_METHODS or method == OTHER_METHOD
-        assert 100 <= status <= 599 or status == OTHER_STATUS
+        assert status in KNOWN_STATUSES or 1 <= status <= 5 or status == OTHER_STATUS
 
 
 @pytest.mark.parametrize("bound", BOUNDS)
@@ -134,6 +135,15 @@ def test_invented_methods_share_one_count() -> None:
         stats.started()
         stats.finished(method, 200, 0.1, b"", False)
     assert stats.requests == {(OTHER_METHOD, 200): 3}
+
+
+def test_unregistered_statuses_share_the_count_of_their_class() -> None:
+    stats = RouteStats()
+    for status in (200, 299, 298, 499, 480, 599, 99, 600, 0, -1):
+        stats.started()
+        stats.finished(b"GET", status, 0.1, b"", False)
+    counts = {status: count for (_method, status), count in stats.requests.items()}
+    assert counts == {200: 1, 2: 2, 499: 1, 4: 1, 5: 1, OTHER_STATUS: 4}
 
 
 def test_refusals_and_retries_are_counted_by_cause() -> None:
