@@ -1,6 +1,7 @@
-"""`python -m benchmarks.scale`: does a request cost more with ten thousand routes, or with a million callers' keys?
+"""`python -m benchmarks.scale`: does a request cost more with ten thousand routes, or with a million callers' keys? And
+what is the price of seeing what goes on?
 
-Compares Sidecar with itself: rules that differ in one number run side by side, are visited in turn, and what counts is
+Compares Sidecar with itself: rules that differ in one thing run side by side, are visited in turn, and what counts is
 the CPU time per request of each, divided by that of the first. `benchmarks/scale_cases.py` has the rules and requests.
 
 Exit status: 0 measured without errors; 1 when requests failed; 2 when nothing could be measured.
@@ -99,7 +100,7 @@ def measure(rows: Sequence[scale_cases.Row], rounds: int, seconds: int, say: Say
             room, port = _room(directory, str(number)), free_port()
             rules = room / "sidecar.yaml"
             rules.write_text(row.rules(port, free_port(), backend))
-            command = [python, "-m", "sidecar", "run", "-c", str(rules)]
+            command = [python, "-m", row.module, "run", "-c", str(rules)]
             program = running.enter_context(Program(f"sidecar {number}", command, room, cpu=place.proxy))
             visited.append(Visited(row, program, port, room, wrk))
             say(f"{row.name}: up after {visited[-1].figures.start_ms:.0f} ms")

@@ -1,4 +1,4 @@
-"""What `python -m benchmarks.scale` compares: rules that differ in one number, and the requests sent to them."""
+"""What `python -m benchmarks.scale` compares: rules that differ in one thing, and the requests sent to them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from benchmarks.loads import DONE, request_bytes
 
 ROUTES = "many-routes"
 KEYS = "many-keys"
-NAMES = (ROUTES, KEYS)
+SEEN = "seen"
+NAMES = (ROUTES, KEYS, SEEN)
 
 FEW_ROUTES = 10
 DEFAULT_TABLE = 100_000
@@ -22,7 +23,7 @@ Script = Callable[[int], str]
 class Row:
     """One Sidecar. `rules` of the ports of the listener, the admin and the backend; `script` from which request on.
 
-    `fill` is how many requests it must have answered before it is timed.
+    `fill` is how many requests it must have answered before it is timed. `module` is what is run.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Row:
     script: Script
     ready: str = "/small"
     fill: int = 0
+    module: str = "sidecar"
 
 
 def _rules(defaults: str, routes: str) -> Rules:
@@ -45,6 +47,17 @@ routes:
 """
 
     return written
+
+
+def seen(name: str, log: str, tracing: str, module: str = "sidecar") -> Row:
+    """The request of `small`, with so much of it written down."""
+
+    def written(port: int, admin: int, backend: int) -> str:
+        plain = configs.sidecar(port, admin, backend, 1000)
+        return plain.replace("access: off", f"access: {log}") + f"tracing: {tracing}\n"
+
+    script = _script("", "n = n + 1", "/small", "X-Number: @\r\n")
+    return Row(name, written, script, fill=1, module=module)
 
 
 def _script(prelude: str, step: str, path: str, field: str) -> Script:
@@ -97,4 +110,11 @@ def rows(case: str, many_routes: int, many_keys: int) -> list[Row]:
     """What is compared, the reference first."""
     if case == ROUTES:
         return [routes(FEW_ROUTES), routes(many_routes)]
+    if case == SEEN:
+        return [
+            seen("nothing: no metrics, no log, no trace headers", "off", "{headers: false}", "benchmarks.unseen"),
+            seen("metrics, errors in the log, trace headers", "errors", "{headers: true}"),
+            seen("the same, one request in a hundred in the log", "sampled", "{headers: true}"),
+            seen("the same, every request in the log", "all", "{headers: true}"),
+        ]
     return [keys(1, DEFAULT_TABLE), keys(many_keys, min(DEFAULT_TABLE, many_keys)), keys(many_keys, many_keys)]

@@ -44,3 +44,10 @@ def test_a_script_sends_a_whole_request_with_a_number_in_it_from_where_it_is_tol
     assert "local n = 40\n" in script
     assert "n = (n + 1) % 7\n" in script
     assert "VERDICT" in script
+
+
+def test_what_is_seen_stands_beside_the_same_rules_with_nothing_seen() -> None:
+    nothing, usual, *_ = scale_cases.rows(scale_cases.SEEN, 1, 1)
+    assert (nothing.module, usual.module) == ("benchmarks.unseen", "sidecar")
+    changed = nothing.rules(1, 2, 3).replace("headers: false", "headers: true").replace("access: off", "access: errors")
+    assert changed == usual.rules(1, 2, 3)
