@@ -1,7 +1,7 @@
 """Who may use the admin address: the checks in front of every view.
 
-Owns the refusal of verbs without the token, of a browser's cross-site request and of a rebound host name.
-Knows no view.
+Owns the refusal of verbs and of looks inside without the token, of a browser's cross-site request and of a rebound
+host name. Knows no view.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from aiohttp import web
 from sidecar.model.address import ip_literal
 
 _LOOKING = ("GET", "HEAD", "OPTIONS")
+# To look inside a process costs it time, and tells more than an operator's pages do.
+_INSIDE = "/debug/"
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of ours
@@ -28,7 +30,8 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of ours
 class Guard:
     """Admits or refuses one request by its head alone.
 
-    `loopback`: the admin listens where only this machine reaches it. `token`: what a verb must carry, None for none.
+    `loopback`: the admin listens where only this machine reaches it. `token`: what a verb, or a look inside,
+    must carry, None for none.
     """
 
     __slots__ = ("_loopback", "_token")
@@ -43,7 +46,7 @@ class Guard:
         # its Host is refused. Probes and people use addresses or `localhost`; elsewhere service names are legitimate.
         if self._loopback and not _names_this_machine(request.headers.get("Host", "")):
             raise Refusal(403, "this address answers to localhost or an IP address only")
-        if request.method in _LOOKING:
+        if request.method in _LOOKING and not request.path.startswith(_INSIDE):
             return
         if _crosses_sites(request):
             raise Refusal(403, "a page of another site may not do this")

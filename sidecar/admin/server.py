@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from sidecar.admin.debug import DebugViews
 from sidecar.admin.event_stream import EventStream
 from sidecar.admin.guard import Guard, Refusal
 from sidecar.admin.subject import Subject
@@ -39,6 +40,7 @@ class AdminServer:
         """The views behind the guard, for a server of the caller's."""
         application = web.Application(middlewares=[self._shield], client_max_size=1 << 20)
         application.add_routes(Views(self._subject, self._stream).routes())
+        application.add_routes(DebugViews(self._subject).routes())
         application.on_response_prepare.append(_harden)
         return application
 
@@ -53,7 +55,10 @@ class AdminServer:
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Serve on sockets that are bound; they are closed with the server."""
-        self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=_CLOSE_WAIT)
+        # Whoever asked for a minute's profile and leaves ends it. Verbs go on behind the view that waited for them.
+        self._runner = web.AppRunner(
+            self.application(), access_log=None, shutdown_timeout=_CLOSE_WAIT, handler_cancellation=True
+        )
         await self._runner.setup()
         for one in sockets:
             await web.SockSite(self._runner, one).start()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sidecar.debug.terms import Terms
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -62,6 +64,11 @@ class Subject(Protocol):
 
     def command_endpoint(self, name: str, verb: str) -> bool:
         """`drain`: send an endpoint no more attempts; `ready`: send it some again. False: no such endpoint."""
+
+    async def inspect(self, terms: Terms, worker: int | None) -> Mapping[str, Mapping[str, object]]:
+        """The inside of each process by its name, JSON-ready; `error` says why one has not answered. `worker` is the
+        only one that is asked, None for all. Cancelled, it ends what the processes do for it. Raises NoSuchWorkerError,
+        and BusyError while such a look is under way and can only be one."""
 
     async def reload(self, why: str) -> Mapping[str, object]:
         """Read the rules again; the report of it, JSON-ready: `result` is `reloaded`, `unchanged` or `failed`, and

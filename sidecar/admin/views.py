@@ -36,6 +36,7 @@ _PATHS = (
     ("GET", "/config", "the rules in force, secrets redacted"),
     ("GET", "/rules?name=RULE", "the keys behind the rule that a refusal names, and where they are written"),
     ("GET", "/events", "what changes state, and why, as server-sent events; ?format=json: the last 256"),
+    ("GET", "/debug/KIND", "inside: tasks, memory, loop, or a profile; as closed as the verbs"),
     ("POST", "/breakers/NAME/{open,close,auto}", "hold a breaker open or closed, or give it back to its rule"),
     ("POST", "/endpoints/NAME/{drain,ready}", "send an endpoint no more requests, or some again"),
     ("POST", "/reload", "read the rules again; tells what changed, or every problem"),

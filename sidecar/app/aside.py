@@ -7,12 +7,33 @@ Python joins them at its end, so a process that was told to stop would wait for 
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 _T = TypeVar("_T")
+
+# Who wants threads to take what turns just now. The interpreter has one value for all, and they end in any order.
+_wanted: dict[object, float] = {}
+_usual: list[float] = []
+
+
+@contextmanager
+def short_turns(seconds: float) -> Iterator[None]:
+    """Meanwhile a thread that is at work gives way after so long to one that waits, the loop's among them. On the
+    loop's thread; several may be open, and end in any order: the shortest holds."""
+    ticket = object()
+    if not _wanted:
+        _usual[:] = [sys.getswitchinterval()]
+    _wanted[ticket] = seconds
+    sys.setswitchinterval(min(_wanted.values()))
+    try:
+        yield
+    finally:
+        del _wanted[ticket]
+        sys.setswitchinterval(min(_wanted.values()) if _wanted else _usual[0])
 
 
 async def aside(work: Callable[[], _T]) -> _T:

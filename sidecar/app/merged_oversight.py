@@ -11,10 +11,12 @@ from sidecar.admin.subject import Condition
 from sidecar.app.banner import build
 from sidecar.app.drain import Drain
 from sidecar.app.lifecycle import Lifecycle, Phase
+from sidecar.app.merged_inspection import MergedInspection
 from sidecar.app.merged_status import RULES, SERVING, merge_conditions, merge_status
 from sidecar.app.messages import Command, Sight
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
+from sidecar.debug.terms import Terms, weight
 from sidecar.rules.effective import effective
 from sidecar.rules.lookup import keys_of_rule
 from sidecar.telemetry.stats import Stats
@@ -44,6 +46,7 @@ class MergedOversight:
         self._lifecycle = lifecycle
         self._drain = drain
         self._reloader = reloader
+        self._inspection = MergedInspection(crew)
         self.drained_endpoints: set[str] = set()
         self._was_ready = False
         self._started = time.monotonic()
@@ -127,6 +130,13 @@ class MergedOversight:
         else:
             self.drained_endpoints.discard(name)
         return True
+
+    async def inspect(self, terms: Terms, worker: int | None) -> Mapping[str, Mapping[str, object]]:
+        """See Subject."""
+        if done := weight(terms):
+            subject = "instance" if worker is None else f"worker {worker}"
+            self._stats.events.tell("debug", subject, done)
+        return await self._inspection.inspect(terms, worker)
 
     async def reload(self, why: str) -> Mapping[str, object]:
         """See Subject."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sidecar.admin.subject import Condition
+from sidecar.debug.terms import Terms
 from sidecar.health.verdicts import Verdict
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
@@ -79,6 +80,21 @@ class Command:
     kind: str
     name: str
     verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """To a worker, as a question: what is inside you? The answer is JSON-ready. `number` is what `Cease` names."""
+
+    number: int
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Cease:
+    """To a worker: nobody waits for the answer to the `Inspect` of this number any more."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ from sidecar.app.banner import build, is_compiled
 from sidecar.app.channels import Channels
 from sidecar.app.doors import Doors
 from sidecar.app.drain import Drain
+from sidecar.app.inspection import Inspection
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.pressure import Pressure
 from sidecar.app.reload import Reloader
+from sidecar.debug.terms import NoSuchWorkerError, Terms, weight
 from sidecar.health.verdicts import Verdicts
 from sidecar.rules.effective import effective
 from sidecar.rules.load import Loaded
@@ -44,6 +46,7 @@ class Oversight:
         channels: Channels,
         verdicts: Verdicts,
         pressure: Pressure,
+        inspection: Inspection,
     ) -> None:
         self._was_ready = False
         self._loaded = loaded
@@ -56,6 +59,7 @@ class Oversight:
         self._channels = channels
         self._verdicts = verdicts
         self._pressure = pressure
+        self.inspection = inspection
         self.reloader: Reloader | None = None  # where there is nothing to read again, nobody reloads
         self._started = time.monotonic()
         self._compiled = is_compiled()
@@ -169,6 +173,14 @@ class Oversight:
                         _make_ready(upstream, endpoint, time.monotonic())
                     return True
         return False
+
+    async def inspect(self, terms: Terms, worker: int | None) -> Mapping[str, Mapping[str, object]]:
+        """See Subject."""
+        if worker is not None:
+            raise NoSuchWorkerError(worker, ())
+        if done := weight(terms):
+            self._stats.events.tell("debug", "instance", done)
+        return {"sidecar": await self.inspection.answer(terms)}
 
     async def reload(self, why: str) -> Mapping[str, object]:
         """See Subject."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
 
-from sidecar.app.aside import aside
+from sidecar.app.aside import aside, short_turns
 from sidecar.app.garbage import undisturbed
 from sidecar.rules.difference import Change, difference
 from sidecar.rules.load import Loaded
@@ -260,12 +259,8 @@ class Reloader:
 
 async def _aside(work: Callable[[], _T]) -> _T:
     """The result of `work`, done on a thread that takes short turns."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN_SECONDS)
-    try:
+    with short_turns(_TURN_SECONDS):
         return await aside(work)
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _first(changes: tuple[Change, ...]) -> list[str]:

@@ -22,6 +22,7 @@ from sidecar.app.doors import Door, Doors, Inlets
 from sidecar.app.drain import Drain
 from sidecar.app.footprint import Footprint
 from sidecar.app.front import Front
+from sidecar.app.inspection import Inspection
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.oversight import Oversight
 from sidecar.app.pressure import Pressure
@@ -113,6 +114,7 @@ class Proxy:
             channels=self.channels,
             verdicts=self.checks.verdicts,
             pressure=self.pressure,
+            inspection=Inspection(self._lag.told, self._wheel.timers),
         )
         self.admin: AdminDoor | None = None
         if memory is None:

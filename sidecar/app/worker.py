@@ -23,9 +23,11 @@ from sidecar.app.lifecycle import Phase
 from sidecar.app.messages import (
     Adopt,
     Begin,
+    Cease,
     Command,
     Findings,
     Happened,
+    Inspect,
     Lead,
     Leave,
     Left,
@@ -37,6 +39,7 @@ from sidecar.app.messages import (
     Unable,
 )
 from sidecar.app.wiring import Proxy
+from sidecar.debug.terms import BusyError, Terms
 from sidecar.health.checks import Crier
 from sidecar.health.verdicts import Verdict
 from sidecar.model.address import Address
@@ -123,6 +126,7 @@ class _Worker:
         self._workers = 1
         self._also: dict[str, object] = {}
         self._told_to_leave: Leave | None = None
+        self._inspections: dict[int, asyncio.Task[None]] = {}
         self.link = Link.of_descriptor(descriptor, loop, self._heard, self._orphaned)
 
     async def run(self) -> int:
@@ -193,7 +197,11 @@ class _Worker:
                 self._leave(proxy, body)
         elif proxy is None:
             message.refuse("it has not begun yet")
-        elif isinstance(body, Adopt):
+        else:
+            self._led(proxy, message, body)
+
+    def _led(self, proxy: Proxy, message: Message, body: object) -> None:
+        if isinstance(body, Adopt):
             self._inlets.take(body.places, deque(message.take_descriptors()))
             self._tasks.start(self._adopt(proxy, message, body.loaded), "adopt other rules")
         elif isinstance(body, Look):
@@ -201,6 +209,13 @@ class _Worker:
         elif isinstance(body, Command):
             command = proxy.oversight.command_breaker if body.kind == "breaker" else proxy.oversight.command_endpoint
             command(body.name, body.verb)
+        elif isinstance(body, Inspect):
+            task = self._tasks.start(self._inspect(proxy, message, body.terms), "inspect")
+            self._inspections[body.number] = task
+            task.add_done_callback(lambda _: self._inspections.pop(body.number))
+        elif isinstance(body, Cease):
+            if body.number in self._inspections:
+                self._inspections[body.number].cancel()
         elif isinstance(body, Lead):
             proxy.checks.lead()
         elif isinstance(body, Findings):
@@ -221,6 +236,15 @@ class _Worker:
             raise
         logs.set_up(loaded.rules.log.level, loaded.rules.log.format, also=self._also)
         message.answer(None)
+
+    async def _inspect(self, proxy: Proxy, message: Message, terms: Terms) -> None:
+        try:
+            message.answer(await proxy.oversight.inspection.answer(terms))
+        except BusyError as error:
+            message.refuse(str(error))
+        except Exception as error:
+            message.refuse(f"{type(error).__name__}: {error}")
+            raise
 
     def _leave(self, proxy: Proxy, leave: Leave) -> None:
         if leave.handed_on:

@@ -7,7 +7,7 @@ quarter of a second; shorter ones are seen as often as they fall on a call.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from sidecar.telemetry.stats import Stats
@@ -38,13 +38,14 @@ class TimerLoop(Protocol):
 class LoopLag:
     """Keeps `stats.loop_lag` at the worst lateness of the last ten seconds, from `start` until `stop`."""
 
-    __slots__ = ("_due", "_handle", "_lags", "_loop", "_stats")
+    __slots__ = ("_due", "_handle", "_lags", "_loop", "_stats", "_worst", "_worst_at")
 
     def __init__(self, loop: TimerLoop, stats: Stats) -> None:
         self._loop = loop
         self._stats = stats
         self._lags: deque[float] = deque(maxlen=_KEPT)
         self._due = 0.0
+        self._worst = self._worst_at = 0.0
         self._handle: TimerHandle | None = None
 
     def start(self) -> None:
@@ -60,12 +61,25 @@ class LoopLag:
         self._lags.clear()
         self._stats.loop_lag = 0.0
 
+    def told(self) -> Mapping[str, object]:
+        """The samples of the last ten seconds, the oldest first, and the worst since the start; all in seconds."""
+        return {
+            "period": PERIOD,
+            "samples": [round(lag, 6) for lag in self._lags],
+            "worst": round(self._worst, 6),
+            "worst_ago": round(self._loop.time() - self._worst_at, 3) if self._worst_at else None,
+        }
+
     def _ask(self) -> None:
         self._due = self._loop.time() + PERIOD
         self._handle = self._loop.call_at(self._due, self._called)
 
     def _called(self) -> None:
         # uvloop rounds timers to milliseconds and may be early.
-        self._lags.append(max(0.0, self._loop.time() - self._due))
+        now = self._loop.time()
+        lag = max(0.0, now - self._due)
+        self._lags.append(lag)
+        if lag > self._worst:
+            self._worst, self._worst_at = lag, now
         self._stats.loop_lag = round(max(self._lags), 6)
         self._ask()

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine
 from typing import Any
+from weakref import WeakKeyDictionary
 
 _log = logging.getLogger(__name__)
+
+# When each was started, monotonic seconds: what somebody who finds a thousand of them asks first.
+BEGAN: WeakKeyDictionary[asyncio.Task[Any], float] = WeakKeyDictionary()
 
 
 class Tasks:
@@ -29,6 +34,7 @@ class Tasks:
         """Runs `work`; what it raises is logged under `name`."""
         task = self._loop.create_task(work, name=name)
         self._running.add(task)
+        BEGAN[task] = time.monotonic()
         task.add_done_callback(self._ended)
         return task
 

@@ -54,6 +54,13 @@ class DeadlineWheel:
         self._wake_slot = 0
         self.turn = clock()
 
+    def timers(self) -> int:
+        """How many timers have a slot, those that were cleared and have not been met since among them."""
+        count = 0
+        for slot in self._slots.values():
+            count += len(slot)
+        return count
+
     def now(self) -> float:
         """The clock's time, monotonic seconds; begins a turn."""
         self.turn = self._clock()

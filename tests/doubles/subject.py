@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from sidecar.admin.subject import Condition
+from sidecar.debug.terms import Terms
 
 
 class FakeSubject:
@@ -16,6 +17,8 @@ class FakeSubject:
         self.told_events: list[Mapping[str, object]] = []
         self.breakers: dict[str, str] = {"upstream.app": "auto"}
         self.endpoints: dict[str, str] = {"app/127.0.0.1:3000": "ready", "app/unix:/run/app.sock": "ready"}
+        self.inspected: list[tuple[Terms, int | None]] = []
+        self.inside: Mapping[str, Mapping[str, object]] | Exception = {"sidecar": {"count": 1}}
         self.reloads: list[str] = []
         self.looks = 0
         self.report: dict[str, object] = {"result": "unchanged", "generation": 1, "changes": [], "problems": []}
@@ -58,6 +61,12 @@ class FakeSubject:
 
     def command_endpoint(self, name: str, verb: str) -> bool:
         return _set(self.endpoints, name, verb)
+
+    async def inspect(self, terms: Terms, worker: int | None) -> Mapping[str, Mapping[str, object]]:
+        self.inspected.append((terms, worker))
+        if isinstance(self.inside, Exception):
+            raise self.inside
+        return self.inside
 
     async def reload(self, why: str) -> Mapping[str, object]:
         self.reloads.append(why)

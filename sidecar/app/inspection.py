@@ -1,0 +1,71 @@
+"""What this process tells of its inside when somebody asks: see sidecar.debug for the looks.
+
+Owns what runs where: what would hold the loop up goes to a thread that takes short turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from sidecar.app.aside import aside, short_turns
+from sidecar.debug import loop, stacks
+from sidecar.debug.memory import MemoryBook
+from sidecar.debug.sampler import profile
+from sidecar.debug.terms import BusyError, LoopTerms, MemoryTerms, ProfileTerms, TaskTerms, Terms
+from sidecar.transport.tasks import BEGAN
+
+# As long as the loop may be held up each time that it wants to go on while a thread is at work.
+_TURN_SECONDS = 0.0005
+# A sampler that waits for the usual five milliseconds would nearly always see the loop at its ease.
+_SAMPLE_SECONDS = 0.0001
+
+
+class Inspection:
+    """The looks into one process. `lag` tells how late its loop was and `timers` how many deadlines it has; None where
+    nobody measures that."""
+
+    def __init__(
+        self, lag: Callable[[], Mapping[str, object]] | None = None, timers: Callable[[], int] | None = None
+    ) -> None:
+        self._lag = lag
+        self._timers = timers
+        self._memory = MemoryBook()
+        self._is_profiling = False
+
+    async def answer(self, terms: Terms) -> Mapping[str, object]:
+        """What `terms` ask for, JSON-ready. Raises BusyError where one such look is under way and can only be one."""
+        match terms:
+            case TaskTerms():
+                return stacks.tasks(BEGAN, time.monotonic())
+            case MemoryTerms():
+                with short_turns(_TURN_SECONDS):
+                    return await aside(partial(self._memory.look, terms))
+            case LoopTerms():
+                return await self._loop(terms.seconds)
+            case ProfileTerms():
+                return await self._profile(terms)
+
+    async def _loop(self, seconds: float) -> Mapping[str, object]:
+        told = loop.facts(self._lag, self._timers)
+        told["descriptors"] = await aside(loop.descriptors)
+        told["collector_pauses"] = None
+        if seconds:
+            watch = loop.CollectorWatch()
+            with watch:
+                await asyncio.sleep(seconds)
+            told["collector_pauses"] = watch.told()
+            told["lag"] = None if self._lag is None else self._lag()
+        return told
+
+    async def _profile(self, terms: ProfileTerms) -> Mapping[str, object]:
+        if self._is_profiling:
+            raise BusyError("a profile is under way; one is taken at a time")
+        self._is_profiling = True
+        try:
+            with short_turns(_SAMPLE_SECONDS):
+                return await profile(terms.seconds, terms.hz)
+        finally:
+            self._is_profiling = False
