@@ -301,6 +301,7 @@ NAME = _pattern("name", parse_name, r"^[A-Za-z0-9_-]{1,64}$")
 METHOD = _pattern("method", parse_method, r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 FIELD_NAME = _pattern("header name", parse_field_name, r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 FIELD_VALUE = Kind("header value", parse_field_value, {"type": "string"})
+SECRET_FIELD_VALUE = Kind("header value", parse_field_value, {"type": "string"}, secret=True)
 KEY_SOURCE = _pattern("key", parse_key_source, r"^(client_ip|(header|cookie|path):.+)$")
 STATUS = Kind("status", parse_status, {"type": "integer", "minimum": 200, "maximum": 599}, as_it_is)
 STATUS_RANGE = Kind(
@@ -329,4 +330,6 @@ KeySource = Annotated[str, KEY_SOURCE]
 Status = Annotated[int, STATUS]
 StatusRange = Annotated[tuple[int, int], STATUS_RANGE]
 Secret = Annotated[str, SECRET]
+SecretFieldValue = Annotated[str, SECRET_FIELD_VALUE]
+Text = Annotated[str, TEXT]
 Mode = Annotated[Literal["enforce", "shadow"], "enforce acts; shadow only counts what it would have done"]

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from sidecar.model.address import Address, Url
 from sidecar.policies.units import Kind
@@ -88,8 +89,25 @@ def parse_host(text: str) -> str:
     return host
 
 
+def parse_collector(text: str) -> str:
+    """Where telemetry is sent: an http or https URL, which may have a path."""
+    try:
+        url = urlsplit(text)
+        url.port  # noqa: B018 - raises where it is none
+    except ValueError as error:
+        raise ValueError(f"`{text}` is not a URL: {error}") from None
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError(f"`{text}` is not the URL of a collector; write http://collector:4318")
+    if url.username is not None or url.query or url.fragment:
+        raise ValueError("the URL of a collector has no user, no query and no fragment; use `headers` for credentials")
+    if any(ord(mark) <= 32 or ord(mark) > 126 for mark in text):
+        raise ValueError(f"`{text}` holds a character that a URL writes percent-encoded")
+    return text
+
+
 ADDRESS = Kind("address", Address.parse, {"type": "string", "pattern": r"^(unix:/.+|.*:[0-9]+)$"})
 URL = Kind("URL", Url.parse, {"type": "string", "pattern": r"^https?://[^/?#@]+/?$"})
+COLLECTOR = Kind("URL", parse_collector, {"type": "string", "pattern": r"^https?://[^?#@]+$"})
 NETWORK = Kind("network", parse_network, {"type": "string"})
 HOST = Kind("host", parse_host, {"type": "string"})
 PATH = Kind("path", PathPattern.parse, {"type": "string", "pattern": "^=?/"})

@@ -29,9 +29,11 @@ from sidecar.policies.units import (
     Ratio,
     Seconds,
     Secret,
+    SecretFieldValue,
+    Text,
     demand,
 )
-from sidecar.rules.forms import ADDRESS, HOST, NETWORK, PATH, URL, EndpointUrl, Network, PathPattern
+from sidecar.rules.forms import ADDRESS, COLLECTOR, HOST, NETWORK, PATH, URL, EndpointUrl, Network, PathPattern
 
 S = TypeVar("S")
 DEFAULT_LISTENER = "public"
@@ -142,6 +144,34 @@ class LogRule:
     format: Annotated[Literal["json", "text"], "one JSON object a line, or a line of text for people"] = "json"
     access: Annotated[Literal["off", "errors", "sampled", "all"], "which exchanges are logged"] = "errors"
     sampled: Annotated[SampledRule, "what `access: sampled` logs"] = field(default_factory=SampledRule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRule:
+    """Where the spans of recorded exchanges go, by OTLP over HTTP."""
+
+    endpoint: Annotated[str, COLLECTOR, "URL of the collector; without a path, /v1/traces is meant"]
+    headers: Annotated[Mapping[FieldName, SecretFieldValue], "sent with each export, as credentials are"] = field(
+        default_factory=dict, repr=False
+    )
+    service: Annotated[Text, "service.name of the spans"] = "sidecar"
+    resource: Annotated[Mapping[Text, Text], "further attributes of who speaks, as deployment.environment.name"] = (
+        field(default_factory=dict)
+    )
+
+    def __post_init__(self) -> None:
+        demand(("service", self.service != "", "is empty; drop the key for `sidecar`"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracingRule:
+    """What is told of a request's trace, and to whom."""
+
+    headers: Annotated[bool, "continue or begin a trace in what is sent on; false: trace headers pass as they are"] = (
+        True
+    )
+    sample: Annotated[Ratio, "of the traces that begin here, how many are recorded where `export` is on"] = 1.0
+    export: Annotated[ExportRule | None, "record exchanges as spans, and send them to a collector"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +347,7 @@ class RuleSet:
     listeners: Annotated[tuple[ListenerRule, ...], "where connections are accepted"]
     admin: Annotated[AdminRule, "the operator's address"] = field(default_factory=AdminRule)
     log: Annotated[LogRule, "logging"] = field(default_factory=LogRule)
+    tracing: Annotated[TracingRule, "traces"] = field(default_factory=TracingRule)
     drain: Annotated[DrainRule, "how the process leaves"] = field(default_factory=DrainRule)
     overload: Annotated[OverloadRule, "what the process may use"] = field(default_factory=OverloadRule)
     upstreams: Annotated[Mapping[str, UpstreamRule], "groups of endpoints, by name"]
