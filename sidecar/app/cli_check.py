@@ -8,6 +8,7 @@ import os
 import sys
 
 from sidecar.app.errors import Exit
+from sidecar.app.extras import lacking
 from sidecar.rules.load import load_rules
 from sidecar.rules.problems import ConfigError
 
@@ -18,7 +19,11 @@ def check(arguments: argparse.Namespace) -> int:
     for file in arguments.files:
         try:
             loaded = load_rules(
-                file, environ=plain_environment(), sets=arguments.set, allow_faults=arguments.allow_faults
+                file,
+                environ=plain_environment(),
+                sets=arguments.set,
+                allow_faults=arguments.allow_faults,
+                lacking=lacking,
             )
         except ConfigError as error:
             failed = True

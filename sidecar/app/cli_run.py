@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from sidecar.app.errors import CommandError, Exit
+from sidecar.app.extras import lacking
 from sidecar.rules.load import Loaded, load_rules
 from sidecar.rules.problems import ConfigError
 
@@ -30,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
             sets=(*(_AT_A_TERMINAL if arguments.config is None else ()), *arguments.set),
             environ=environ,
             allow_faults=arguments.allow_faults,
+            lacking=lacking,
         ).to_run()
 
     loaded = usable(read)
@@ -54,6 +56,7 @@ def demo(arguments: argparse.Namespace) -> int:
                 sets=(*_AT_A_TERMINAL, "log.format=text", *arguments.set),
                 environ={},
                 allow_faults=arguments.allow_faults,
+                lacking=lacking,
             ).to_run()
 
         return Plan(usable(read), read, demo=True)

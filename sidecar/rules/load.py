@@ -20,6 +20,7 @@ from sidecar.rules.keys import Record
 from sidecar.rules.lints import lints
 from sidecar.rules.overlay import Given, overlaid, with_defaults
 from sidecar.rules.parse import parse_yaml
+from sidecar.rules.places import Places
 from sidecar.rules.problems import ConfigError, Problem
 from sidecar.rules.schema import RuleSet
 from sidecar.rules.source import Files
@@ -65,12 +66,14 @@ def load_rules(
     sets: Sequence[str] = (),
     environ: Mapping[str, str] = MappingProxyType({}),
     allow_faults: bool = False,
+    lacking: Callable[[RuleSet], Mapping[str, str]] = lambda rules: {},
 ) -> Loaded:
-    """Load the rules; ConfigError carries every problem. Without a file, one upstream URL is enough.
+    """Load the rules; ConfigError carries every problem. Without a file, one upstream URL is enough. `lacking` tells
+    what rules need and this installation has not, by key: they are valid, and refused to run.
 
     Keeps nothing, so it may run on any thread.
     """
-    given = Given(upstreams, listen, admin, sets, environ, allow_faults)
+    given = Given(upstreams, listen, admin, sets, environ, allow_faults, lacking)
     files = Files()
     try:
         loaded = load_text(_text(path, files), path or COMMAND_LINE, given, files.secret)
@@ -118,6 +121,9 @@ def _checked(rules: RuleSet, tree: Table, decoder: Decoder, given: Given) -> Loa
     if not usable or any(problem.severity == "error" for problem in problems):
         raise ConfigError(sorted(dict.fromkeys(problems)))
     problems.extend(lints(rules, decoder.places))
+    known = Places(decoder.places)
+    for key, sentence in given.lacking(rules).items():
+        problems.append(replace(known.at(*key.split(".")).warning(sentence), refused=True))
     whole = json.dumps(effective(rules), sort_keys=True, ensure_ascii=True)
     return Loaded(
         rules=rules,
