@@ -80,6 +80,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.wire.message",
     "sidecar.wire.origin",
     "sidecar.wire.runs",
+    "sidecar.wire.trace_context",
     "sidecar.wire.websocket",
     "sidecar.wire.writer",
 )

@@ -42,7 +42,7 @@ from sidecar.telemetry.stats import Stats
 from sidecar.transport.inlets import Inlets as OwnInlets
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.wheel import DeadlineWheel
-from sidecar.wire.forwarding import IdSource
+from sidecar.wire.trace_context import IdSource
 
 if TYPE_CHECKING:
     from sidecar.app.admin_door import AdminDoor
@@ -91,6 +91,7 @@ class Proxy:
         )
         self.current = Current(self._prepared(loaded, None))
         self.environment.stores = self.current.runtime.stores()
+        self.environment.follow_tracing(rules.tracing, None)
         self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self.tasks), self._follow_health)
         self.checks = Checks(self._wheel, self._rng, self.channels.is_available, crier)
         self.dispatcher = Dispatcher(self.current, self.environment, self.stats.unrouted)
@@ -197,6 +198,7 @@ class Proxy:
         gone = self.current.swap(runtime, self._wheel.now())
         self.loaded = loaded
         self.environment.stores = runtime.stores()
+        self.environment.follow_tracing(rules.tracing, None)
         self.environment.trusted = trusted_networks(rules.listeners)
         self.channels.attach(runtime)
         self.channels.let_go(gone, runtime)

@@ -24,6 +24,7 @@ cdef class Standing(Applicant):
     cdef public double head_at
     cdef public list held
     cdef public list held_by_attempt
+    cdef public list journal
     cdef public bint kept
     cdef public str key_value
     cdef public bytes method
@@ -37,6 +38,7 @@ cdef class Standing(Applicant):
     cdef public str rule
     cdef public bint sent
     cdef public bint shortened
+    cdef public bytes span_id
     cdef public double started
     cdef public int status
     cdef public double total_deadline
@@ -57,3 +59,4 @@ cdef class Standing(Applicant):
     cdef object _of_silence(self, double now, double since)
     @cython.locals(endpoint=Endpoint, upstream=Upstream, ended=double, begun=double)
     cdef _settle(self, double now, object outcome, str word)
+    cdef object _entry(self, double now, Endpoint endpoint, str word)

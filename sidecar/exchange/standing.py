@@ -13,6 +13,7 @@ from sidecar.exchange.ledger import give_back
 from sidecar.exchange.steps import REJECT, Driver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
+from sidecar.model.trace import AttemptTrace
 from sidecar.policies.contract import NO_TIME, Admission, Applicant, Key
 from sidecar.policies.retry import IDEMPOTENT
 from sidecar.runtime.route import Route
@@ -25,15 +26,16 @@ class Standing(Applicant):
     """The state of one exchange; an Applicant. Deadlines are monotonic instants, infinity when off.
 
     The driver sets `method` and `vouched` (an Idempotency-Key) at the start, `sent` when bytes of the request may have
-    reached an endpoint, and clears `kept` when the body is no longer there to be sent again.
+    reached an endpoint, and clears `kept` when the body is no longer there to be sent again. Where somebody records it
+    sets `journal`, which each attempt is then entered in, and the attempt's `span_id` once that is sent.
     """
 
     # fmt: off
     __slots__ = (
         "asked_key", "attempt", "attempt_deadline", "attempt_started", "branch", "called", "driver", "endpoint",
-        "fresh", "head_at", "held", "held_by_attempt", "kept", "key_value", "method", "pending", "place", "read_at",
-        "reason", "retried_stale", "retry_after", "route", "rule", "sent", "shortened", "started", "status",
-        "total_deadline", "vouched", "wait_until", "waiting",
+        "fresh", "head_at", "held", "held_by_attempt", "journal", "kept", "key_value", "method", "pending", "place",
+        "read_at", "reason", "retried_stale", "retry_after", "route", "rule", "sent", "shortened", "span_id", "started",
+        "status", "total_deadline", "vouched", "wait_until", "waiting",
     )
     # fmt: on
 
@@ -76,6 +78,8 @@ class Standing(Applicant):
         self.reason: Reason | None = None
         self.rule = ""
         self.retry_after = NO_TIME
+        self.journal: list[AttemptTrace] | None = None
+        self.span_id = b""
 
     def request_sent(self, now: float) -> None:
         """The request has been read whole. The attempt's timeout runs from here: an upload takes what the caller's
@@ -149,3 +153,17 @@ class Standing(Applicant):
         if upstream.ejection is not None:
             upstream.settle(now, endpoint, outcome, self.attempt_started)
         upstream.observer.attempt_finished(word, now - self.attempt_started)
+        if self.journal is not None:
+            self.journal.append(self._entry(now, endpoint, word))
+
+    def _entry(self, now: float, endpoint: Endpoint, word: str) -> AttemptTrace:
+        entry = AttemptTrace()
+        entry.span_id = self.span_id
+        self.span_id = b""  # the next attempt may never be sent
+        entry.upstream = self.branch.upstream.name
+        entry.endpoint = endpoint.name
+        entry.outcome = word
+        entry.status = self.status if self.head_at > 0.0 else 0
+        entry.started = self.attempt_started
+        entry.ended = now
+        return entry

@@ -9,8 +9,9 @@ from sidecar.proxy.heads cimport answer_framing, answer_head, attempt_head, info
 from sidecar.runtime.upstream cimport Endpoint
 from sidecar.transport.stream cimport Channel, UpstreamStream
 from sidecar.transport.wheel cimport DeadlineWheel
-from sidecar.wire.forwarding cimport stable_fields
+from sidecar.wire.forwarding cimport forwarded_fields
 from sidecar.wire.message cimport RequestHead, ResponseHead
+from sidecar.wire.trace_context cimport IdSource, RequestIds
 
 cdef int ATTEMPT
 cdef int DELIVER
@@ -54,6 +55,9 @@ cdef class Corridor(Exchange):
         decision=Decision,
         head=RequestHead,
         environment=Environment,
+        ids=RequestIds,
+        span=bytes,
+        fields=bytes,
         block=bytes,
         buffer=BodyBuffer,
         line=bytes,

@@ -21,7 +21,7 @@ from sidecar.proxy.fallback_reply import capture
 from sidecar.proxy.heads import answer_framing, answer_head, attempt_head, informational_head
 from sidecar.proxy.states import DONE, HELD, RELAYING, SENDING, TUNNEL, WAITING
 from sidecar.transport.stream import Channel, UpstreamStream
-from sidecar.wire.forwarding import stable_fields
+from sidecar.wire.forwarding import forwarded_fields
 from sidecar.wire.message import UNTIL_CLOSE, ResponseHead
 from sidecar.wire.retry_after import retry_after_seconds
 from sidecar.wire.websocket import is_websocket
@@ -352,10 +352,13 @@ class Corridor(Exchange):
         head = self.head
         environment = self.environment
         environment.wheel.set(self.timer, decision.attempt_deadline)
-        if not self.stable:
-            self.stable = stable_fields(head, self.downstream.origin, self.ids)
+        ids = self.ids
+        span = environment.ids.hexadecimal(16) if ids.flags else b""
+        if decision.journal is not None:
+            decision.span_id = span
+        fields = forwarded_fields(head, self.downstream.origin, ids, span)
         line = environment.deadline_line.of(decision.deadline - now)
-        block = attempt_head(head, self.stable, decision.attempt, line, self.route.edits)
+        block = attempt_head(head, fields, decision.attempt, line, self.route.edits)
         buffer = self.buffer
         if buffer is None:
             stream.start(self, head.method, block, head.framing, False)

@@ -16,11 +16,12 @@ from sidecar.proxy.corridor import Corridor
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.local_reply import NO_RULE, local_reply, send_reply
 from sidecar.proxy.record import refusal_record
+from sidecar.proxy.trace import trace_refusal
 from sidecar.runtime.generation import Current
 from sidecar.transport.stream import DEAF, Acceptor, DownstreamStream, Receiver
 from sidecar.wire.deadline_fields import allowed_seconds
-from sidecar.wire.forwarding import request_ids
 from sidecar.wire.message import NO_BODY, RequestHead
+from sidecar.wire.trace_context import request_ids
 
 _log = logging.getLogger("sidecar.proxy")
 
@@ -79,7 +80,7 @@ class Dispatcher(Acceptor):
     ) -> None:
         leaving = self.environment.draining or stream.leaving
         close = leaving or head is None or not head.keep_alive or head.framing != NO_BODY
-        ids = None if head is None else request_ids(head, self.environment.ids)
+        ids = None if head is None else request_ids(head, self.environment.ids, self.environment.trace_terms)
         reply = local_reply(
             reason,
             detail,
@@ -101,6 +102,8 @@ class Dispatcher(Acceptor):
             record.rule = rule
             record.bytes_out = len(reply.body)
             self.environment.log.exchange(record)
+        if head is not None and ids is not None and ids.span_id:
+            trace_refusal(self.environment, stream, head, ids, reason, rule, now)
         send_reply(stream, reply, close)
 
 

@@ -8,8 +8,8 @@ from sidecar.runtime.route cimport Route
 from sidecar.runtime.upstream cimport Endpoint
 from sidecar.transport.stream cimport Channel, DownstreamStream, Receiver, UpstreamStream
 from sidecar.transport.wheel cimport Timer
-from sidecar.wire.forwarding cimport RequestIds, request_ids
 from sidecar.wire.message cimport RequestHead
+from sidecar.wire.trace_context cimport RequestIds, request_ids
 
 cdef int DONE
 cdef int HELD
@@ -35,7 +35,6 @@ cdef class Exchange(Receiver):
     cdef public RequestIds ids
     cdef public bint paused
     cdef public Route route
-    cdef public bytes stable
     cdef public int state
     cdef public Timer timer
     cdef public bytes trailers

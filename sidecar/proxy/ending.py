@@ -23,10 +23,12 @@ from sidecar.proxy.fallback_reply import FallbackReply, fallback_reply
 from sidecar.proxy.local_reply import LocalReply, local_reply, rule_name, send_reply
 from sidecar.proxy.record import exchange_record
 from sidecar.proxy.states import DONE, HELD, RELAYING, WAITING
+from sidecar.proxy.trace import trace_exchange
 from sidecar.runtime.route import Route
 from sidecar.transport.stream import Channel, DownstreamStream, Receiver, UpstreamStream
-from sidecar.wire.forwarding import client_ip, request_ids
+from sidecar.wire.forwarding import client_ip
 from sidecar.wire.message import NO_BODY, RequestHead
+from sidecar.wire.trace_context import request_ids
 
 _log = logging.getLogger("sidecar.proxy")
 
@@ -37,8 +39,8 @@ class Exchange(Receiver):
     # fmt: off
     __slots__ = (
         "buffer", "bytes_in", "bytes_out", "capture", "client", "complete", "decision", "detail", "downstream",
-        "environment", "fallback", "half_closed", "head", "ids", "paused", "route", "stable", "state", "timer",
-        "trailers", "upstream",
+        "environment", "fallback", "half_closed", "head", "ids", "paused", "route", "state", "timer", "trailers",
+        "upstream",
     )
     # fmt: on
 
@@ -61,10 +63,11 @@ class Exchange(Receiver):
         self.bytes_out = 0
         self.half_closed = False  # one direction of the tunnel has ended
         self.paused = False  # the client does not read, so silence is not the endpoint's
-        self.ids = request_ids(head, environment.ids)
+        self.ids = request_ids(head, environment.ids, environment.trace_terms)
+        if self.ids.span_id:
+            self.decision.journal = []
         self.client: str | None = None  # its address, once something has asked for it
         self.detail = ""  # what went wrong, for the log
-        self.stable = b""  # the lines that every attempt carries
         self.capture: Capture | None = None  # what the fallback remembers of this answer
         self.fallback = ""  # which kind of it has answered
 
@@ -194,6 +197,8 @@ class Exchange(Receiver):
         refused = decision.reason is not None or bool(self.fallback)
         if self.environment.log.wants(status, refused, now - self.downstream.started):
             self.environment.log.exchange(exchange_record(self, now, status))
+        if decision.journal is not None:
+            trace_exchange(self, now, status)
 
     def _count_late(self, now: float, times: TimeoutSpec) -> None:
         """What a timeout in shadow mode would have cut short."""

@@ -9,7 +9,7 @@ from sidecar.wire.writer cimport request_head, response_head
 cdef int NO_BODY
 
 @cython.locals(lines=bytes)
-cpdef bytes attempt_head(RequestHead head, bytes stable, int attempt, bytes deadline, HeadEdits edits=*)
+cpdef bytes attempt_head(RequestHead head, bytes fields, int attempt, bytes deadline, HeadEdits edits=*)
 cpdef int answer_framing(ResponseHead answer, RequestHead request) except -1
 cpdef bytes answer_head(
     ResponseHead answer, RequestHead request, int framing, bint close, bytes extra=*, HeadEdits edits=*

@@ -13,14 +13,14 @@ from sidecar.wire.writer import request_head, response_head
 
 
 def attempt_head(
-    head: RequestHead, stable: bytes, attempt: int, deadline: bytes, edits: HeadEdits | None = None
+    head: RequestHead, fields: bytes, attempt: int, deadline: bytes, edits: HeadEdits | None = None
 ) -> bytes:
-    """The request as one attempt carries it. `stable` is what all its attempts carry; `deadline` the line that says
-    what is left, perhaps empty."""
+    """The request as one attempt carries it. `fields` are what the upstream is told of its way here; `deadline` the
+    line that says what is left, perhaps empty."""
     lines = deadline if attempt == 1 else attempt_line(attempt) + deadline
     if edits is None:
-        return request_head(head, stable, lines)
-    return edits.request_head(head, stable + lines)
+        return request_head(head, fields, lines)
+    return edits.request_head(head, fields + lines)
 
 
 def answer_framing(answer: ResponseHead, request: RequestHead) -> int:

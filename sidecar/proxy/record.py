@@ -7,15 +7,17 @@ from typing import Protocol
 from sidecar.exchange.decision import Decision
 from sidecar.model.reason import Reason
 from sidecar.model.record import ExchangeRecord
+from sidecar.proxy.environment import Environment
 from sidecar.proxy.local_reply import rule_name
 from sidecar.transport.stream import DownstreamStream
-from sidecar.wire.forwarding import RequestIds
 from sidecar.wire.message import RequestHead
+from sidecar.wire.trace_context import RequestIds
 
 
 class Finished(Protocol):
     """What is known of an exchange at its end."""
 
+    environment: Environment
     downstream: DownstreamStream
     head: RequestHead
     decision: Decision

@@ -30,6 +30,13 @@ NAMES: tuple[bytes, ...] = (
     b"proxy-authenticate",
     b"proxy-authentication-info",
     b"http2-settings",
+    b"tracestate",  # from here on: the fields of a trace, whose lines a request keeps apart
+    b"b3",
+    b"x-b3-traceid",
+    b"x-b3-spanid",
+    b"x-b3-parentspanid",
+    b"x-b3-sampled",
+    b"x-b3-flags",
 )
 
 # Each hop writes its own: RFC 9110 section 7.6.1, and sections 11.7.1 to 11.7.3 for proxy authentication, which is
@@ -49,7 +56,7 @@ HOP_BY_HOP = frozenset(
     }
 )
 
-# Cut from requests because `forwarding.py` writes them anew.
+# Cut from requests because `forwarding.py` writes them anew, or is to say whether they go on.
 REWRITTEN = frozenset(
     {
         b"x-forwarded-for",
@@ -60,6 +67,13 @@ REWRITTEN = frozenset(
         b"x-request-timeout-ms",
         b"traceparent",
         b"x-sidecar-attempt",
+        b"tracestate",
+        b"b3",
+        b"x-b3-traceid",
+        b"x-b3-spanid",
+        b"x-b3-parentspanid",
+        b"x-b3-sampled",
+        b"x-b3-flags",
     }
 )
 
@@ -95,17 +109,17 @@ def slot_of(name: bytes) -> int:
     return (len(name) * SLOT_LENGTH + (name[0] | 32) * SLOT_FIRST + (name[-1] | 32) * SLOT_LAST) & 255
 
 
-def _slots() -> bytes:
-    table = bytearray(256)
-    for identifier, name in enumerate(NAMES):
+def _chains() -> tuple[bytes, bytes]:
+    """For each slot the first name that falls there, and for each name the next one; 0 is none. Names of one length
+    with the same ends share a slot whatever the multipliers."""
+    slots, after = bytearray(256), bytearray(len(NAMES))
+    for identifier, name in reversed(list(enumerate(NAMES))):
         if name:
-            slot = slot_of(name)
-            if table[slot]:
-                raise AssertionError("two field names share a slot: choose other multipliers")
-            table[slot] = identifier
-    return bytes(table)
+            after[identifier] = slots[slot_of(name)]
+            slots[slot_of(name)] = identifier
+    return bytes(slots), bytes(after)
 
 
-SLOTS = _slots()
+SLOTS, NEXT = _chains()
 CUT_FROM_REQUEST = bytes(name in HOP_BY_HOP or name in REWRITTEN for name in NAMES)
 CUT_FROM_RESPONSE = bytes(name in HOP_BY_HOP for name in NAMES)

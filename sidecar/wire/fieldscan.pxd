@@ -8,6 +8,7 @@ cdef bint COMPILED
 cdef ByteRun _TOKEN
 cdef ByteRun _VALUE
 cdef bytes _SLOTS
+cdef bytes _NEXT
 cdef tuple _NAMES
 cdef bytes _CUT_REQUEST
 cdef bytes _CUT_RESPONSE
@@ -36,6 +37,7 @@ cdef int _TRACEPARENT
 cdef int _CONTENT_TYPE
 cdef int _IDEMPOTENCY_KEY
 cdef int _EXPECT
+cdef int _TRACESTATE
 
 @cython.final
 @cython.no_gc
@@ -63,6 +65,8 @@ cpdef FieldScan new_scan(RequestHead head, str code, str too_large, Py_ssize_t m
 @cython.locals(
     p="const unsigned char *",
     slots="const unsigned char *",
+    following="const unsigned char *",
+    identifier=int,
     i=Py_ssize_t,
     begin=Py_ssize_t,
     colon=Py_ssize_t,

@@ -14,6 +14,7 @@ from sidecar.wire.runs import COMPILED, ByteRun
 _TOKEN = ByteRun(fieldnames.TOKEN_BYTES)
 _VALUE = ByteRun(fieldnames.VALUE_BYTES)
 _SLOTS = fieldnames.SLOTS
+_NEXT = fieldnames.NEXT
 _NAMES = fieldnames.NAMES
 _CUT_REQUEST = fieldnames.CUT_FROM_REQUEST
 _CUT_RESPONSE = fieldnames.CUT_FROM_RESPONSE
@@ -38,6 +39,7 @@ _TRACEPARENT = _NAMES.index(b"traceparent")
 _CONTENT_TYPE = _NAMES.index(b"content-type")
 _IDEMPOTENCY_KEY = _NAMES.index(b"idempotency-key")
 _EXPECT = _NAMES.index(b"expect")
+_TRACESTATE = _NAMES.index(b"tracestate")  # and all that follow
 
 
 class FieldScan:
@@ -104,6 +106,7 @@ def scan_fields(scan: FieldScan, data: bytes, start: int, limit: int) -> int:
     """
     p = data
     slots = _SLOTS
+    following = _NEXT
     i = start
     scan.start = start
     lines = 0
@@ -128,8 +131,12 @@ def scan_fields(scan: FieldScan, data: bytes, start: int, limit: int) -> int:
         if i + 1 >= limit or p[i] != 13 or p[i + 1] != 10:
             return _value_stop(scan, data, i, limit)
         slot = ((colon - begin) * _SLOT_LENGTH + (p[begin] | 32) * _SLOT_FIRST + (p[colon - 1] | 32) * _SLOT_LAST) & 255
-        if slots[slot] and _same_name(data, begin, colon, _NAMES[slots[slot]]):
-            _known_field(scan, slots[slot], data, begin, colon + 1, i)
+        identifier = slots[slot]
+        while identifier:
+            if _same_name(data, begin, colon, _NAMES[identifier]):
+                _known_field(scan, identifier, data, begin, colon + 1, i)
+                break
+            identifier = following[identifier]
         i += 2
     return -1
 
@@ -167,7 +174,9 @@ def _same_name(data: bytes, begin: int, colon: int, name: bytes) -> bool:
     return begin + k == colon
 
 
-def _known_field(scan: FieldScan, identifier: int, data: bytes, begin: int, first: int, end: int) -> None:
+def _known_field(  # noqa: C901 - a switch, as `_pick` is
+    scan: FieldScan, identifier: int, data: bytes, begin: int, first: int, end: int
+) -> None:
     p = data
     last = end
     while first < last and (p[first] == 32 or p[first] == 9):
@@ -194,7 +203,11 @@ def _known_field(scan: FieldScan, identifier: int, data: bytes, begin: int, firs
         scan.coding = coding_of(value) if scan.coding == CODING_ABSENT else CODING_OTHER
     elif identifier == _UPGRADE:
         scan.upgrade = _joined(scan.upgrade, value)
-    elif scan.head is not None:
+    elif scan.head is None:
+        return
+    elif identifier >= _TRACESTATE:
+        scan.head.trace_fields = scan.head.trace_fields + p[begin : end + 2]
+    else:
         _pick(scan.head, identifier, value)
 
 
@@ -262,7 +275,8 @@ def _pick(head: RequestHead, identifier: int, value: bytes) -> None:  # noqa: C9
     elif identifier == _REQUEST_ID:
         head.request_id = _joined(head.request_id, value)
     elif identifier == _TRACEPARENT:
-        head.traceparent = _joined(head.traceparent, value)
+        # Never one value of two lines, not even where one is empty (W3C Trace Context section 3.2.1).
+        head.traceparent = value if head.traceparent is None else head.traceparent + b", " + value
     elif identifier == _VIA:
         head.via = _joined(head.via, value)
     elif identifier == _TIMEOUT_MS:

@@ -1,105 +1,31 @@
 """What the upstream is told about the request's way here: X-Forwarded-*, Via, and the identifiers.
 
-Owns those lines. May not know how they are sent or what an attempt is beyond its number. Everything that stays the
-same through all attempts of a request is one block, made once; an attempt adds at most two lines.
+Owns those lines. May not know how they are sent, which identifiers a request has, or what an attempt is beyond its
+number and its span. An attempt adds at most two lines to the block that is made here.
 """
 
-from collections.abc import Callable
-
+from sidecar.wire.b3 import B3
 from sidecar.wire.clientip import TrustedNetworks, client_ip, client_key
 from sidecar.wire.message import RequestHead
 from sidecar.wire.origin import Origin
+from sidecar.wire.trace_context import RequestIds
 
 __all__ = [
     "DeadlineLine",
-    "IdSource",
     "Origin",
-    "RequestIds",
     "TrustedNetworks",
     "attempt_line",
     "client_ip",
     "client_key",
-    "request_ids",
-    "stable_fields",
+    "forwarded_fields",
 ]
 
-_POOL_BYTES = 2560  # 64 requests that bring neither identifier
-_VISIBLE = bytes(range(0x21, 0x7F))
-_LOWER_HEX = b"0123456789abcdef"
-_ODD = frozenset((b"1", b"3", b"5", b"7", b"9", b"b", b"d", b"f"))
-_ZERO_TRACE = b"0" * 32
-_ZERO_SPAN = b"0" * 16
 _NEVER = 1e9  # seconds; whoever has that long needs no telling
 
 
-class IdSource:
-    """Makes identifiers from random bytes taken in bulk: `random_bytes(n)` is os.urandom or Random(seed).randbytes."""
-
-    __slots__ = ("_at", "_pool", "_random_bytes")
-
-    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
-        self._random_bytes = random_bytes
-        self._pool = b""
-        self._at = 0
-
-    def hexadecimal(self, digits: int) -> bytes:
-        """`digits` fresh hexadecimal digits, at most 5120 at a time."""
-        start = self._at
-        end = start + digits
-        if end > len(self._pool):
-            self._pool = self._random_bytes(_POOL_BYTES).hex().encode("ascii")
-            start = 0
-            end = digits
-        self._at = end
-        pool = self._pool
-        return pool[start:end]
-
-
-class RequestIds:
-    """The identifiers of one request through all its attempts, for the fields, the log and the reply alike."""
-
-    __slots__ = ("request_id", "sampled", "trace_id", "traceparent")
-
-    def __init__(self, request_id: bytes, traceparent: bytes) -> None:
-        self.request_id = request_id
-        self.traceparent = traceparent
-        self.trace_id = traceparent[3:35]
-        self.sampled = traceparent[54:55] in _ODD
-
-
-def request_ids(head: RequestHead, source: IdSource) -> RequestIds:
-    """The identifiers the request came with where they are usable, else new ones.
-
-    X-Request-Id is kept when it is 1 to 128 visible ASCII bytes; two of them joined hold a space and are not.
-    A started trace is marked as not sampled: whether to sample is for someone who records spans.
-    """
-    request_id = head.request_id
-    if request_id is None or not 0 < len(request_id) <= 128 or request_id.translate(None, _VISIBLE):
-        request_id = source.hexadecimal(32)
-    traceparent = head.traceparent
-    if traceparent is None or not valid_traceparent(traceparent):
-        traceparent = b"".join((b"00-", source.hexadecimal(32), b"-", source.hexadecimal(16), b"-00"))
-    return RequestIds(request_id, traceparent)
-
-
-def valid_traceparent(value: bytes) -> bool:
-    """W3C Trace Context section 3.2: version ff is invalid, zero identifiers are, and later versions may be longer."""
-    if len(value) < 55 or len(value) > 512 or value[2:3] != b"-" or value[35:36] != b"-" or value[52:53] != b"-":
-        return False
-    version = value[:2]
-    trace = value[3:35]
-    span = value[36:52]
-    if (version + trace + span + value[53:55]).translate(None, _LOWER_HEX) or version == b"ff":
-        return False
-    if trace == _ZERO_TRACE or span == _ZERO_SPAN:
-        return False
-    if len(value) == 55:
-        return True
-    return version != b"00" and value[55:56] == b"-" and not value.translate(None, _VISIBLE)
-
-
-def stable_fields(head: RequestHead, origin: Origin, ids: RequestIds) -> bytes:
-    """The lines that every attempt of this request carries.
+def forwarded_fields(head: RequestHead, origin: Origin, ids: RequestIds, span: bytes) -> bytes:
+    """The lines that an attempt carries. `span` is its own in the trace, empty where the fields of traces are left
+    alone.
 
     A chain that came is kept and the peer appended even when the peer is not trusted: its right-most entry is then
     ours, and readers count from the right. Proto and Host have no such order, so a stranger's are replaced.
@@ -122,6 +48,7 @@ def stable_fields(head: RequestHead, origin: Origin, ids: RequestIds) -> bytes:
     via = b"\r\nVia: 1.1 sidecar" if head.minor_version else b"\r\nVia: 1.0 sidecar"
     if head.via:
         via = b"\r\nVia: " + head.via + b", " + via[7:]
+    # Version 00 whatever came: W3C Trace Context section 4.3, for who may not know all of a later one.
     return b"".join(
         (
             peer,
@@ -131,11 +58,21 @@ def stable_fields(head: RequestHead, origin: Origin, ids: RequestIds) -> bytes:
             via if host else via[2:],
             b"\r\nX-Request-Id: ",
             ids.request_id,
-            b"\r\ntraceparent: ",
-            ids.traceparent,
+            b"\r\ntraceparent: 00-" if span else b"",
+            ids.trace_id if span else b"",
+            b"-" if span else b"",
+            span,
+            b"-" if span else b"",
+            ids.flags,
             b"\r\n",
+            ids.fields if ids.b3 is None else ids.fields + _b3_lines(ids, ids.b3, span),
         )
     )
+
+
+def _b3_lines(ids: RequestIds, forms: list[B3], span: bytes) -> bytes:
+    parent = ids.span_id or ids.parent_id
+    return b"".join([form.lines(ids.trace_id, span, parent, bool(ids.span_id)) for form in forms])
 
 
 class DeadlineLine:

@@ -199,6 +199,7 @@ def _finish_request(head: RequestHead, scan: FieldScan) -> None:
 def _drop_named(head: RequestHead, named: set[bytes]) -> None:
     """Removes what Connection named (RFC 9110 section 7.6.1), from the block and from what was picked."""
     head.fields = without_fields(head.fields, named)
+    head.trace_fields = without_fields(head.trace_fields, named)
     if b"x-request-id" in named:
         head.request_id = None
     if b"traceparent" in named:

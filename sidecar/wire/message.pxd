@@ -30,6 +30,7 @@ cdef class RequestHead:
     cdef public bytes forwarded_proto
     cdef public bytes via
     cdef public bytes request_id
+    cdef public bytes trace_fields
     cdef public bytes traceparent
     cdef public bytes timeout_ms
     cdef public bytes content_type

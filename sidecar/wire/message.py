@@ -37,6 +37,7 @@ class RequestHead:
     byte consumed, skipped empty lines and the final CRLF included. `content_length` is -1 when there is none.
     `upgrade` is the value of Upgrade when Connection names it, else empty. The fields the proxy rewrites are picked
     out of `fields` (all lines of one name joined with `, `); `forwarded` and `content_type` also stay inside.
+    `trace_fields` are the lines of tracestate and b3 as they came, cut out too: what becomes of them is decided later.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class RequestHead:
         "target",
         "te_trailers",
         "timeout_ms",
+        "trace_fields",
         "traceparent",
         "upgrade",
         "via",
@@ -90,6 +92,7 @@ class RequestHead:
         self.via: bytes | None = None
         self.request_id: bytes | None = None
         self.traceparent: bytes | None = None
+        self.trace_fields = b""
         self.timeout_ms: bytes | None = None
         self.content_type: bytes | None = None
         self.has_idempotency_key = False
@@ -119,7 +122,10 @@ class RequestHead:
             b"traceparent": self.traceparent,
             b"x-request-timeout-ms": self.timeout_ms,
         }
-        return picked.get(name)
+        found = picked.get(name)
+        if found is None and self.trace_fields:
+            return find_field(self.trace_fields, b"\r\n" + self.trace_fields.lower(), name)
+        return found
 
 
 class ResponseHead:

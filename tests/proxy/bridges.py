@@ -18,9 +18,10 @@ from sidecar.runtime.matching import Matcher
 from sidecar.runtime.route import Branch, Route
 from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.transport.wheel import DeadlineWheel
-from sidecar.wire.forwarding import IdSource, Origin, TrustedNetworks
+from sidecar.wire.forwarding import Origin, TrustedNetworks
 from sidecar.wire.head import parse_request
 from sidecar.wire.message import RequestHead
+from sidecar.wire.trace_context import IdSource
 from tests.proxy.streams import LIMITS, Clock, Downstream, Leases, Loop, UpstreamDouble
 from tests.proxy.witnesses import AttemptLog, Half, RecordLog, RouteLog
 

@@ -3,25 +3,20 @@
 import math
 import random
 
-import pytest
-
-from sidecar.wire.forwarding import (
-    DeadlineLine,
-    IdSource,
-    RequestIds,
-    attempt_line,
-    request_ids,
-    stable_fields,
-    valid_traceparent,
-)
+from sidecar.wire.forwarding import DeadlineLine, attempt_line, forwarded_fields
 from sidecar.wire.head import HeadLimits, parse_request
 from sidecar.wire.message import RequestHead
 from sidecar.wire.origin import Origin
+from sidecar.wire.trace_context import IdSource, RequestIds, TraceTerms, request_ids
 
-IDS = RequestIds(b"rid", b"tp")
+IDS = RequestIds()
+IDS.request_id, IDS.trace_id, IDS.flags = b"rid", b"t", b"00"
+SPAN = b"00f067aa0ba902b7"
 STRANGER = Origin("192.0.2.7", b"http", False, 8080)
 BALANCER = Origin("10.0.0.1", b"http", True, 8080)
-TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+TRACE = b"4bf92f3577b34da6a3ce929d0e0e4736"
+CALLER = b"b7ad6b7169203331"
+TRACEPARENT = b"traceparent: 00-" + TRACE + b"-" + CALLER + b"-01"
 
 
 def request(*lines: bytes, version: bytes = b"1.1") -> RequestHead:
@@ -31,14 +26,18 @@ def request(*lines: bytes, version: bytes = b"1.1") -> RequestHead:
     return head
 
 
-def source() -> IdSource:
-    return IdSource(random.Random(7).randbytes)
+def traced(*lines: bytes, terms: TraceTerms | None = None, span: bytes = SPAN) -> bytes:
+    """What an attempt of such a request carries behind its X-Request-Id."""
+    head = request(*lines)
+    ids = request_ids(head, IdSource(random.Random(7).randbytes), terms or TraceTerms())
+    fields = forwarded_fields(head, STRANGER, ids, span if ids.flags else b"")
+    return fields.partition(b"X-Request-Id: " + ids.request_id + b"\r\n")[2]
 
 
 def test_a_first_hop_names_the_peer_and_what_was_asked_for() -> None:
-    assert stable_fields(request(), STRANGER, IDS) == (
+    assert forwarded_fields(request(), STRANGER, IDS, b"s") == (
         b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h:1\r\n"
-        b"Via: 1.1 sidecar\r\nX-Request-Id: rid\r\ntraceparent: tp\r\n"
+        b"Via: 1.1 sidecar\r\nX-Request-Id: rid\r\ntraceparent: 00-t-s-00\r\n"
     )
 
 
@@ -52,16 +51,16 @@ CLAIMS = (
 
 
 def test_a_trusted_peer_is_believed_about_proto_and_host() -> None:
-    assert stable_fields(request(*CLAIMS), BALANCER, IDS) == (
+    assert forwarded_fields(request(*CLAIMS), BALANCER, IDS, b"s") == (
         b"X-Forwarded-For: 1.1.1.1, 2.2.2.2, 10.0.0.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: public\r\n"
-        b"Via: 1.0 a, 1.1 sidecar\r\nX-Request-Id: rid\r\ntraceparent: tp\r\n"
+        b"Via: 1.0 a, 1.1 sidecar\r\nX-Request-Id: rid\r\ntraceparent: 00-t-s-00\r\n"
     )
 
 
 def test_a_stranger_is_only_appended_to() -> None:
-    assert stable_fields(request(*CLAIMS), STRANGER, IDS) == (
+    assert forwarded_fields(request(*CLAIMS), STRANGER, IDS, b"s") == (
         b"X-Forwarded-For: 1.1.1.1, 2.2.2.2, 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h:1\r\n"
-        b"Via: 1.0 a, 1.1 sidecar\r\nX-Request-Id: rid\r\ntraceparent: tp\r\n"
+        b"Via: 1.0 a, 1.1 sidecar\r\nX-Request-Id: rid\r\ntraceparent: 00-t-s-00\r\n"
     )
 
 
@@ -69,10 +68,12 @@ def test_a_unix_socket_adds_no_address_and_a_missing_host_no_line() -> None:
     local = Origin("", b"https", True)
     bare = parse_request(b"GET / HTTP/1.0\r\n\r\n", HeadLimits())
     assert bare is not None
-    assert stable_fields(bare, local, IDS) == (
-        b"X-Forwarded-Proto: https\r\nVia: 1.0 sidecar\r\nX-Request-Id: rid\r\ntraceparent: tp\r\n"
+    assert forwarded_fields(bare, local, IDS, b"s") == (
+        b"X-Forwarded-Proto: https\r\nVia: 1.0 sidecar\r\nX-Request-Id: rid\r\ntraceparent: 00-t-s-00\r\n"
     )
-    assert stable_fields(request(b"X-Forwarded-For: 1.1.1.1"), local, IDS).startswith(b"X-Forwarded-For: 1.1.1.1\r\n")
+    assert forwarded_fields(request(b"X-Forwarded-For: 1.1.1.1"), local, IDS, b"s").startswith(
+        b"X-Forwarded-For: 1.1.1.1\r\n"
+    )
 
 
 def test_attempts_are_numbered_from_the_second() -> None:
@@ -90,62 +91,42 @@ def test_the_line_of_a_deadline_says_what_is_left_of_this_one() -> None:
     assert line.of(-0.003) == b"X-Request-Timeout-Ms: 0\r\n"
 
 
-@pytest.mark.parametrize("value", [b"a", b"x" * 128, b"!~"])
-def test_a_usable_request_id_is_kept(value: bytes) -> None:
-    assert request_ids(request(b"X-Request-Id: " + value), source()).request_id == value
+def test_each_attempt_has_its_own_span_in_the_trace_of_the_caller() -> None:
+    carried = b"traceparent: 00-" + TRACE + b"-" + SPAN + b"-01\r\n"
+    assert traced(TRACEPARENT) == carried
+    assert traced(TRACEPARENT, span=CALLER[::-1]) == carried.replace(SPAN, CALLER[::-1])
 
 
-@pytest.mark.parametrize("lines", [(), (b"",), (b"x" * 129,), (b"a b",), (b"a\tb",), (b"\xff",), (b"a", b"b")])
-def test_an_unusable_request_id_is_replaced(lines: tuple[bytes, ...]) -> None:
-    made = request_ids(request(*(b"X-Request-Id: " + line for line in lines)), source()).request_id
-    assert len(made) == 32
-    assert not made.translate(None, b"0123456789abcdef")
+def test_the_state_of_a_trace_goes_on_as_it_came_or_not_at_all() -> None:
+    lines = (b"TraceState: a=1", b"tracestate:b=2 ,c=3")
+    assert traced(*lines, TRACEPARENT).endswith(b"-01\r\nTraceState: a=1\r\ntracestate:b=2 ,c=3\r\n")
+    for invalid in ((), (TRACEPARENT[:-1],), (TRACEPARENT, TRACEPARENT), (TRACEPARENT, b"traceparent:")):
+        assert b"tracestate" not in traced(*lines, *invalid).lower()
 
 
-@pytest.mark.parametrize("value", [TRACE, b"01" + TRACE[2:], b"01" + TRACE[2:] + b"-more"])
-def test_a_valid_trace_is_continued_verbatim(value: bytes) -> None:
-    assert request_ids(request(b"traceparent: " + value), source()).traceparent == value
+def test_b3_goes_on_with_the_attempts_span_in_the_form_that_it_came_in() -> None:
+    ours = b"traceparent: 00-" + TRACE + b"-" + SPAN + b"-01\r\n"
+    assert traced(b"b3: " + TRACE + b"-" + CALLER + b"-1") == (
+        ours + b"b3: " + TRACE + b"-" + SPAN + b"-1-" + CALLER + b"\r\n"
+    )
+    assert traced(b"X-B3-TraceId: " + TRACE[16:], b"X-B3-SpanId: " + CALLER, b"X-B3-Sampled: 1") == (
+        b"traceparent: 00-" + b"0" * 16 + TRACE[16:] + b"-" + SPAN + b"-01\r\n"
+        b"X-B3-TraceId: " + TRACE[16:] + b"\r\nX-B3-SpanId: " + SPAN + b"\r\n"
+        b"X-B3-ParentSpanId: " + CALLER + b"\r\nX-B3-Sampled: 1\r\n"
+    )
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"",
-        TRACE[:-1],
-        TRACE + b"0",
-        TRACE + b"-x",
-        TRACE.upper(),
-        b"ff" + TRACE[2:],
-        b"01" + TRACE[2:] + b"x",
-        b"00-" + b"0" * 32 + TRACE[35:],
-        TRACE[:36] + b"0" * 16 + b"-01",
-        TRACE.replace(b"-", b"_"),
-        TRACE.replace(b"4bf", b"4bg"),
-        TRACE + b", " + TRACE,
-    ],
-)
-def test_an_invalid_trace_is_replaced_by_a_new_one_not_sampled(value: bytes) -> None:
-    made = request_ids(request(b"traceparent: " + value), source()).traceparent
-    assert made != value
-    assert valid_traceparent(made)
-    assert made.endswith(b"-00")
+def test_where_the_exchange_is_recorded_its_span_is_the_parent() -> None:
+    line = b"b3: " + TRACE + b"-" + CALLER
+    assert traced(line).endswith(b"\r\nb3: " + TRACE + b"-" + SPAN + b"\r\n")
+    recorded = traced(line, terms=TraceTerms(recording=True))
+    assert recorded.startswith(b"traceparent: 00-" + TRACE + b"-" + SPAN + b"-01\r\nb3: ")
+    assert recorded.splitlines()[1].split(b"-")[2] == b"1"
+    assert CALLER not in recorded
 
 
-def test_identifiers_are_fresh_and_follow_from_the_source_alone() -> None:
-    first, second = source(), source()
-    made = [request_ids(request(), first) for _ in range(300)]
-    again = [request_ids(request(), second) for _ in range(300)]
-    assert len({ids.request_id for ids in made} | {ids.traceparent for ids in made}) == 600
-    assert [ids.request_id for ids in made] == [ids.request_id for ids in again]
-
-
-@pytest.mark.parametrize(("flags", "sampled"), [(b"00", False), (b"01", True), (b"0a", False), (b"ff", True)])
-def test_the_last_bit_of_the_flags_says_whether_a_trace_is_sampled(flags: bytes, sampled: bool) -> None:
-    ids = request_ids(request(b"traceparent: " + TRACE[:-2] + flags), source())
-    assert ids.sampled is sampled
-
-
-@pytest.mark.parametrize(("flags", "sampled"), [(b"00", False), (b"01", True), (b"02", False), (b"03", True)])
-def test_whether_the_caller_samples_is_told_beside_the_trace(flags: bytes, sampled: bool) -> None:
-    value = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-" + flags
-    assert request_ids(request(b"traceparent: " + value), source()).sampled is sampled
+def test_with_headers_off_the_fields_of_traces_pass_as_they_came() -> None:
+    off = TraceTerms(headers=False)
+    assert traced(terms=off) == b""
+    lines = (b"b3: x", TRACEPARENT, b"Tracestate: a=1", b"X-B3-Flags: 1")
+    assert traced(*lines, terms=off) == b"\r\n".join([TRACEPARENT, b"b3: x", lines[2], lines[3], b""])

@@ -2,8 +2,9 @@
 
 import pytest
 
+from sidecar.wire.head import parse_request
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY
-from tests.wire.heads import parsed, refusal, with_fields
+from tests.wire.heads import LIMITS, parsed, refusal, with_fields
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,9 @@ def test_fields_the_proxy_rewrites_are_picked_and_cut() -> None:
             b"X-Request-Id: id",
             b"X-Request-Timeout-Ms: 250",
             b"traceparent: tp",
+            b"TraceState: a=1",
+            b"B3: 1",
+            b"tracestate: b=2",
             b"X-Sidecar-Attempt: 9",
             b"Idempotency-Key: k",
             b"Expect: 100-Continue",
@@ -104,6 +108,7 @@ def test_fields_the_proxy_rewrites_are_picked_and_cut() -> None:
     assert (head.forwarded_host, head.forwarded_proto, head.forwarded) == (b"fh", b"https", b"for=1.1.1.1")
     assert (head.via, head.request_id, head.timeout_ms) == (b"1.0 a, 1.1 b", b"id", b"250")
     assert head.traceparent == b"tp"
+    assert head.trace_fields == b"TraceState: a=1\r\nB3: 1\r\ntracestate: b=2\r\n"
     assert head.has_idempotency_key
     assert head.expect_continue
 
@@ -113,17 +118,43 @@ def test_what_connection_names_is_not_believed_either() -> None:
         with_fields(
             b"X-Request-Id: a",
             b"traceparent: b",
+            b"tracestate: c=1",
+            b"X-B3-Sampled: 1",
+            b"b3: 1",
             b"X-Request-Timeout-Ms: 1",
             b"Content-Type: c",
             b"Idempotency-Key: d",
             b"Expect: 100-continue",
+            b"Connection: B3, tracestate",
             b"Connection: x-request-id, traceparent, x-request-timeout-ms, content-type, idempotency-key, expect",
         )
     )
     assert head.fields == b"Host: h\r\n"
     assert (head.request_id, head.traceparent, head.timeout_ms, head.content_type) == (None, None, None, None)
+    assert head.trace_fields == b"X-B3-Sampled: 1\r\n"
     assert not head.has_idempotency_key
     assert not head.expect_continue
+
+
+def test_the_fields_of_a_trace_are_found_wherever_the_head_is_split() -> None:
+    names = [
+        b"tracestate",
+        b"b3",
+        b"X-B3-TraceId",
+        b"x-b3-spanid",
+        b"X-B3-ParentSpanId",
+        b"x-b3-sampled",
+        b"X-B3-Flags",
+    ]
+    lines = [name + b": v%d" % at for at, name in enumerate(names)]
+    data = with_fields(b"X-Request-Id: r", *lines, b"Content-Length: 0", b"x-b3-traceix: no", b"c3: no")
+    for end in range(len(data)):
+        assert parse_request(data[:end], LIMITS) is None
+    head = parsed(data)
+    assert head.trace_fields == b"\r\n".join([*lines, b""])
+    assert [head.header(name.lower()) for name in names] == [b"v%d" % at for at in range(len(names))]
+    assert (head.request_id, head.content_length, head.header(b"x-b3-traceix")) == (b"r", 0, b"no")
+    assert head.fields == b"Host: h\r\nContent-Length: 0\r\nx-b3-traceix: no\r\nc3: no\r\n"
 
 
 @pytest.mark.parametrize(
