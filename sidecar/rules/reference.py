@@ -84,6 +84,7 @@ its pitfalls:
 [tight-limits-for-hostile-clients.yaml](../config/examples/tight-limits-for-hostile-clients.yaml),
 [overload.yaml](../config/examples/overload.yaml),
 [access-log.yaml](../config/examples/access-log.yaml),
+[tracing.yaml](../config/examples/tracing.yaml),
 [tracing-export.yaml](../config/examples/tracing-export.yaml),
 [drain.yaml](../config/examples/drain.yaml),
 [dns-re-resolution.yaml](../config/examples/dns-re-resolution.yaml),

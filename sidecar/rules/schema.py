@@ -173,6 +173,10 @@ class TracingRule:
     sample: Annotated[Ratio, "of the traces that begin here, how many are recorded where `export` is on"] = 1.0
     export: Annotated[ExportRule | None, "record exchanges as spans, and send them to a collector"] = None
 
+    def __post_init__(self) -> None:
+        told = self.headers or self.export is None
+        demand(("export", told, "needs `headers: true`: no backend would know the spans, and no trace would hold them"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainRule:

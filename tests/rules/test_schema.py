@@ -129,3 +129,11 @@ def test_a_sample_of_the_log_that_makes_no_sense_is_told_where_it_stands(written
 def test_a_log_samples_as_written_and_no_slowness_is_none() -> None:
     log = load_text(TEXT + "log: {access: sampled, sampled: {slow: 0, rate: 30/m}}\n", "f", Given()).rules.log
     assert (log.access, log.sampled.share, log.sampled.slow, log.sampled.rate) == ("sampled", 0.01, None, 0.5)
+
+
+def test_spans_are_exported_only_where_their_fields_are_sent() -> None:
+    text = TEXT + "tracing:\n  headers: false\n  export: {endpoint: 'http://collector:4318'}\n"
+    with pytest.raises(ConfigError) as caught:
+        load_text(text, "f", Given())
+    (problem,) = caught.value.problems
+    assert str(problem).startswith("f:16:11: error: `export` needs `headers: true`")
