@@ -27,6 +27,7 @@ from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.oversight import Oversight
 from sidecar.app.pressure import Pressure
 from sidecar.app.settings import trusted_networks
+from sidecar.app.tracing import Tracing
 from sidecar.health.checks import Checks, Crier
 from sidecar.model.address import Address
 from sidecar.policies.sharing import Memory
@@ -34,6 +35,7 @@ from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.head_edits import attach_edits
 from sidecar.rules.load import Loaded
+from sidecar.rules.schema import RuleSet
 from sidecar.runtime.build import prepare
 from sidecar.runtime.generation import Current, Runtime
 from sidecar.telemetry.log import Access, AccessLog
@@ -46,6 +48,7 @@ from sidecar.wire.trace_context import IdSource
 
 if TYPE_CHECKING:
     from sidecar.app.admin_door import AdminDoor
+    from sidecar.telemetry.span_export import SpanExport
 
 # A cut connection's transport tells its end in the next turn of the loop; nothing is waited for beyond that.
 _GONE_WITHIN = 1.0
@@ -91,7 +94,7 @@ class Proxy:
         )
         self.current = Current(self._prepared(loaded, None))
         self.environment.stores = self.current.runtime.stores()
-        self.environment.follow_tracing(rules.tracing, None)
+        self.tracing = Tracing(self.stats, self.tasks)
         self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self.tasks), self._follow_health)
         self.checks = Checks(self._wheel, self._rng, self.channels.is_available, crier)
         self.dispatcher = Dispatcher(self.current, self.environment, self.stats.unrouted)
@@ -140,6 +143,7 @@ class Proxy:
         :raises BindError: one of them cannot be had; nothing has been served, and `close` lets go of the others.
         """
         rules = self.loaded.rules
+        self._follow_tracing(rules, await self.tracing.fitting(rules.tracing))
         admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)
         try:
             doors = self.doors.fitting(rules.listeners)
@@ -171,6 +175,7 @@ class Proxy:
         await self.lifecycle.reached(Phase.SERVING)  # its own rules first: the admin and signals are there before
         rules = loaded.rules
         self.lifecycle.demand_staying()
+        export = await self.tracing.fitting(rules.tracing)
         admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)
         try:
             doors = self.doors.fitting(rules.listeners)
@@ -187,6 +192,7 @@ class Proxy:
             self._discard_admin(admin_sockets)
             raise
         self._swap(loaded, runtime, doors)
+        self._follow_tracing(rules, export)
         if self.admin is not None:
             try:
                 await self.admin.follow(rules.admin, admin_sockets)
@@ -198,7 +204,6 @@ class Proxy:
         gone = self.current.swap(runtime, self._wheel.now())
         self.loaded = loaded
         self.environment.stores = runtime.stores()
-        self.environment.follow_tracing(rules.tracing, None)
         self.environment.trusted = trusted_networks(rules.listeners)
         self.channels.attach(runtime)
         self.channels.let_go(gone, runtime)
@@ -221,6 +226,7 @@ class Proxy:
         self._inlets.close()
         await self.checks.close()
         self.channels.close()
+        await self.tracing.close()  # its last exchanges have just been cut
         self._lag.stop()
         self.pressure.stop()
         self.access_log.flush()
@@ -241,6 +247,10 @@ class Proxy:
         runtime = prepare(loaded.rules, loaded.digest, previous, self.breaker_books, self._rng, self._memory)
         attach_edits(runtime)
         return runtime
+
+    def _follow_tracing(self, rules: RuleSet, export: SpanExport | None) -> None:
+        self.tracing.replace(rules.tracing, export)
+        self.environment.follow_tracing(rules.tracing, self.tracing.tracer)
 
     def _follow_health(self) -> None:
         self.checks.follow(self.current.runtime)

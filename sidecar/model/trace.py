@@ -27,13 +27,14 @@ class AttemptTrace:
 
 class ExchangeTrace:
     """One exchange. `parent_id` is the caller's span, empty where the trace began here. `pattern` is the path that its
-    route matches, as the rules write it; `path` is without the query, which may hold secrets. `reason` and `rule` say
-    why the sidecar answered by itself, None and empty where it did not."""
+    route matches, as the rules write it; `path` is without the query, which may hold secrets; `sent_path` is what a
+    rewrite made of it for the upstream, empty where none did. `reason` and `rule` say why the sidecar answered
+    by itself, None and empty where it did not."""
 
     # fmt: off
     __slots__ = (
         "attempts", "client", "ended", "host", "method", "minor_version", "parent_id", "path", "pattern", "reason",
-        "request_id", "route", "rule", "scheme", "span_id", "started", "status", "trace_id", "tracestate",
+        "request_id", "route", "rule", "scheme", "sent_path", "span_id", "started", "status", "trace_id", "tracestate",
     )
     # fmt: on
 
@@ -47,6 +48,7 @@ class ExchangeTrace:
         self.scheme = ""
         self.host = b""
         self.path = b""
+        self.sent_path = b""
         self.minor_version = 1
         self.client = ""
         self.route = ""

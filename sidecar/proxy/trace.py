@@ -28,6 +28,9 @@ def trace_exchange(exchange: Finished, now: float, status: int) -> None:
         trace.route = decision.route.name
         trace.pattern = decision.route.matcher.rule.path.text
         trace.attempts = decision.journal or []
+        edits = decision.route.edits
+        if edits is not None and edits.rewrite is not None:
+            trace.sent_path = edits.rewrite.apply(exchange.head.path)
         reason = decision.reason
         if reason is not None:
             trace.reason = reason

@@ -214,6 +214,12 @@ def test_where_the_caller_wanted_to_go(host: bytes, scheme: str, address: str | 
     assert (told.get("server.address"), told.get("server.port")) == (address, port)
 
 
+def test_an_attempt_goes_where_a_rewrite_sends_it() -> None:
+    server, client = spans(exchange(attempt(), sent_path=b"/v1/users/7"))
+    assert (server.attributes or {})["url.path"] == "/users/7"
+    assert (client.attributes or {})["url.full"] == "http://10.0.0.7:3000/v1/users/7"
+
+
 def test_a_path_that_has_no_end_is_cut() -> None:
     assert len(attributes(exchange(path=b"/" + b"x" * 30_000))["url.path"]) == 2048
 
