@@ -20,6 +20,10 @@ BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 _BOUNDS = BOUNDS  # where compiled, an array of C doubles
 _COUNT = len(BOUNDS)
 
+# An array in C takes a list, but no product.
+_NO_SECONDS = (0.0,) * (len(BOUNDS) + 1)
+_NONE_SAMPLED = (False,) * (len(BOUNDS) + 1)
+
 # A client may invent methods, and each would be a new series for ever: all others are counted as OTHER.
 KNOWN_METHODS = frozenset(
     (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE", b"CONNECT", b"QUERY")
@@ -74,8 +78,8 @@ class RouteStats(RouteObserver):
         self.buckets: list[int] = [0] * (len(BOUNDS) + 1)
         # By bucket, side by side: no tuple to make for every exchange. Where compiled, the last two are arrays in C.
         self._exemplar_traces: list[bytes] = [b""] * (len(BOUNDS) + 1)
-        self._exemplar_seconds = [0.0] * (len(BOUNDS) + 1)
-        self._exemplar_sampled = [False] * (len(BOUNDS) + 1)
+        self._exemplar_seconds = list(_NO_SECONDS)
+        self._exemplar_sampled = list(_NONE_SAMPLED)
         self.seconds = 0.0
         self.rejections: dict[tuple[str, str], int] = {}
         self.shadow_rejections: dict[tuple[str, str], int] = {}
