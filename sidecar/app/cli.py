@@ -15,9 +15,11 @@ from importlib import import_module
 from sidecar import __version__
 from sidecar.app.errors import CommandError, Exit
 from sidecar.model.address import Address
+from sidecar.policies.units import parse_duration
 
 _DEFAULT_ADMIN = "127.0.0.1:9901"
 _MOST_WORKERS = 64
+_SHORTEST_INTERVAL = 0.1
 
 _COMMANDS = {
     "run": ("sidecar.app.cli_run", "run"),
@@ -26,7 +28,8 @@ _COMMANDS = {
     "check": ("sidecar.app.cli_check", "check"),
     "schema": ("sidecar.app.cli_check", "schema"),
     "explain": ("sidecar.app.cli_explain", "explain"),
-    "status": ("sidecar.app.cli_admin", "status"),
+    "status": ("sidecar.app.cli_status", "status"),
+    "top": ("sidecar.app.cli_top", "top"),
     "reload": ("sidecar.app.cli_admin", "reload"),
     "drain": ("sidecar.app.cli_admin", "drain"),
 }
@@ -76,6 +79,10 @@ def parser() -> argparse.ArgumentParser:
     told = command("status", "tell what a running sidecar is doing")
     _add_admin(told)
     told.add_argument("--json", action="store_true", help="the whole status as JSON")
+    live = command("top", "show what a running sidecar is doing, live", "Keys: q quits, p pauses, j and k scroll.")
+    _add_admin(live)
+    live.add_argument("--interval", metavar="TIME", type=_interval, default=1.0, help="between two looks (1s)")
+    live.add_argument("--once", action="store_true", help="one page, with the rates of one interval")
     _add_admin(command("reload", "have a running sidecar read its rules again", "Tells what changed."))
     leaving = command("drain", "have a running sidecar finish its requests and end")
     _add_admin(leaving)
@@ -163,6 +170,16 @@ def _address(text: str) -> Address:
         return Address.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if seconds < _SHORTEST_INTERVAL:
+        raise argparse.ArgumentTypeError(f"`{text}` is too short; 100ms at least")
+    return seconds
 
 
 def _workers(text: str) -> int:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
-from sidecar.app.cli_admin import columns
 from sidecar.app.cli_check import plain_environment
 from sidecar.app.cli_run import usable
 from sidecar.app.errors import CommandError, Exit
+from sidecar.app.sheets import columns
 from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of

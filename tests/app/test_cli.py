@@ -45,6 +45,7 @@ def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
         "schema",
         "demo",
         "status",
+        "top",
         "reload",
         "drain",
         "3 an address could not be bound",
