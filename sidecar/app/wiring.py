@@ -102,11 +102,9 @@ class Proxy:
         self.front = Front(self.environment, self.stats, self._inlets.close)
         self.doors = Doors(self.front, self._inlets, self.dispatcher, self._wheel, self.stats.downstream_connections)
         self.drain = Drain(self.lifecycle, self.front, announce=rules.drain.announce, deadline=rules.drain.deadline)
-        self.pressure = Pressure(
-            loop,
-            Descriptors(self.front.listeners, self.stats, self._crowd, loop),
-            Footprint(rules.overload, self.environment, self.stats),
-        )
+        descriptors = Descriptors(self.front.listeners, self.stats, self._crowd, loop)
+        footprint = Footprint(rules.overload, self.environment, self.stats)
+        self.pressure = Pressure(loop, descriptors, footprint)
         self.oversight = Oversight(
             loaded,
             file,
