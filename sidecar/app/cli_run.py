@@ -14,6 +14,10 @@ from sidecar.rules.problems import ConfigError
 
 # At a terminal nobody waits to be taken out of a load balancer's rotation, so a drain announces nothing.
 _AT_A_TERMINAL = ("drain.announce=0s",)
+_TEXT = "log.format=text"
+# A line for each request, as far as anybody can read along.
+_EACH_REQUEST = ("log.access=sampled", "log.sampled.share=1")
+_STDOUT, _STDERR = 1, 2
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.config is None and not arguments.upstream and not os.environ.get("SIDECAR_UPSTREAM"):
         raise CommandError(Exit.USAGE, "nothing to front: give --upstream URL, or rules with -c FILE")
     environ = dict(os.environ)
+    told = () if arguments.config is not None else (*_AT_A_TERMINAL, *((_TEXT,) if _looked_at() else ()))
 
     def read() -> Loaded:
         return load_rules(
@@ -28,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             upstreams=arguments.upstream,
             listen=arguments.listen,
             admin=arguments.admin,
-            sets=(*(_AT_A_TERMINAL if arguments.config is None else ()), *arguments.set),
+            sets=(*told, *arguments.set),
             environ=environ,
             allow_faults=arguments.allow_faults,
             lacking=lacking,
@@ -46,6 +51,8 @@ def demo(arguments: argparse.Namespace) -> int:
     from sidecar.app.instance import Plan
     from sidecar.app.run import serve_demo
 
+    told = (*_AT_A_TERMINAL, _TEXT, *(_EACH_REQUEST if _looked_at() else ()))
+
     def plan_for(url: str) -> Plan:
         def read() -> Loaded:
             return load_rules(
@@ -53,7 +60,7 @@ def demo(arguments: argparse.Namespace) -> int:
                 upstreams=[url],
                 listen=arguments.listen,
                 admin=arguments.admin,
-                sets=(*_AT_A_TERMINAL, "log.format=text", *arguments.set),
+                sets=(*told, *arguments.set),
                 environ={},
                 allow_faults=arguments.allow_faults,
                 lacking=lacking,
@@ -70,6 +77,11 @@ def worker(arguments: argparse.Namespace) -> int:
     from sidecar.app.worker import work
 
     return on_a_loop(work(arguments.descriptor))
+
+
+def _looked_at() -> bool:
+    """Whether people see both logs as they come."""
+    return os.isatty(_STDOUT) and os.isatty(_STDERR)
 
 
 def usable(read: Callable[[], Loaded]) -> Loaded:

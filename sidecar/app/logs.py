@@ -1,7 +1,7 @@
 """Where the process's own words go: standard error, one JSON object a line or text, at the level of the rules.
 
-The access log is not here: it is written to standard output by telemetry. A full disk, a closed pipe or a reader that
-stopped costs lines and nothing else: they are dropped, counted, and told of when lines can be written again.
+The access log is telemetry's; only what its lines are written with is chosen here. A full disk, a closed pipe or a
+reader that stopped costs lines and nothing else: they are dropped, counted, and told of when they can be written again.
 """
 
 from __future__ import annotations
@@ -9,13 +9,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
-from sidecar.telemetry.log import StreamWriter
+from sidecar.telemetry.file_writer import FileWriter
+from sidecar.telemetry.printable import printable, printable_json
+from sidecar.telemetry.stats import Stats
+from sidecar.telemetry.stream_writer import StreamWriter
+
+_RESET = "\x1b[0m"
+_COLOURS = {logging.ERROR: "\x1b[31m", logging.WARNING: "\x1b[33m", logging.INFO: "", logging.DEBUG: "\x1b[2m"}
 
 
 class JsonLines(logging.Formatter):
@@ -38,30 +45,42 @@ class JsonLines(logging.Formatter):
         told |= self._also
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=False, default=str)
+        return printable_json(json.dumps(told, ensure_ascii=False, default=str))
 
 
 class TextLines(logging.Formatter):
-    """One record as a line for people; `also` comes before its words."""
+    """One record as a line for people, its level in colour where that is wanted; `also` comes before its words."""
 
-    def __init__(self, also: Mapping[str, object] | None = None) -> None:
+    def __init__(self, also: Mapping[str, object] | None = None, *, coloured: bool = False) -> None:
         super().__init__()
+        self._coloured = coloured
         self._also = "".join(f"{name} {value}: " for name, value in (also or {}).items())
 
     def format(self, record: logging.LogRecord) -> str:
         """The line; a traceback follows on its own lines."""
-        text = f"{_instant(record.created)} {record.levelname.lower():7} {self._also}{record.getMessage()}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        level = f"{record.levelname.lower():7}"
+        colour = _COLOURS.get(record.levelno, "") if self._coloured else ""
+        if colour:
+            level = f"{colour}{level}{_RESET}"
+        text = f"{_instant(record.created)} {level} {self._also}{printable(record.getMessage())}"
+        if not record.exc_info:
+            return text
+        return "\n".join([text, *map(printable, self.formatException(record.exc_info).split("\n"))])
 
 
 class Lines(logging.Handler):
-    """Hands each record to `write` as one line, and never waits nor raises. Lines that `write` did not take are
-    counted, and told of before the next one that it takes."""
+    """Hands each record to `write` as one line, and never waits nor raises. Lines that `write` did not take, or lost
+    later, are counted, and told of before the next one that it takes."""
 
     def __init__(self, write: Callable[[bytes], bool]) -> None:
         super().__init__()
         self.write = write
+        self.coloured = isinstance(write, StreamWriter) and write.coloured
+        self.dropped = 0
         self._untold = 0
+        self._stats: Stats | None = None
+        if isinstance(write, FileWriter):
+            write.lost = self.lost
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler."""
@@ -74,7 +93,30 @@ class Lines(logging.Handler):
             if self.write(self._line(_record(f"{self._untold} lines of this log could not be written", dropped))):
                 self._untold = 0
         if self._untold or not self.write(line):
-            self._untold += 1
+            self.lost(1)
+
+    def lost(self, count: int) -> None:
+        """So many lines were not written. May be told on any thread."""
+        self.acquire()
+        try:
+            self._untold += count
+            self.dropped += count
+            if self._stats is not None:
+                self._stats.log_dropped = self.dropped
+        finally:
+            self.release()
+
+    def count_in(self, stats: Stats) -> None:
+        """Count the lines that are not written there, those of before too."""
+        self._stats = stats
+        self.lost(0)
+
+    def close(self) -> None:
+        """See logging.Handler, which calls this at the end of the process: what still waits is written, for a second at
+        most."""
+        if isinstance(self.write, FileWriter):
+            self.write.close()
+        super().close()
 
     def _line(self, record: logging.LogRecord) -> bytes:
         return self.format(record).encode("utf-8", "backslashreplace") + b"\n"
@@ -89,12 +131,14 @@ def set_up(
     May be called again, when other rules are in force.
     """
     root = logging.getLogger()
-    ours = next((one for one in root.handlers if isinstance(one, Lines)), None)
+    ours = _ours()
     if ours is None or stream is not None:
         ours = Lines(_writer(stream or sys.stderr))
-    ours.setFormatter(JsonLines(also) if form == "json" else TextLines(also))
+    ours.setFormatter(JsonLines(also) if form == "json" else TextLines(also, coloured=ours.coloured))
     for old in root.handlers[:]:
         root.removeHandler(old)
+        if isinstance(old, Lines) and old is not ours:
+            old.close()
     root.addHandler(ours)
     root.setLevel(level.upper())
     # A slow callback or an unclosed transport is our fault, but asyncio's debug chatter is nobody's.
@@ -102,9 +146,32 @@ def set_up(
     return ours
 
 
+def count_in(stats: Stats) -> None:
+    """Count there the lines of this log that are not written."""
+    ours = _ours()
+    if ours is not None:
+        ours.count_in(stats)
+
+
 def say(text: str) -> None:
     """Write to standard error for people, as far as that takes it."""
-    _writer(sys.stderr)(text.encode("utf-8", "backslashreplace"))
+    ours = _ours()
+    write = _writer(sys.stderr) if ours is None else ours.write
+    write(text.encode("utf-8", "backslashreplace"))
+
+
+def line_writer(descriptor: int, gather: float = 0.0) -> StreamWriter | FileWriter:
+    """What writes lines there without ever having the loop wait; `gather` as FileWriter has it. A descriptor that is
+    none takes no line."""
+    with suppress(OSError):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return FileWriter(descriptor, gather)
+    return StreamWriter(descriptor, coloured=is_for_people(descriptor))
+
+
+def is_for_people(descriptor: int, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether colours are welcome there: it is a terminal that knows them, and nobody has asked for none (NO_COLOR)."""
+    return os.isatty(descriptor) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def hold_standard_streams() -> None:
@@ -131,7 +198,11 @@ def _writer(stream: TextIO | None) -> Callable[[bytes], bool]:
         return lambda line: bool(stream.write(line.decode("utf-8")))
     with suppress(OSError):
         stream.flush()
-    return StreamWriter(descriptor)
+    return line_writer(descriptor)
+
+
+def _ours() -> Lines | None:
+    return next((one for one in logging.getLogger().handlers if isinstance(one, Lines)), None)
 
 
 def _record(message: str, fields: dict[str, object]) -> logging.LogRecord:

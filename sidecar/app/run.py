@@ -61,6 +61,7 @@ async def _serve(plan: Plan) -> int:
         raise CommandError(Exit.BIND, _unbound(error)) from error
     instance: Instance = Solo(plan, arrival.handed) if plan.workers == 1 else Supervised(plan, arrival.handed)
     arrival.begin(instance)
+    logs.count_in(instance.stats)
     life = _Life(instance)
     with heard(life.on_signal), heard(life.on_hangup, (signal.SIGHUP,)), heard(life.on_upgrade, (signal.SIGUSR2,)):
         try:

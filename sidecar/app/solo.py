@@ -12,7 +12,7 @@ from sidecar.app.reload import Reloader
 from sidecar.app.wiring import Proxy
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
-from sidecar.telemetry.log import StreamWriter
+from sidecar.telemetry.file_writer import GATHER_SECONDS
 from sidecar.transport.inlets import Inlet
 
 _STDOUT = 1
@@ -23,9 +23,10 @@ class Solo:
 
     def __init__(self, plan: Plan, handed: Sequence[Inlet] = ()) -> None:
         self.inlets, self.admin_inlets = inlets_of(handed)
+        self._write = logs.line_writer(_STDOUT, GATHER_SECONDS)
         proxy = self.proxy = Proxy(
             plan.loaded,
-            StreamWriter(_STDOUT),
+            self._write,
             file=plan.file,
             inlets=self.inlets,
             admin_inlets=self.admin_inlets,
@@ -62,6 +63,7 @@ class Solo:
         """See Instance."""
         self._tidying.cancel()
         await self.proxy.close()
+        self._write.close()
 
     async def _adopt(self, loaded: Loaded) -> None:
         await self.proxy.adopt(loaded)

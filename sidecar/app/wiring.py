@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
+from sidecar.app.access import access_log, access_settings
 from sidecar.app.breaker_books import BreakerBooks
 from sidecar.app.channels import Channels, Ground
 from sidecar.app.descriptors import Descriptors
@@ -38,7 +39,6 @@ from sidecar.rules.load import Loaded
 from sidecar.rules.schema import RuleSet
 from sidecar.runtime.build import prepare
 from sidecar.runtime.generation import Current, Runtime
-from sidecar.telemetry.log import Access, AccessLog
 from sidecar.telemetry.loop_lag import LoopLag
 from sidecar.telemetry.stats import Stats
 from sidecar.transport.inlets import Inlets as OwnInlets
@@ -83,9 +83,9 @@ class Proxy:
         self.stats = Stats()
         self.breaker_books = BreakerBooks(self.stats, self.log)
         self.lifecycle = Lifecycle()
-        self.access_log = AccessLog(_access(loaded), self.stats, write)
         self.tasks = Tasks(loop)
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, hides nothing
+        self.access_log = access_log(rules.log, write, self.stats, self.tasks, self._rng)
         self._memory = memory
         self._wheel = DeadlineWheel(loop, time.monotonic)
         self._lag = LoopLag(loop, self.stats)
@@ -118,12 +118,7 @@ class Proxy:
             pressure=self.pressure,
             inspection=Inspection(self._lag.told, self._wheel.timers),
         )
-        self.admin: AdminDoor | None = None
-        if memory is None:
-            # Not before: a worker that is started again is back sooner without the admin's HTTP server.
-            from sidecar.app.admin_door import AdminDoor
-
-            self.admin = AdminDoor(self.oversight, rules.admin, admin_inlets or OwnInlets(), self.tasks)
+        self.admin = self._admin_door(admin_inlets or OwnInlets()) if memory is None else None
 
     @property
     def addresses(self) -> list[Address]:
@@ -209,7 +204,7 @@ class Proxy:
         self.doors.replace(doors, rules.listeners)
         self.stats.keep_only([route.name for route in runtime.routes], runtime.upstreams, runtime.breakers)
         self.breaker_books.keep_only(runtime.breakers)
-        self.access_log.follow(_access(loaded))
+        self.access_log.follow(access_settings(rules.log))
         self.pressure.follow(rules)
         self.drain.announce = rules.drain.announce
         self.drain.deadline = rules.drain.deadline
@@ -227,10 +222,10 @@ class Proxy:
         await self.tracing.close()  # its last exchanges have just been cut
         self._lag.stop()
         self.pressure.stop()
-        self.access_log.flush()
         if self.admin is not None:
             await self.admin.close()
         await self.tasks.close()
+        self.access_log.flush()  # the task that paces its lines is among them
         self._wheel.close()
         self.lifecycle.advance(Phase.STOPPED)
 
@@ -250,6 +245,12 @@ class Proxy:
         self.tracing.replace(rules.tracing, export)
         self.environment.follow_tracing(rules.tracing, self.tracing.tracer)
 
+    def _admin_door(self, inlets: Inlets) -> AdminDoor:
+        # Not before: a worker that is started again is back sooner without the admin's HTTP server.
+        from sidecar.app.admin_door import AdminDoor
+
+        return AdminDoor(self.oversight, self.loaded.rules.admin, inlets, self.tasks)
+
     def _follow_health(self) -> None:
         self.checks.follow(self.current.runtime)
 
@@ -260,8 +261,3 @@ class Proxy:
     def _discard_admin(self, sockets: Sequence[socket.socket]) -> None:
         if self.admin is not None:
             self.admin.discard(sockets)
-
-
-def _access(loaded: Loaded) -> Access:
-    written = loaded.rules.log.access
-    return "errors" if written == "sampled" else written

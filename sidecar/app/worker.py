@@ -46,7 +46,7 @@ from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
 from sidecar.rules.shares import share_of
 from sidecar.telemetry.events import Event
-from sidecar.telemetry.log import StreamWriter
+from sidecar.telemetry.file_writer import GATHER_SECONDS
 from sidecar.telemetry.merging import dump
 from sidecar.transport.sockets import BindError
 from sidecar.transport.tasks import Tasks
@@ -138,14 +138,16 @@ class _Worker:
         fds = [descriptors.popleft() for _ in range(begin.memory)]
         memory = SharedMemory.attach(fds[0], fds[1:], begin.worker, self._loop)
         self._inlets.take(begin.places, descriptors)
+        write = logs.line_writer(_STDOUT, GATHER_SECONDS)
         proxy = self._proxy = Proxy(
             self._part(begin.loaded),
-            StreamWriter(_STDOUT),
+            write,
             file=begin.file,
             inlets=self._inlets,
             memory=memory,
             crier=_LinkCrier(self.link),
         )
+        logs.count_in(proxy.stats)
         proxy.stats.events.subscribe(self._happened)
         proxy.checks.told(begin.verdicts)
         for name in begin.drained:
@@ -170,6 +172,7 @@ class _Worker:
                 await self.link.flushed()
         finally:
             await proxy.close()
+            write.close()
             memory.detach(self._loop)
         return Exit.CUT if cut else Exit.DONE
 

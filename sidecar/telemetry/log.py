@@ -1,186 +1,166 @@
-"""The access log: one JSON object a line for each exchange that is worth one.
+"""The access log: one line for each exchange that is worth one.
 
-Owns which exchanges are written, their fields and the bound on lines a second. Never raises and never waits: a full
-disk, a closed pipe or a reader that stopped costs lines, which are counted, and never a request.
+Owns which exchanges are written, why, and the bound on lines a second. Never raises and never waits: a full disk, a
+closed pipe or a reader that stopped costs lines, which are counted, and never a request.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import stat
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf, log1p
 from typing import Literal
 
 from sidecar.model.record import ExchangeLog, ExchangeRecord
+from sidecar.telemetry.access_format import dropped_line, json_line, text_line
+from sidecar.telemetry.paced import Paced, Start
 from sidecar.telemetry.stats import Stats
 
-Access = Literal["off", "errors", "all"]
+Access = Literal["off", "errors", "sampled", "all"]
 
+# A flood of refusals must not make the log the bottleneck: at some 10 us a line this is a hundredth of a core.
 MAX_LINES_PER_SECOND = 1000
-# A pipe that is ready takes PIPE_BUF bytes at once and whole (POSIX write); a longer line could block or be torn.
-MAX_LINE_BYTES = select.PIPE_BUF
-_MAX_TEXT = 1024
+_NEVER = 1 << 62
 
 
-class StreamWriter:
-    """Writes whole lines to a descriptor without ever waiting for its reader."""
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """What is written, and how. `share` from 0 to 1, `slow` in seconds, `rate` in lines a second, at least one a minute
+    or so; these three concern `sampled` only."""
 
-    __slots__ = ("_descriptor", "_given", "_poll", "_torn")
-
-    def __init__(self, descriptor: int) -> None:
-        self._given = descriptor
-        self._descriptor = _unblocked(descriptor)
-        self._poll = select.poll()
-        self._poll.register(self._descriptor, select.POLLOUT)
-        self._torn = False
-
-    def __call__(self, line: bytes) -> bool:
-        """Write one line; whether it is written whole. One of at most MAX_LINE_BYTES is not torn by another process's
-        in a pipe; a longer one may be."""
-        if self._torn:
-            line = b"\n" + line
-        sent = 0
-        while sent < len(line):
-            written = self._put(line[sent : sent + MAX_LINE_BYTES])
-            if not written:
-                break
-            sent += written
-        if sent:
-            self._torn = sent < len(line)
-        return sent == len(line)
-
-    def __del__(self) -> None:
-        if self._descriptor != self._given:
-            os.close(self._descriptor)
-
-    def _put(self, part: bytes) -> int:
-        try:
-            ready = self._poll.poll(0)
-            if not ready or not ready[0][1] & select.POLLOUT or ready[0][1] & (select.POLLERR | select.POLLNVAL):
-                return 0
-            return os.write(self._descriptor, part)
-        except OSError:
-            return 0
-
-
-def _unblocked(descriptor: int) -> int:
-    """The same pipe or terminal opened anew, not to block; the descriptor itself where it cannot be.
-
-    Setting O_NONBLOCK on the descriptor would set it for every process that shares it, the shell among them. The poll
-    before a write is not enough where several processes write to one pipe: all of them may see the same last place.
-    """
-    try:
-        if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor):
-            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        pass  # a pipe of another user's, or one that nobody reads
-    return descriptor
+    access: Access = "errors"
+    form: Literal["json", "text"] = "json"
+    share: float = 0.01
+    slow: float = inf
+    rate: float = 100.0
 
 
 class AccessLog(ExchangeLog):
-    """Writes exchanges. `errors`: those answered with 5xx or by the sidecar itself; `all`; or `off`."""
+    """Writes exchanges. `errors`: those answered with 5xx or by the sidecar itself; `sampled`: those, the slow ones and
+    a paced share of the rest; `all`; or `off`."""
 
-    __slots__ = ("_access", "_left", "_monotonic", "_stats", "_untold", "_wall", "_window", "_write")
+    __slots__ = (
+        "_access", "_coloured", "_left", "_moment", "_monotonic", "_paced", "_random", "_second", "_settings", "_skip",
+        "_slow", "_stats", "_untold", "_wall", "_window", "_write",
+    )  # fmt: skip
 
     def __init__(
         self,
-        access: Access,
+        settings: AccessSettings,
         stats: Stats,
         write: Callable[[bytes], bool],
+        start: Start,
+        random: Callable[[], float],
+        *,
+        coloured: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`write` takes one line and tells whether it is written; it does not raise. `wall` is Unix seconds."""
-        self._access = access
+        """`write` takes one line and tells whether it is written; it does not raise. `start` starts the task that paces
+        samples, `random` draws from [0, 1). `coloured` is for text. `wall` is Unix seconds."""
         self._stats = stats
         self._write = write
+        self._random = random
+        self._coloured = coloured
         self._monotonic = monotonic
         self._wall = wall
         self._window = 0
+        self._second = -1
+        self._moment = ""
         self._left = MAX_LINES_PER_SECOND
         self._untold = 0
+        self._paced = Paced(self._put, start, settings.rate)
+        self.follow(settings)
 
-    def follow(self, access: Access) -> None:
+    def follow(self, settings: AccessSettings) -> None:
         """Write what other rules ask for, from now on."""
-        self._access = access
+        self._settings = settings
+        self._access = settings.access
+        self._slow = settings.slow
+        self._skip = self._gap()
+        self._paced.keep_to(settings.rate)
 
     def wants(self, status: int, refused: bool, seconds: float) -> bool:
-        """Whether such an exchange is to be written; `refused` when the sidecar or a fallback answered by itself."""
-        return self._access == "all" or (self._access == "errors" and (status >= 500 or refused))
+        """See ExchangeLog. A sample is wanted only where it has a place: who finds none is simply not sampled."""
+        if self._access == "errors":
+            return status >= 500 or refused
+        if self._access != "sampled":
+            return self._access == "all"
+        if status >= 500 or refused or seconds >= self._slow:
+            return True
+        if self._skip > 0:
+            self._skip -= 1
+            return False
+        self._skip = self._gap()
+        has_room: bool = self._paced.has_room
+        return has_room
 
     def exchange(self, record: ExchangeRecord) -> None:
-        """Write one exchange that is wanted, when the second's lines are not used up."""
+        """Write one exchange that is wanted: a sample when its turn comes, anything else at once, unless the second's
+        lines are used up. The log that is to have all has them all."""
         second = int(self._monotonic())
         if second != self._window:
             self._window = second
             self._left = MAX_LINES_PER_SECOND
             self._tell_dropped()
-        if self._left <= 0:
-            self._drop()
-            return
-        self._left -= 1
-        if not self._write(_line(_fields(record, self._time()))):
-            self._drop()
+        logged = self._why(record)
+        if logged == "sample":
+            self._paced(self._line(record, logged))
+        elif self._access == "all":
+            self._put(self._line(record, logged))
+        elif self._left > 0:
+            self._left -= 1
+            self._put(self._line(record, logged))
+        else:
+            self.lost(1)
+
+    def lost(self, count: int) -> None:
+        """So many lines were not written; those that `write` took and lost later are told here too."""
+        self._stats.access_log_dropped += count
+        self._untold += count
 
     def flush(self) -> None:
-        """Tell of lines that were dropped and not told of yet; for the end of the process."""
+        """Write what still waits, and tell of lines that were dropped and not told of yet; for the end."""
+        self._paced.flush()
         self._tell_dropped()
 
-    def _drop(self) -> None:
-        self._stats.access_log_dropped += 1
-        self._untold += 1
+    def _gap(self) -> int:
+        """How many exchanges are passed over before the next sample. One draw for a whole gap gives each exchange the
+        same chance as a draw for each would, at the price of a subtraction."""
+        share = self._settings.share
+        if share >= 1.0:
+            return 0
+        if share <= 0.0:
+            return _NEVER
+        gap = log1p(-self._random()) / log1p(-share)
+        return _NEVER if gap >= _NEVER else int(gap)
+
+    def _why(self, record: ExchangeRecord) -> str:
+        if record.status >= 500 or record.reason is not None or record.fallback:
+            return "error"
+        if self._access == "all":
+            return "all"
+        return "slow" if record.duration_ms >= self._slow * 1000 else "sample"
+
+    def _line(self, record: ExchangeRecord, logged: str) -> bytes:
+        if self._settings.form == "text":
+            return text_line(record, logged, self._time(), self._coloured)
+        return json_line(record, logged, self._time())
+
+    def _put(self, line: bytes) -> None:
+        if not self._write(line):
+            self.lost(1)
 
     def _tell_dropped(self) -> None:
-        if self._untold:
-            told = {"time": self._time(), "level": "warning", "event": "access_log_dropped", "dropped": self._untold}
-            if self._write(_line(told)):
-                self._untold = 0
+        if self._untold and self._write(dropped_line(self._untold, self._time(), self._settings.form)):
+            self._untold = 0
 
     def _time(self) -> str:
-        moment = datetime.fromtimestamp(self._wall(), UTC)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _fields(record: ExchangeRecord, moment: str) -> dict[str, object]:
-    reason = record.reason
-    level = "error" if record.status >= 500 else "warning" if reason is not None else "info"
-    return {
-        "time": moment,
-        "level": level,
-        "request_id": _text(record.request_id),
-        "trace_id": _text(record.trace_id),
-        "route": record.route,
-        "method": _text(record.method),
-        "path": _text(record.path),
-        "status": record.status,
-        "reason": None if reason is None else reason.code,
-        "rule": record.rule,
-        "duration_ms": round(record.duration_ms, 3),
-        "upstream": record.upstream,
-        "endpoint": record.endpoint,
-        "attempts": record.attempts,
-        "fallback": record.fallback,
-        "bytes_in": record.bytes_in,
-        "bytes_out": record.bytes_out,
-        "client": record.client,
-        "detail": record.detail,
-    }
-
-
-def _text(raw: bytes) -> str:
-    # ASCII out, whatever came in: no byte of a request may end a line or steer a terminal.
-    text = raw[: _MAX_TEXT + 1].decode("ascii", "backslashreplace")
-    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"
-
-
-def _line(fields: dict[str, object]) -> bytes:
-    line = json.dumps(fields, separators=(",", ":")).encode("ascii") + b"\n"
-    if len(line) <= MAX_LINE_BYTES:
-        return line
-    # Only escapes make a line this long (one byte can be six characters): keep it whole JSON, without what came in.
-    short = {name: value if not isinstance(value, str) else value[:64] for name, value in fields.items()}
-    return json.dumps(short, separators=(",", ":")).encode("ascii") + b"\n"
+        now = self._wall()
+        second = int(now)
+        if second != self._second:  # a calendar for each line would be a fifth of what it costs
+            self._second = second
+            self._moment = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._moment}.{int((now - second) * 1000):03}Z"

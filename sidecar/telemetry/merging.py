@@ -34,6 +34,7 @@ COUNTERS = (
     "access_log_dropped",
     "accept_pauses",
     "drain_cut_requests",
+    "log_dropped",
     "spans_dropped",
     "spans_exported",
     "spans_failed",

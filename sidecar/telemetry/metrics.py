@@ -214,6 +214,9 @@ def _process(stats: Stats) -> Iterator[Metric]:
     dropped = _counter("access_log_dropped", "Access log lines that were not written.")
     dropped.add_metric([], stats.access_log_dropped)
     yield dropped
+    own = _counter("log_dropped", "Lines of the process's own log that were not written.")
+    own.add_metric([], stats.log_dropped)
+    yield own
     spans = _counter("spans", "Spans, by what became of them.", "result")
     spans.add_metric(["exported"], stats.spans_exported)
     spans.add_metric(["failed"], stats.spans_failed)

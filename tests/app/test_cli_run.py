@@ -8,6 +8,7 @@ import pytest
 from sidecar.app.cli import main
 from sidecar.app.cli_run import usable
 from sidecar.app.errors import CommandError, Exit
+from sidecar.app.instance import Plan
 from sidecar.rules.load import load_rules
 
 
@@ -75,3 +76,57 @@ def test_every_error_is_counted(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="errors") as raised:
         usable(partial(load_rules, str(path)))
     assert raised.value.code is Exit.FAILED
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """What would be served, in place of serving it."""
+    plans: list[Plan] = []
+
+    def serve(plan: Plan) -> int:
+        plans.append(plan)
+        return 0
+
+    monkeypatch.setattr("sidecar.app.run.serve", serve)
+    monkeypatch.setattr("sidecar.app.run.serve_demo", lambda plan_for: serve(plan_for("http://127.0.0.1:1")))
+    return plans
+
+
+@pytest.mark.parametrize(
+    ("argv", "terminals", "form", "access"),
+    [
+        (["run", "--upstream", "http://127.0.0.1:1"], {1, 2}, "text", "errors"),
+        (["run", "--upstream", "http://127.0.0.1:1"], {2}, "json", "errors"),
+        (["run", "--upstream", "http://127.0.0.1:1"], set(), "json", "errors"),
+        (["run", "--upstream", "http://127.0.0.1:1", "--set", "log.format=json"], {1, 2}, "json", "errors"),
+        (["demo"], {1, 2}, "text", "sampled"),
+        (["demo"], {2}, "text", "errors"),
+        (["demo", "--set", "log.access=off"], {1, 2}, "text", "off"),
+    ],
+)
+def test_where_people_look_on_the_logs_are_for_people(
+    argv: list[str],
+    terminals: set[int],
+    form: str,
+    access: str,
+    planned: list[Plan],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sidecar.app.cli_run.os.isatty", lambda descriptor: descriptor in terminals)
+    assert main(argv) == 0
+    (plan,) = planned
+    log = plan.loaded.rules.log
+    assert (log.format, log.access) == (form, access)
+    assert plan.read().rules.log == log, "and so they are after a reload"
+
+
+def test_a_file_says_itself_what_its_logs_are(
+    tmp_path: Path, planned: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "version: 1\nupstreams: {app: {endpoints: [http://127.0.0.1:1]}}\nroutes: [{name: all, upstream: app}]\n"
+    )
+    monkeypatch.setattr("sidecar.app.cli_run.os.isatty", lambda _: True)
+    assert main(["run", "-c", str(path)]) == 0
+    assert planned[0].loaded.rules.log.format == "json"

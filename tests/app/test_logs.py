@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.app.logs import Lines, say, set_up
+from sidecar.app.logs import Lines, TextLines, count_in, is_for_people, line_writer, say, set_up
+from sidecar.telemetry.file_writer import FileWriter
+from sidecar.telemetry.stats import Stats
+from sidecar.telemetry.stream_writer import StreamWriter
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +74,60 @@ def test_text_puts_the_traceback_on_lines_of_its_own() -> None:
     except ValueError:
         logging.getLogger("x").exception("failed")
     assert stream.getvalue().splitlines()[-1] == "ValueError: boom"
+
+
+def test_no_word_of_others_ends_a_line_or_steers_a_terminal() -> None:
+    stream = io.StringIO()
+    set_up("info", "text", stream)
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        logging.getLogger("x").exception("it said %s", "gone\n2026 error forged \x9b31m\u202e")
+    lines = stream.getvalue().splitlines()
+    assert lines[0].endswith(r"it said gone\n2026 error forged \x9b31m\u202e")
+    assert lines[-1] == r"ValueError: \x1b[2J"
+    stream = io.StringIO()
+    set_up("info", "json", stream)
+    logging.getLogger("x").info("it said %s", "\x9b31m\u2028")
+    assert stream.getvalue().rstrip("\n").isprintable()
+    assert json.loads(stream.getvalue())["message"] == "it said \x9b31m\u2028"
+
+
+@pytest.mark.parametrize(("level", "code"), [("error", 31), ("warning", 33), ("debug", 2)])
+def test_at_a_terminal_the_level_is_in_colour(level: str, code: int) -> None:
+    record = logging.LogRecord("x", getattr(logging, level.upper()), "", 0, "careful", (), None)
+    assert f"\x1b[{code}m{level:7}\x1b[0m careful" in TextLines(coloured=True).format(record)
+    assert "\x1b" not in TextLines().format(record)
+
+
+def test_what_is_as_usual_has_no_colour() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "fine", (), None)
+    assert "\x1b" not in TextLines(coloured=True).format(record)
+
+
+def test_colours_are_for_terminals_that_want_them() -> None:
+    leader, follower = os.openpty()
+    reader, writer = os.pipe()
+    try:
+        assert is_for_people(follower, {"TERM": "xterm"})
+        assert is_for_people(follower, {"NO_COLOR": ""})
+        assert not is_for_people(follower, {"NO_COLOR": "1"})
+        assert not is_for_people(follower, {"TERM": "dumb"})
+        assert not is_for_people(writer, {"TERM": "xterm"})
+    finally:
+        for one in (leader, follower, reader, writer):
+            os.close(one)
+
+
+def test_at_a_terminal_text_is_coloured_and_still_is_under_other_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    leader, follower = os.openpty()
+    with open(leader, "rb", buffering=0) as screen, open(follower, "w") as stream:
+        set_up("info", "json", stream)
+        set_up("info", "text")
+        logging.getLogger("x").error("wrong")
+        assert b"\x1b[31merror  \x1b[0m wrong" in screen.read(4096)
 
 
 def test_each_line_of_one_of_several_processes_says_which_it_is() -> None:
@@ -190,3 +247,64 @@ def test_closed_standard_streams_are_not_given_to_a_connection() -> None:
     closing = "import os, sys; os.close(1); os.close(2); os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
     found = subprocess.run([sys.executable, "-c", closing, code], cwd=ROOT, timeout=30, check=False)
     assert found.returncode == 0
+
+
+def test_a_file_is_written_by_a_thread_and_everything_else_at_once(tmp_path: Path) -> None:
+    with open(tmp_path / "log", "wb") as file, open("/dev/null", "wb") as device:
+        to_file, to_device = line_writer(file.fileno()), line_writer(device.fileno())
+        assert isinstance(to_file, FileWriter)
+        assert isinstance(to_device, StreamWriter)
+        to_file.close()
+    assert not line_writer(99_999)(b"to nobody\n")
+
+
+def test_a_log_in_a_file_is_whole_when_the_process_has_ended(tmp_path: Path) -> None:
+    code = (
+        "import logging\n"
+        "from sidecar.app.logs import say, set_up\n"
+        "set_up('info', 'text')\n"
+        "for number in range(3000): logging.getLogger('x').info('line %d', number)\n"
+        "say('the end')\n"
+    )
+    with open(tmp_path / "log", "wb") as file:
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, stderr=file, timeout=60, check=True)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.rpartition("line ")[2] for line in lines] == [*map(str, range(3000)), "the end"]
+
+
+def test_lines_that_were_not_written_are_counted_from_the_first_on(root: logging.Logger) -> None:
+    page, stats = Page(), Stats()
+    handler = set_up("info", "json", io.StringIO())
+    assert isinstance(handler, Lines)
+    handler.write = page
+    page.works = False
+    logging.getLogger("x").info("lost before anybody counted")
+    count_in(stats)
+    assert stats.log_dropped == 1
+    logging.getLogger("x").info("lost")
+    handler.lost(3)  # as a file tells later of what it had taken
+    page.works = True
+    logging.getLogger("x").info("written")
+    assert stats.log_dropped == 5
+    assert json.loads(page.lines[0])["dropped"] == 5
+
+
+def test_lines_that_a_full_file_took_and_lost_are_counted(root: logging.Logger, tmp_path: Path) -> None:
+    def full(_descriptor: int, _data: memoryview) -> int:
+        raise OSError("full")
+
+    stats = Stats()
+    with open(tmp_path / "log", "wb") as file:
+        handler = Lines(FileWriter(file.fileno(), 0.0, full))
+        root.handlers[:] = [handler]
+        count_in(stats)
+        logging.getLogger("x").error("lost")
+        handler.close()
+    assert stats.log_dropped == 1
+
+
+def test_without_a_log_of_ours_nothing_is_counted(root: logging.Logger) -> None:
+    root.handlers.clear()
+    stats = Stats()
+    count_in(stats)
+    assert stats.log_dropped == 0

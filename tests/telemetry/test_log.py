@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from io import FileIO
-from pathlib import Path
+import random
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -15,58 +13,58 @@ from hypothesis import strategies as st
 
 from sidecar.model.reason import Reason
 from sidecar.model.record import ExchangeRecord
-from sidecar.telemetry.log import MAX_LINE_BYTES, MAX_LINES_PER_SECOND, Access, AccessLog, StreamWriter
+from sidecar.telemetry.log import MAX_LINES_PER_SECOND, Access, AccessLog, AccessSettings
 from sidecar.telemetry.stats import Stats
-
-FIELDS = (
-    "time", "level", "request_id", "trace_id", "route", "method", "path", "status", "reason", "rule", "duration_ms",
-    "upstream", "endpoint", "attempts", "fallback", "bytes_in", "bytes_out", "client", "detail",
-)  # fmt: skip
 
 
 class Log:
-    """An access log on a page, at an instant of our choice."""
+    """An access log on a page, at an instant of our choice. Samples wait for ever, or until the flush."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access = "errors", seed: int = 1, coloured: bool = False, **settings: Any) -> None:
         self.now = 50.0
+        self.wall = 1_700_000_000.25
         self.works = True
         self.page: list[bytes] = []
         self.stats = Stats()
-        self.log = AccessLog(access, self.stats, self._write, lambda: self.now, lambda: 1_700_000_000.25)
+        self.log = AccessLog(
+            AccessSettings(access, **settings),
+            self.stats,
+            self._write,
+            self._start,
+            random.Random(seed).random,
+            coloured=coloured,
+            monotonic=lambda: self.now,
+            wall=lambda: self.wall,
+        )
 
     def _write(self, line: bytes) -> bool:
         if self.works:
             self.page.append(line)
         return self.works
 
+    def _start(self, work: Coroutine[Any, Any, None], _name: str) -> None:
+        work.close()
+
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.page]
 
+    def logged(self) -> list[str]:
+        return [line["logged"] for line in self.lines() if "logged" in line]
 
-def record(status: int = 200, reason: Reason | None = None, path: bytes = b"/") -> ExchangeRecord:
+    def end(self, made: ExchangeRecord) -> bool:
+        """An exchange ends, as proxy/ tells it; whether it was wanted."""
+        wanted = self.log.wants(made.status, made.reason is not None or bool(made.fallback), made.duration_ms / 1000)
+        if wanted:
+            self.log.exchange(made)
+        return wanted
+
+
+def record(status: int = 200, reason: Reason | None = None, seconds: float = 0.001) -> ExchangeRecord:
     made = ExchangeRecord()
     made.status = status
     made.reason = reason
-    made.path = path
-    made.method = b"GET"
+    made.duration_ms = seconds * 1000
     return made
-
-
-def test_a_line_has_every_field_in_order() -> None:
-    log = Log("all")
-    made = record(503, Reason.CIRCUIT_OPEN, b"/login")
-    made.request_id, made.trace_id = b"r1", b"t1"
-    made.route, made.rule, made.upstream, made.endpoint = "login", "login/breaker", "app", "app/127.0.0.1:1"
-    made.duration_ms, made.attempts, made.bytes_in, made.bytes_out, made.client = 1.23456, 2, 3, 4, "192.0.2.7"
-    made.detail, made.fallback = "refused", "static"
-    log.log.exchange(made)
-    assert log.page[0].endswith(b"\n")
-    (line,) = log.lines()
-    assert tuple(line) == FIELDS
-    assert list(line.values()) == [
-        "2023-11-14T22:13:20.250Z", "error", "r1", "t1", "login", "GET", "/login", 503, "circuit_open", "login/breaker",
-        1.235, "app", "app/127.0.0.1:1", 2, "static", 3, 4, "192.0.2.7", "refused",
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -76,6 +74,10 @@ def test_a_line_has_every_field_in_order() -> None:
         ("errors", 404, None, False),
         ("errors", 500, None, True),
         ("errors", 429, Reason.RATE_LIMITED, True),
+        ("sampled", 200, None, False),
+        ("sampled", 404, None, False),
+        ("sampled", 500, None, True),
+        ("sampled", 429, Reason.RATE_LIMITED, True),
         ("all", 200, None, True),
         ("off", 500, Reason.RESET, False),
     ],
@@ -83,73 +85,84 @@ def test_a_line_has_every_field_in_order() -> None:
 def test_the_rules_say_which_exchanges_are_written(
     access: Access, status: int, reason: Reason | None, wanted: bool
 ) -> None:
-    log = Log(access)
-    assert log.log.wants(status, reason is not None, 0.1) is wanted
+    log = Log(access, share=0.0)
+    assert log.end(record(status, reason)) is wanted
+    assert len(log.page) == wanted
 
 
 def test_a_fallbacks_answer_is_written_although_it_is_no_error() -> None:
     log = Log("errors")
     made = record(200)
     made.fallback = "static"
-    assert log.log.wants(made.status, True, 0.1)
-    log.log.exchange(made)
-    assert [line["fallback"] for line in log.lines()] == ["static"]
+    assert log.end(made)
+    assert [(line["fallback"], line["logged"]) for line in log.lines()] == [("static", "error")]
 
 
-def test_the_level_tells_failures_from_refusals() -> None:
+@pytest.mark.parametrize(("seconds", "wanted"), [(0.4999, False), (0.5, True), (60.0, True)])
+def test_a_sampled_log_has_every_slow_exchange(seconds: float, wanted: bool) -> None:
+    log = Log("sampled", share=0.0, slow=0.5)
+    assert log.end(record(seconds=seconds)) is wanted
+    assert log.logged() == ["slow"] * wanted
+
+
+@pytest.mark.parametrize("access", ["errors", "off"])
+def test_slow_exchanges_are_of_no_concern_to_other_logs(access: Access) -> None:
+    assert not Log(access, slow=0.5).end(record(seconds=9.0))
+
+
+def test_each_line_says_why_it_is_there() -> None:
+    log = Log("sampled", share=1.0, slow=1.0)
+    for made in (record(500, seconds=2.0), record(429, Reason.RATE_LIMITED), record(seconds=1.0), record(404)):
+        log.end(made)
+    log.log.flush()
+    assert log.logged() == ["error", "error", "slow", "sample"]
     log = Log("all")
-    for made in (record(200), record(429, Reason.RATE_LIMITED), record(502, Reason.RESET), record(500)):
-        log.log.exchange(made)
-    assert [line["level"] for line in log.lines()] == ["info", "warning", "error", "error"]
+    log.end(record(500))
+    log.end(record(200))
+    assert log.logged() == ["error", "all"]
 
 
 def test_other_rules_are_followed_from_then_on() -> None:
     log = Log("off")
-    assert not log.log.wants(500, False, 0.1)
-    log.log.follow("errors")
-    assert log.log.wants(500, False, 0.1)
+    assert not log.end(record(500))
+    log.log.follow(AccessSettings("errors", "text"))
+    assert log.end(record(500))
+    assert log.page[0].startswith(b"2023-11-14T22:13:20.250Z 500 ")
 
 
-@given(st.binary(max_size=9000))
-def test_no_request_can_break_a_line(path: bytes) -> None:
-    log = Log("all")
-    made = record(path=path)
-    made.method = made.request_id = made.trace_id = path
-    log.log.exchange(made)
-    (line,) = log.page
-    assert line.count(b"\n") == 1
-    assert line.isascii()
-    assert len(line) <= MAX_LINE_BYTES
-    assert tuple(json.loads(line)) == FIELDS
+def test_text_is_coloured_when_asked_for() -> None:
+    log = Log("all", form="text", coloured=True)
+    log.end(record(200))
+    assert b"\x1b[32m200\x1b[0m" in log.page[0]
 
 
-def test_a_long_path_is_cut() -> None:
-    log = Log("all")
-    log.log.exchange(record(path=b"/" + b"a" * 5000))
-    path = log.lines()[0]["path"]
-    assert path.startswith("/aaa")
-    assert path.endswith("…")
-
-
-def test_lines_past_the_second_s_share_are_dropped_counted_and_told() -> None:
-    log = Log("all")
+@pytest.mark.parametrize("access", ["errors", "sampled"])
+def test_lines_past_the_second_s_share_are_dropped_counted_and_told(access: Access) -> None:
+    log = Log(access)
     for _ in range(MAX_LINES_PER_SECOND + 5):
-        log.log.exchange(record())
+        log.end(record(503))
     assert len(log.page) == MAX_LINES_PER_SECOND
     assert log.stats.access_log_dropped == 5
     log.now += 1
-    log.log.exchange(record())
+    log.end(record(503))
     told, line = log.lines()[-2:]
     assert (told["event"], told["dropped"], told["level"]) == ("access_log_dropped", 5, "warning")
-    assert line["status"] == 200
+    assert line["status"] == 503
     log.log.flush()
     assert len(log.page) == MAX_LINES_PER_SECOND + 2, "told once"
+
+
+def test_the_log_that_is_to_have_all_has_no_such_bound() -> None:
+    log = Log("all")
+    for number in range(MAX_LINES_PER_SECOND + 5):
+        log.end(record(503 if number % 2 else 200))
+    assert (len(log.page), log.stats.access_log_dropped) == (MAX_LINES_PER_SECOND + 5, 0)
 
 
 def test_lines_that_cannot_be_written_are_counted_and_told_later() -> None:
     log = Log("all")
     log.works = False
-    log.log.exchange(record())
+    log.end(record())
     log.log.flush()
     assert log.stats.access_log_dropped == 1
     log.works = True
@@ -157,114 +170,102 @@ def test_lines_that_cannot_be_written_are_counted_and_told_later() -> None:
     assert [line["dropped"] for line in log.lines()] == [1]
 
 
-def test_a_file_takes_every_line(tmp_path: Path) -> None:
-    descriptor = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
-    try:
-        write = StreamWriter(descriptor)
-        assert write(b"one\n")
-        assert write(b"two\n")
-    finally:
-        os.close(descriptor)
-    assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
+def test_lines_that_were_taken_and_lost_later_are_counted_and_told() -> None:
+    log = Log("all")
+    log.end(record())
+    log.log.lost(3)
+    log.now += 1
+    log.end(record())
+    assert log.stats.access_log_dropped == 3
+    assert [line.get("dropped") for line in log.lines()] == [None, 3, None]
 
 
-@pytest.fixture
-def pipe() -> Iterator[tuple[FileIO, FileIO]]:
-    """Both ends of a pipe; as file objects, because those may be closed twice."""
-    reader, writer = os.pipe()
-    with FileIO(reader, "r") as readable, FileIO(writer, "w") as writable:
-        yield readable, writable
+def test_who_finds_no_place_among_the_samples_is_not_sampled_and_not_dropped() -> None:
+    log = Log("sampled", share=1.0, rate=10.0)
+    assert sum(log.end(record()) for _ in range(100)) == 10
+    log.log.flush()
+    assert (log.logged(), log.stats.access_log_dropped) == (["sample"] * 10, 0)
 
 
-def test_a_reader_that_stopped_does_not_stop_the_writer(pipe: tuple[FileIO, FileIO]) -> None:
-    reader, writer = pipe
-    write = StreamWriter(writer.fileno())
-    line = b"x" * (MAX_LINE_BYTES - 1) + b"\n"
-    written = 0
-    while write(line):
-        written += 1
-    assert written > 0
-    assert reader.read(MAX_LINE_BYTES) == line
-    assert write(line), "it reads again"
+def test_a_sample_that_cannot_be_written_is_counted() -> None:
+    log = Log("sampled", share=1.0)
+    log.end(record())
+    log.works = False
+    log.log.flush()
+    assert log.stats.access_log_dropped == 1
 
 
-def test_a_reader_that_left_costs_only_the_line(pipe: tuple[FileIO, FileIO]) -> None:
-    reader, writer = pipe
-    write = StreamWriter(writer.fileno())
-    reader.close()
-    assert not write(b"lost\n")
+def test_a_line_tells_when_to_the_millisecond() -> None:
+    log = Log("all")
+    for log.wall in (1_700_000_000.25, 1_700_000_000.9996, 1_700_000_001.0, 1_700_000_060.5):
+        log.end(record())
+    assert [line["time"] for line in log.lines()] == [
+        "2023-11-14T22:13:20.250Z",
+        "2023-11-14T22:13:20.999Z",
+        "2023-11-14T22:13:21.000Z",
+        "2023-11-14T22:14:20.500Z",
+    ]
 
 
-def test_a_descriptor_that_was_closed_costs_only_the_line(tmp_path: Path) -> None:
-    with FileIO(str(tmp_path / "log"), "w") as file:
-        write = StreamWriter(file.fileno())
-    assert not write(b"lost\n")
+def test_a_sample_tells_when_it_ended_and_not_when_its_turn_came() -> None:
+    log = Log("sampled", share=1.0)
+    log.end(record())
+    log.wall += 60
+    log.log.flush()
+    assert log.lines()[0]["time"] == "2023-11-14T22:13:20.250Z"
 
 
-def test_a_pipe_stays_as_it_was_for_those_who_share_it(pipe: tuple[FileIO, FileIO]) -> None:
-    _, writer = pipe
-    write = StreamWriter(writer.fileno())
-    assert write(b"line\n")
-    assert os.get_blocking(writer.fileno())
+endings = st.lists(
+    st.tuples(
+        st.sampled_from([200, 204, 302, 404, 429, 500, 503]),
+        st.booleans(),
+        st.floats(0.0, 3.0),
+        st.sampled_from([0.0, 0.0, 0.1, 1.0]),
+    ),
+    max_size=200,
+)
 
 
-def test_two_writers_at_a_pipe_with_room_for_one_do_not_wait(pipe: tuple[FileIO, FileIO]) -> None:
-    reader, writer = pipe
-    first, second = StreamWriter(writer.fileno()), StreamWriter(writer.fileno())
-    line = b"x" * (MAX_LINE_BYTES - 1) + b"\n"
-    while first(line):
-        pass
-    reader.read(MAX_LINE_BYTES)
-    # Both have seen that there is room, as processes do that ask at the same time.
-    assert (first._put(line), second._put(line)) == (len(line), 0)
+@given(endings, st.floats(0.0, 1.0), st.integers(0, 1 << 32))
+def test_within_the_bound_every_error_and_every_slow_exchange_is_written(
+    ended: list[tuple[int, bool, float, float]], share: float, seed: int
+) -> None:
+    log = Log("sampled", seed, share=share, slow=1.0)
+    expected = []
+    for status, refused, seconds, pause in ended:
+        log.now += pause
+        log.end(record(status, Reason.RATE_LIMITED if refused else None, seconds))
+        if status >= 500 or refused:
+            expected.append("error")
+        elif seconds >= 1.0:
+            expected.append("slow")
+    assert log.logged() == expected
+    assert log.stats.access_log_dropped == 0
 
 
-def test_a_writer_gives_back_what_it_opened(pipe: tuple[FileIO, FileIO]) -> None:
-    _, writer = pipe
-    before = len(os.listdir("/proc/self/fd"))
-    write = StreamWriter(writer.fileno())
-    assert write(b"line\n")
-    del write
-    assert len(os.listdir("/proc/self/fd")) == before
+@given(endings, st.integers(0, 1 << 32))
+def test_a_share_of_one_is_everything_and_of_nothing_nothing(
+    ended: list[tuple[int, bool, float, float]], seed: int
+) -> None:
+    whole, none = Log("sampled", seed, share=1.0, rate=1000.0), Log("sampled", seed, share=0.0)
+    for status, _refused, _seconds, _pause in ended:
+        if status < 500:
+            assert whole.end(record(status))
+            assert not none.end(record(status))
 
 
-def test_a_long_line_goes_in_parts_and_a_torn_one_is_ended_before_the_next(pipe: tuple[FileIO, FileIO]) -> None:
-    reader, writer = pipe
-    write = StreamWriter(writer.fileno())
-    long = b"y" * (3 * MAX_LINE_BYTES) + b"\n"
-    assert write(long)
-    assert reader.read(len(long)) == long
-    huge = b"z" * (1 << 22)
-    assert not write(huge)
-    received = b""
-    while not write(b"next\n"):
-        received += reader.read(1 << 16)
-    received += reader.read(1 << 20)
-    torn, after = received.split(b"\n")[:2]
-    assert set(torn) == {ord("z")}
-    assert after == b"next"
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_share_holds(share: float, seed: int) -> None:
+    log, exchanges = Log("sampled", seed, share=share), 50_000
+    sampled = 0
+    for _ in range(exchanges):
+        if log.log.wants(200, False, 0.001):
+            sampled += 1
+    mean = exchanges * share
+    assert abs(sampled - mean) < 4 * (mean * (1 - share)) ** 0.5, "four standard deviations of a fair draw"
 
 
-def test_a_rotated_file_is_written_on(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)  # as `>>` opens it
-    try:
-        write = StreamWriter(descriptor)
-        assert write(b"one\n")
-        os.truncate(log, 0)
-        assert write(b"two\n")
-        assert log.read_bytes() == b"two\n"
-        log.rename(tmp_path / "log.1")
-        assert write(b"three\n")
-        assert (tmp_path / "log.1").read_bytes() == b"two\nthree\n"
-    finally:
-        os.close(descriptor)
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_full_disk_costs_only_the_line() -> None:
-    descriptor = os.open("/dev/full", os.O_WRONLY)
-    try:
-        assert not StreamWriter(descriptor)(b"lost\n")
-    finally:
-        os.close(descriptor)
+def test_a_share_that_is_next_to_nothing_is_none_of_a_lifetime() -> None:
+    log = Log("sampled", share=1e-300)
+    assert not any(log.end(record()) for _ in range(100))

@@ -59,6 +59,7 @@ PROMISED = {
     "sidecar_memory_resident_bytes": set(),
     "sidecar_memory_limit_bytes": set(),
     "sidecar_access_log_dropped_total": set(),
+    "sidecar_log_dropped_total": set(),
     "sidecar_spans_total": {"result"},
     "sidecar_worker_up": {"worker"},
     "sidecar_worker_restarts_total": set(),
@@ -114,7 +115,7 @@ def busy() -> Stats:
     stats.drain_phase = 1
     stats.drain_deadline = 1_700_000_030.5
     stats.loop_lag = 0.25
-    stats.access_log_dropped = 7
+    stats.access_log_dropped, stats.log_dropped = 7, 3
     stats.spans_exported, stats.spans_failed, stats.spans_dropped = 40, 3, 2
     stats.accepting = False
     stats.accept_pauses = 4
@@ -188,6 +189,7 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "drain_deadline_timestamp_seconds") == 1_700_000_030.5
     assert value(found, "loop_lag_seconds") == 0.25
     assert value(found, "access_log_dropped_total") == 7
+    assert value(found, "log_dropped_total") == 3
     for result, count in (("exported", 40), ("failed", 3), ("dropped", 2)):
         assert value(found, "spans_total", result=result) == count
     assert value(found, "accepting") == 0
