@@ -63,6 +63,14 @@ async def test_announcing_has_every_answer_close_its_connection(front: Front, en
     assert environment.draining
 
 
+async def test_the_end_of_a_drain_is_a_metric_once_it_is_announced(environment: Environment) -> None:
+    stats = Stats()
+    front = Front(environment, stats)
+    assert stats.drain_deadline is None
+    front.announce(1_700_000_030.0)
+    assert stats.drain_deadline == 1_700_000_030.0
+
+
 async def test_to_stop_accepting_lets_the_accepted_live_and_to_close_the_idle_the_busy(front: Front) -> None:
     front.listeners.append(await listener())
     registry = front.listeners[0].registry

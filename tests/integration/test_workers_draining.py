@@ -101,6 +101,9 @@ async def test_what_every_worker_still_does_is_waited_for_also_by_who_asked_for_
         held = await held_requests(one, backend, 3)
         waiting = asyncio.ensure_future(one.proxy.admin("POST", "/drain?wait=60s"))
         await one.proxy.said('"instance: no longer accepting; still busy: 3 requests"')
+        page = (await one.proxy.admin("GET", "/metrics")).body.decode()
+        (ends_at,) = re.findall(r"^sidecar_drain_deadline_timestamp_seconds (\S+)$", page, re.MULTILINE)
+        assert 0 < float(ends_at) - (await one.proxy.status())["time"] <= 600
         signal_all(one)  # as an orchestrator does after its hook: cuts nothing
         release.set()
         assert [OK.rpartition(b"\n")[2] in await end for end in held] == [True] * 3
