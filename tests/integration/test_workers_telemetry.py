@@ -90,7 +90,7 @@ async def test_status_readiness_and_events_say_which_worker(tmp_path: Path) -> N
             await peer.get()
         await one.proxy.status()
         slot = one.pids.index(one.server_of(peer) or 0)
-        events = json.loads((await one.proxy.admin("GET", "/events")).body)["events"]
+        events = json.loads((await one.proxy.admin("GET", "/events?format=json")).body)["events"]
         (opened,) = [event for event in events if event["kind"] == "breaker"]
         assert (opened["subject"], opened["fields"]["worker"]) == ("upstream.app", slot)
         (line,) = [json.loads(line) for line in one.proxy.lines if '"event": "breaker"' in line]
