@@ -20,7 +20,7 @@ from sidecar.transport.tasks import BEGAN
 # As long as the loop may be held up each time that it wants to go on while a thread is at work.
 _TURN_SECONDS = 0.0005
 # A sampler that waits for the usual five milliseconds would nearly always see the loop at its ease.
-_SAMPLE_SECONDS = 0.0001
+_SAMPLE_SECONDS = 0.00001
 
 
 class Inspection:
@@ -35,8 +35,14 @@ class Inspection:
         self._memory = MemoryBook()
         self._is_profiling = False
 
+    def demand_free(self, terms: Terms) -> None:
+        """Raise BusyError where such a look is under way and can only be one."""
+        if self._is_profiling and isinstance(terms, ProfileTerms):
+            raise BusyError("a profile is under way; one is taken at a time")
+
     async def answer(self, terms: Terms) -> Mapping[str, object]:
-        """What `terms` ask for, JSON-ready. Raises BusyError where one such look is under way and can only be one."""
+        """What `terms` ask for, JSON-ready. Raises BusyError, see `demand_free`."""
+        self.demand_free(terms)
         match terms:
             case TaskTerms():
                 return stacks.tasks(BEGAN, time.monotonic())
@@ -61,8 +67,6 @@ class Inspection:
         return told
 
     async def _profile(self, terms: ProfileTerms) -> Mapping[str, object]:
-        if self._is_profiling:
-            raise BusyError("a profile is under way; one is taken at a time")
         self._is_profiling = True
         try:
             with short_turns(_SAMPLE_SECONDS):

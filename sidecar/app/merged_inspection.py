@@ -14,16 +14,18 @@ from typing import Any
 
 from sidecar.app.inspection import Inspection
 from sidecar.app.messages import Cease, Inspect
-from sidecar.debug.terms import BusyError, NoSuchWorkerError, ProfileTerms, Terms, lasting
+from sidecar.debug.terms import BusyError, MemoryTerms, NoSuchWorkerError, ProfileTerms, Terms, lasting
 from sidecar.workers.crew import Crew, Worker
 from sidecar.workers.link import LinkEndedError, LinkRefusedError
 
-# To count a million objects takes a worker a second or two, beside its work.
-_PATIENCE = 10.0
+_PATIENCE = 5.0
+# To count a million objects takes a worker that is busy with other things some seconds.
+_MEMORY_PATIENCE = 30.0
 
 
 class MergedInspection:
-    """Asks the supervisor itself and the workers of `crew`, for `patience` seconds longer than a look takes."""
+    """Asks the supervisor itself and the workers of `crew`, for `patience` seconds longer than a look takes, and longer
+    still where it is the memory that has to be counted."""
 
     def __init__(self, crew: Crew, patience: float = _PATIENCE) -> None:
         self._crew = crew
@@ -32,15 +34,19 @@ class MergedInspection:
         self._numbers = count()
         self._is_profiling = False
 
+    def demand(self, terms: Terms, worker: int | None) -> None:
+        """Raise NoSuchWorkerError, or BusyError where such a look is under way and can only be one."""
+        slots = [member.slot for member in self._crew.members]
+        if worker is not None and worker not in slots:
+            raise NoSuchWorkerError(worker, slots)
+        if self._is_profiling and isinstance(terms, ProfileTerms):
+            raise BusyError("a profile is under way; one is taken at a time")
+
     async def inspect(self, terms: Terms, worker: int | None) -> Mapping[str, Mapping[str, object]]:
         """See Subject. Whoever leaves meanwhile ends what the workers do for it."""
-        slots = {member.slot for member in self._crew.members}
-        if worker is not None and worker not in slots:
-            raise NoSuchWorkerError(worker, sorted(slots))
+        self.demand(terms, worker)
         if not isinstance(terms, ProfileTerms):
             return await self._all(terms, worker)
-        if self._is_profiling:
-            raise BusyError("a profile is under way; one is taken at a time")
         self._is_profiling = True
         try:
             return await self._all(terms, worker)
@@ -61,7 +67,8 @@ class MergedInspection:
         if worker is None:
             return {"error": "it does not serve yet"}
         number = next(self._numbers)
-        seconds = lasting(terms) + self._patience
+        patience = _MEMORY_PATIENCE if isinstance(terms, MemoryTerms) else self._patience
+        seconds = lasting(terms) + patience
         try:
             answer = await worker.link.ask(Inspect(number, terms), seconds)
         except LinkEndedError:

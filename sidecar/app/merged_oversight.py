@@ -133,6 +133,7 @@ class MergedOversight:
 
     async def inspect(self, terms: Terms, worker: int | None) -> Mapping[str, Mapping[str, object]]:
         """See Subject."""
+        self._inspection.demand(terms, worker)
         if done := weight(terms):
             subject = "instance" if worker is None else f"worker {worker}"
             self._stats.events.tell("debug", subject, done)

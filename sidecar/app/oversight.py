@@ -178,6 +178,7 @@ class Oversight:
         """See Subject."""
         if worker is not None:
             raise NoSuchWorkerError(worker, ())
+        self.inspection.demand_free(terms)
         if done := weight(terms):
             self._stats.events.tell("debug", "instance", done)
         return {"sidecar": await self.inspection.answer(terms)}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from sidecar.debug.sampler import COMPILED, IDLE
+from sidecar.debug.sampler import FRAMELESS, IDLE
 
 _WIDTH = 1200.0
 _MARGIN = 10.0
@@ -23,10 +23,11 @@ _FEWEST = 4  # letters; fewer say nothing
 _PALETTE = (
     "#f3b38b", "#f0cf7c", "#c9dc84", "#9fd8a4", "#8dd6c9", "#9ccbec", "#b3bcf2", "#d5b3ec", "#f0b0d2", "#f2a6a0",
 )  # fmt: skip
-_COMPILED_COLOUR, _PROCESS_COLOUR = "#b9c4cf", "#d8d8d0"
-_NOTE = (
+_FRAMELESS_COLOUR, _PROCESS_COLOUR = "#b9c4cf", "#d8d8d0"
+_NOTES = (
     "Compiled modules have no Python frames of their own: their time shows as their caller's, or as "
-    f"{COMPILED}. `perf record -g -p PID` sees inside them."
+    f"{FRAMELESS} under the loop;",
+    "so do the loop itself and calls of a few microseconds. `perf record -g -p PID` sees inside them.",
 )
 
 Processes = Mapping[str, Mapping[str, Any]]
@@ -45,7 +46,7 @@ def folded(processes: Processes) -> str:
 
 def drawn(processes: Processes) -> str:
     """The flame graph, the outermost functions on top; what a box is and weighs shows under the pointer."""
-    captions = [_NOTE, *(_caption(name, told) for name, told in processes.items())]
+    captions = [*_NOTES, *(_caption(name, told) for name, told in processes.items())]
     root = _Node("all")
     for name, told in processes.items():
         process = root.child(name)
@@ -128,8 +129,8 @@ def _fitting(label: str, width: float) -> str:
 
 def _colour(label: str) -> str:
     """By the package: `sidecar/transport`, `aiohttp`."""
-    if label == COMPILED:
-        return _COMPILED_COLOUR
+    if label == FRAMELESS:
+        return _FRAMELESS_COLOUR
     if "/" not in label and ".py:" not in label:
         return _PROCESS_COLOUR
     parts = label.split("/")

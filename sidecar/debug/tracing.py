@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 from sidecar.debug.places import short
 
@@ -17,7 +18,7 @@ _Sums = dict[Lines, list[int]]
 
 _BITE = 500
 # What looking itself holds, and what imports leave behind.
-_NOT_TOLD = (tracemalloc.__file__, __file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+_NOT_TOLD = (tracemalloc.__file__, str(Path(__file__).parent), "<frozen importlib.")
 
 
 class Tracing:
@@ -64,7 +65,7 @@ class Tracing:
         sums: _Sums = {}
         for number, trace in enumerate(tracemalloc.take_snapshot().traces):
             lines = tuple((frame.filename, frame.lineno) for frame in trace.traceback)
-            if lines[-1][0] not in _NOT_TOLD:
+            if not lines[-1][0].startswith(_NOT_TOLD):
                 held = sums.setdefault(lines, [0, 0])
                 held[0] += trace.size
                 held[1] += 1

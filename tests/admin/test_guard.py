@@ -6,10 +6,10 @@ from aiohttp.test_utils import make_mocked_request
 from sidecar.admin.guard import Guard, Refusal
 
 
-def status_of(guard: Guard, method: str = "POST", **fields: str) -> int:
+def status_of(guard: Guard, method: str = "POST", target: str = "/drain", **fields: str) -> int:
     headers = {"Host": "127.0.0.1:9901"} | {name.replace("_", "-"): value for name, value in fields.items()}
     try:
-        guard.check(make_mocked_request(method, "/drain", headers=headers))
+        guard.check(make_mocked_request(method, target, headers=headers))
     except Refusal as refusal:
         return refusal.status
     return 200
@@ -80,3 +80,23 @@ def test_the_token_does_not_let_another_sites_page_in() -> None:
 )
 def test_on_loopback_a_rebound_name_is_refused_even_to_look(host: str, status: int) -> None:
     assert status_of(LOOPBACK, "GET", Host=host) == status
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("guard", "fields", "status"),
+    [
+        (LOOPBACK, {}, 200),
+        (OPEN, {}, 403),
+        (TOKEN, {}, 401),
+        (TOKEN, {"Authorization": "Bearer se¢ret"}, 200),
+        (LOOPBACK, {"Sec_Fetch_Site": "cross-site"}, 403),
+        (TOKEN, {"Authorization": "Bearer se¢ret", "Sec_Fetch_Site": "same-site"}, 403),
+        (LOOPBACK, {"Sec_Fetch_Site": "same-origin"}, 200),
+        (LOOPBACK, {"Sec_Fetch_Site": "none"}, 200),
+        (LOOPBACK, {"Host": "rebound.example:9901"}, 403),
+    ],
+)
+def test_to_look_inside_is_as_closed_as_a_verb(guard: Guard, fields: dict[str, str], status: int, method: str) -> None:
+    for target in ("/debug/tasks", "/%64ebug/tasks", "/debug/profile?seconds=1"):
+        assert status_of(guard, method, target, **fields) == status

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sidecar.app.aside import aside
+from sidecar.app.aside import aside, short_turns
 
 # A read that never comes back; the process ends all the same.
 STUCK = """
@@ -69,3 +69,16 @@ async def test_whoever_leaves_is_told_nothing_more(gate: threading.Event) -> Non
 def test_a_process_ends_although_a_read_never_does() -> None:
     done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout == "ended\n"
+
+
+def test_turns_are_as_short_as_anybody_wants_them_and_then_as_they_were() -> None:
+    usual = sys.getswitchinterval()
+    long, short = short_turns(0.002), short_turns(0.001)
+    long.__enter__()
+    assert sys.getswitchinterval() == pytest.approx(0.002)
+    short.__enter__()
+    assert sys.getswitchinterval() == pytest.approx(0.001)
+    long.__exit__(None, None, None)  # not in the order they began
+    assert sys.getswitchinterval() == pytest.approx(0.001)
+    short.__exit__(None, None, None)
+    assert sys.getswitchinterval() == usual

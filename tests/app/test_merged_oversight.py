@@ -16,8 +16,10 @@ from sidecar.app.merged_oversight import MergedOversight
 from sidecar.app.messages import Command
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
+from sidecar.debug.terms import MemoryTerms, NoSuchWorkerError
 from sidecar.telemetry.stats import Stats
 from sidecar.transport.tasks import Tasks
+from sidecar.workers.link import LinkRefusedError
 from tests.doubles.running import loaded
 from tests.doubles.told_worker import SERVING, ToldCrew, ToldWorker
 
@@ -172,3 +174,14 @@ async def test_metrics_and_rules_are_those_of_the_instance(scene: Scene) -> None
     assert b'sidecar_requests_total{method="GET",route="all",status="200"} 3.0' in text
     assert "upstreams" in scene.oversight.effective_rules()
     assert SimpleNamespace(**scene.oversight.status()).version
+
+
+async def test_to_trace_one_workers_allocations_is_an_event_that_names_it(scene: Scene) -> None:
+    for worker in scene.crew.workers:
+        worker.refusal = LinkRefusedError("not now")
+    told = await scene.oversight.inspect(MemoryTerms(trace="start"), 1)
+    assert told == {"worker 1": {"error": "not now"}}
+    with pytest.raises(NoSuchWorkerError):
+        await scene.oversight.inspect(MemoryTerms(trace="stop"), 7)
+    (event,) = scene.oversight.events()
+    assert (event["kind"], event["subject"]) == ("debug", "worker 1")

@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 from sidecar.admin.subject import Condition
-from sidecar.app.messages import Adopt, Begin, Findings, Happened, Left, Place, Sight, read_only
+from sidecar.app.messages import Adopt, Begin, Findings, Happened, Inspect, Left, Place, Sight, read_only
+from sidecar.debug.terms import ProfileTerms
 from sidecar.model.address import Address
 from sidecar.telemetry.events import Event
 from tests.doubles.running import loaded, rules_text
@@ -28,6 +29,7 @@ PLACE = Place(Address("127.0.0.1", 80), 2, False)
         Sight([Condition("serving", holds=True, detail="")], {"phase": "serving"}, {"routes": {}}, ["b"], ["e"]),
         Happened(Event(1.0, "breaker", "upstream.app", "open", {"to": "open"})),
         Findings([("app", "app/a", True, "")]),
+        Inspect(7, ProfileTerms(2.0, 100)),
         Left(3, {}),
     ],
     ids=lambda message: type(message).__name__,

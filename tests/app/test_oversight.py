@@ -11,6 +11,7 @@ import pytest
 
 from sidecar.admin.subject import Subject
 from sidecar.app.lifecycle import Phase
+from sidecar.debug.terms import LoopTerms, NoSuchWorkerError, ProfileTerms
 from sidecar.model.outcome import Outcome
 from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
 from sidecar.policies.ejection import Ejection
@@ -172,3 +173,21 @@ async def test_waiting_for_the_drain_ends_with_it_or_with_time(serving: RunningP
     waiting = asyncio.ensure_future(oversight.drained(60))
     serving.proxy.lifecycle.advance(Phase.CLOSING)
     assert await waiting
+
+
+async def test_its_inside_is_told_under_its_name_and_what_weighs_is_an_event(serving: RunningProxy) -> None:
+    oversight = serving.proxy.oversight
+    told = cast("dict[str, Any]", await oversight.inspect(LoopTerms(), None))
+    assert list(told) == ["sidecar"]
+    assert (told["sidecar"]["lag"]["period"], told["sidecar"]["deadlines"] >= 0) == (0.25, True)
+    assert oversight.events() == []
+    assert list(await oversight.inspect(ProfileTerms(0.1, 50), None)) == ["sidecar"]
+    (event,) = oversight.events()
+    assert (event["kind"], event["subject"], event["text"]) == ("debug", "instance", "profiled for 0.1 s at 50 Hz")
+
+
+async def test_one_process_has_no_workers_to_look_into(serving: RunningProxy) -> None:
+    with pytest.raises(NoSuchWorkerError) as unknown:
+        await serving.proxy.oversight.inspect(ProfileTerms(), 0)
+    assert unknown.value.known == ()
+    assert serving.proxy.oversight.events() == []

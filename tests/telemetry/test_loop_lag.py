@@ -102,3 +102,17 @@ async def test_it_measures_a_real_loop() -> None:
     await called.wait()
     lag.stop()
     assert stats.loop_lag == 0.0
+
+
+def test_the_samples_and_the_worst_since_the_start_are_told() -> None:
+    loop = Loop()
+    lag = LoopLag(loop, Stats())
+    assert lag.told() == {"period": PERIOD, "samples": [], "worst": 0.0, "worst_ago": None}
+    lag.start()
+    loop.run(late=0.5)
+    for _ in range(40):
+        loop.run(late=0.0)
+    told = lag.told()
+    assert told["samples"] == [0.0] * 40
+    assert told["worst"] == pytest.approx(0.5)
+    assert told["worst_ago"] == pytest.approx(40 * PERIOD)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
-from sidecar.transport.tasks import Tasks
+from sidecar.transport.tasks import BEGAN, Tasks
 
 
 async def test_a_task_is_kept_until_it_ends() -> None:
@@ -19,6 +20,7 @@ async def test_a_task_is_kept_until_it_ends() -> None:
     task = tasks.start(work(), "work")
     assert len(tasks) == 1
     assert task.get_name() == "work"
+    assert BEGAN[task] <= time.monotonic()
     go.set()
     await task
     await asyncio.wait([task])

@@ -182,3 +182,16 @@ def test_closed_fires_no_more(virtual: VirtualLoop, wheel: DeadlineWheel) -> Non
     wheel.close()
     virtual.advance(2)
     assert bell.rang == []
+
+
+def test_it_tells_how_many_timers_have_a_slot(virtual: VirtualLoop, wheel: DeadlineWheel) -> None:
+    bells = [Bell(virtual) for _ in range(3)]
+    assert wheel.timers() == 0
+    for bell in bells:
+        wheel.set(bell.timer, 1.0)
+    wheel.set(Timer(lambda: None), 7.0)
+    assert wheel.timers() == 4
+    wheel.drop(bells[0].timer)
+    assert wheel.timers() == 3
+    virtual.advance(3)
+    assert wheel.timers() == 1
