@@ -21,13 +21,14 @@ HOT_SOURCES := $(HOT) $(HOT:.pxd=.py)
 CODE := sidecar tests benchmarks setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt build bench image deep clean
+.PHONY: help run test check fmt build bench image deep screenshots clean
 
 help:
 	@echo 'make run [UPSTREAM=http://host:port]  proxy on $(LISTEN), admin on $(ADMIN) (LISTEN=, ADMIN=)'
 	@echo 'make test | deep                      the suite | the suite with long property tests'
 	@echo 'make check | fmt                      format, lint, types, architecture | format and fix'
 	@echo 'make build | image | bench | clean    compile hot modules | container | benchmark | tidy up'
+	@echo 'make screenshots                      take the pictures of docs/images anew'
 
 $(VENV)/.made: pyproject.toml
 	@echo 'making $(VENV)' >&2
@@ -63,6 +64,10 @@ test: $(VENV)/.tests $(VENV)/.built
 
 deep: $(VENV)/.tests $(VENV)/.built
 	@SIDECAR_DEEP=1 $(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+# The pictures in docs/images: of a made-up service, so that they show the page and nobody's figures.
+screenshots: $(VENV)/.tests
+	@SIDECAR_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/integration/test_dashboard_page.py -k pictures
 
 check: $(VENV)/.checks
 	@$(BIN)/ruff format --check $(CODE)

@@ -151,7 +151,9 @@ class Service(Told):
         self._app = upstream(retry_budgets=[{"ratio": 0.2, "min_per_second": 10.0, "available": 163.2}])
         self._app["policies"] = {"app/hold": {"shadow": False, "max_requests": 100, "held": 0, "seconds": 0.0}}
         self._orders = upstream("orders")
-        self._breakers = {name: breaker(breaker=name) for name in ("upstream.app", "upstream.orders", "route.login")}
+        self._breakers = {
+            name: breaker(breaker=name, requests=250) for name in ("upstream.app", "upstream.orders", "route.login")
+        }
         self._opened = 0
 
     def status(self) -> Mapping[str, object]:
@@ -198,6 +200,9 @@ class Service(Told):
 
     def _trouble(self) -> None:
         first = self._orders["endpoints"][0]
+        for one in (*self._app["endpoints"], *self._orders["endpoints"]):
+            busy = 0 if one["down"] else self._rng.randint(4, 12)
+            one.update(in_flight=busy, pool={"in_use": busy, "idle": 14 - busy, "waiting": 0, "connecting": 0})
         self._opened = self._opened + 1 if self.failing else 0
         left = float(30 - self._opened % 30)
         first.update(down=self.failing, takes_attempts=not self.failing)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.doubles.browser import DESKTOP, NETWORK, PHONE, browsing, launched, width_beyond_the_window
+from tests.doubles.browser import NETWORK, PHONE, browsing, launched, width_beyond_the_window
 from tests.doubles.told_status import Service, Told, breaker, drain, endpoint, failed_reload, route, served, upstream
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+PICTURE = (1280, 800)
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,15 +25,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
     async with launched() as browser:
         yield browser
-
-
-async def looked(page: Page, subject: Told, more: int = 2) -> None:
-    """Waits until the page has shown so many looks more."""
-    wanted = subject.shown + more
-    await expect(page.locator("#live")).to_have_text("live")
-    async with page.expect_response(lambda answer: answer.url.endswith("/status") and subject.shown >= wanted):
-        pass
-    await page.evaluate("new Promise(requestAnimationFrame)")
 
 
 async def test_a_proxy_that_is_well_says_so(chromium: Browser) -> None:
@@ -88,21 +81,28 @@ async def test_a_thousand_routes_can_be_found_and_their_rows_are_not_made_anew(c
         await page.evaluate("getSelection().selectAllChildren(document.activeElement)")
         for one in routes:
             one["requests"] += 50
-        await looked(page, subject, 3)
-        await expect(rows.first.locator("td").first).not_to_have_text("0")
+        await expect(rows.first.locator("td").first).to_have_text(re.compile("[1-9]"))
         await expect(button).to_be_focused()
         assert await page.evaluate("document.activeElement.closest('tr').kept")
         assert await page.evaluate("String(getSelection())") == "route-995"
 
 
+class Unequal(Told):
+    """One route does nothing, one much, and one nothing well."""
+
+    def status(self) -> Mapping[str, object]:
+        seconds = self.shown
+        busy = route("busy", requests=90 * seconds, statuses={"2xx": 90 * seconds})
+        failing = route("failing", requests=10 * seconds, statuses={"5xx": 10 * seconds})
+        self.changes = {"routes": [route("quiet"), busy, failing]}
+        return super().status()
+
+
 async def test_routes_are_sorted_when_asked_and_only_those_in_trouble_are_shown_when_asked(chromium: Browser) -> None:
-    routes = [route("quiet"), route("busy"), route("failing")]
-    subject = Told(routes=routes)
+    subject = Unequal()
     async with served(subject) as url, browsing(chromium, url) as page:
         names = page.locator("#routes tbody tr th button")
         await expect(names).to_have_text(["quiet", "busy", "failing"])
-        routes[1].update(requests=90, statuses={"2xx": 90})
-        routes[2].update(requests=10, statuses={"5xx": 10})
         await expect(page.locator("#alarm-list")).to_contain_text("100 % of the answers of failing")
         await page.get_by_role("button", name="req/s").click()
         await expect(names).to_have_text(["busy", "failing", "quiet"])
@@ -171,12 +171,12 @@ async def test_the_rules_are_reloaded_and_the_drain_begins_at_the_second_press(c
         said = page.locator("#said")
         await page.get_by_role("button", name="Reload rules").click()
         await expect(said).to_contain_text("sidecar.yaml:3:7: error: unknown key `rotes`")
+        await said.get_by_role("button", name="Dismiss").click()
+        await expect(said).to_be_hidden()
         subject.report = {"result": "reloaded", "generation": 4, "changes": ["routes.new: added"], "problems": []}
         await page.get_by_role("button", name="Reload rules").click()
         await expect(said).to_contain_text("Reloaded: generation 4 is in force")
         await expect(said.locator("li")).to_have_text(["routes.new: added"])
-        await said.get_by_role("button", name="Dismiss").click()
-        await expect(said).to_be_hidden()
         await page.get_by_role("button", name="Drain", exact=True).first.click()
         assert subject.drains == []
         await page.get_by_role("button", name="Press again to drain").click()
@@ -266,25 +266,26 @@ async def test_pictures_of_peace_and_of_an_outage_fit_every_window(chromium: Bro
         await page.reload()
         await pass_time(page, subject, seconds)
         await expect(page.locator("#total-requests")).not_to_have_text("–")
-        pictures = [await picture(page, folder / "dashboard-dark.png", DESKTOP)]
+        pictures = [await picture(page, folder / "dashboard-dark.png", PICTURE)]
         await page.emulate_media(color_scheme="light")
-        pictures.append(await picture(page, folder / "dashboard-light.png", DESKTOP))
+        pictures.append(await picture(page, folder / "dashboard-light.png", PICTURE))
         subject.failing = True
         for kind, name, text in FALL:
             subject.tell(kind, name, text, alarming=True, after=seconds)
         await pass_time(page, subject, 20 if kept else 3)
         await expect(page.locator("#alarm-list")).to_contain_text("Breaker upstream.orders is open")
-        pictures.append(await picture(page, folder / "dashboard-outage.png", DESKTOP))
+        pictures.append(await picture(page, folder / "dashboard-outage.png", PICTURE))
         await page.emulate_media(color_scheme="dark")
         pictures.append(await picture(page, folder / "dashboard-phone.png", PHONE))
-    assert all(0 < size < 200 * 1024 for size in pictures), pictures
+    # Other machines have other fonts; what is kept in the repository is small.
+    assert not kept or max(pictures) < 200 * 1024, pictures
 
 
 async def pass_time(page: Page, subject: Told, seconds: int) -> None:
     """Lets the page live through so many seconds, of its own clock."""
     wanted = subject.shown + seconds
     while subject.shown < wanted:
-        await page.clock.run_for(250)
+        await page.clock.run_for(100)
 
 
 async def picture(page: Page, path: Path, size: tuple[int, int]) -> int:

@@ -179,7 +179,7 @@ function rateLimits(route, policy) {
 }
 
 function concurrency(rule, name, policy) {
-  const queue = policy.max_queue ? `, queue ${policy.queued} of ${policy.max_queue}` : "";
+  const queue = policy.queued > 0 ? `, ${policy.queued} queued` : "";
   return [rule, { rule, name, shadow: policy.shadow, ratio: policy.max ? policy.in_flight / policy.max : null, text: `${policy.in_flight} of ${policy.max}${queue}` }];
 }
 

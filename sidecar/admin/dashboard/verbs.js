@@ -4,7 +4,7 @@
 import { byId, make, mark, show, write } from "./dom.js";
 
 const KEY = "sidecar-admin-token";
-const SECOND_PRESS = 4000; // milliseconds that a button waits for it
+const SECOND_PRESS = 8000; // milliseconds that a button waits for it
 const SAID_FOR = 6000;
 
 let dismissing = 0;
