@@ -130,7 +130,7 @@ def _take_over(ids: RequestIds, head: RequestHead, headers: bool) -> None:
     forms = read_b3(head) if head.trace_fields else []
     own = bool(ids.trace_id)
     if not own and forms:
-        _follow(ids, forms[0] if forms[0].trace_id else forms[-1])
+        _follow(ids, forms[0] if forms[0].trace_id else forms[len(forms) - 1])
     if not headers:
         ids.flags = b""
         ids.fields = head.trace_fields
