@@ -1,5 +1,5 @@
 // The last hundred events as they happen. The browser comes back by itself when the stream breaks, and says what it saw
-// last; after another life of the process numbers begin anew, so the stream is opened anew.
+// last. What another process tells at the same address may be numbered in another way, so its stream is opened anew.
 
 import { byId, make, mark, show, write } from "./dom.js";
 import { clock } from "./words.js";
@@ -25,7 +25,7 @@ export class EventList {
     this.#source = source;
   }
 
-  /** The process is another one: what it tells begins with 1 again. */
+  /** The process is another one. */
   restart() {
     this.#source?.close();
     this.#source = null;
