@@ -178,7 +178,7 @@ async def test_what_opens_a_breaker_in_one_worker_opens_it_in_all_and_commands_r
         assert await statuses(one, peers) == [503] * 4
         assert (await one.proxy.admin("POST", "/breakers/route.everything/auto")).status == 200
         assert (await one.proxy.admin("POST", "/breakers/nobody/open")).status == 404
-        events = (await one.proxy.admin("GET", "/events")).body
+        events = (await one.proxy.admin("GET", "/events?format=json")).body
         assert events.count(b'"command"') == 3
 
 
