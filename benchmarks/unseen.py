@@ -6,7 +6,7 @@ such a mode, because nobody would run it.
 
 import sys
 
-from sidecar.app.cli import main
+from sidecar.cli.main import main
 from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.telemetry.stats import Stats
 

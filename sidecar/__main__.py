@@ -1,6 +1,6 @@
 """`python -m sidecar`: the same as the `sidecar` command."""
 
-from sidecar.app.cli import main
+from sidecar.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

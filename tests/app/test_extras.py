@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.app import extras
-from sidecar.app.cli import main
-from sidecar.app.cli_run import usable
 from sidecar.app.extras import lacking
+from sidecar.cli.main import main
+from sidecar.cli.run import usable
 from sidecar.rules.load import load_rules
 from sidecar.rules.problems import ConfigError
 

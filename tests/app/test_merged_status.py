@@ -7,10 +7,10 @@ import json
 from typing import Any, cast
 
 from sidecar.admin.subject import Condition
-from sidecar.app.alarms import standing
 from sidecar.app.merged_status import merge_conditions, merge_status
-from sidecar.app.sheets import plain
-from sidecar.app.status_view import report
+from sidecar.cli.alarms import standing
+from sidecar.cli.sheets import plain
+from sidecar.cli.status_view import report
 from sidecar.telemetry.latency import latency
 from sidecar.telemetry.stats import BOUNDS
 from sidecar.workers.crew import Member

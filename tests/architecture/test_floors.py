@@ -32,7 +32,8 @@ FLOORS: dict[str, set[str]] = {
         "model", "policies", "rules", "runtime", "exchange", "wire", "transport", "telemetry", "admin", "proxy",
         "health", "workers", "demo", "debug",
     },
-    "__main__": {"app"},
+    "cli": {"model", "policies", "rules", "runtime", "wire", "transport", "telemetry", "app", "demo"},
+    "__main__": {"cli"},
     "__init__": set(),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.app import cli
+from sidecar.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 

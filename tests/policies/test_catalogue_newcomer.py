@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from sidecar.app.cli import main
+from sidecar.cli.main import main
 from sidecar.model.reason import Reason
 from sidecar.policies import catalogue
 from sidecar.policies.catalogue import CATALOGUE, Entry

@@ -1,0 +1,132 @@
+"""`sidecar explain`: which route a request takes, why the earlier ones did not, and what then applies to it.
+
+The request goes through the parser and the router that run; nothing here decides anything of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from urllib.parse import urlsplit
+
+from sidecar.app.errors import CommandError, Exit
+from sidecar.cli.check import plain_environment
+from sidecar.cli.run import usable
+from sidecar.cli.sheets import columns
+from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
+from sidecar.rules.effective import effective, flattened, notation
+from sidecar.rules.keys import Key, keys_of
+from sidecar.rules.load import Loaded, load_rules
+from sidecar.rules.lookup import origin_of
+from sidecar.rules.schema import RouteRule, UpstreamRule
+from sidecar.runtime.build import prepare
+from sidecar.runtime.route import Route
+from sidecar.runtime.routing import Router
+from sidecar.wire.errors import BadMessage
+from sidecar.wire.head import parse_request
+from sidecar.wire.message import HeadLimits, RequestHead
+
+
+class _NoObservers:
+    """Nobody watches an explanation."""
+
+    def route(self, name: str) -> RouteObserver:
+        return RouteObserver()
+
+    def upstream(self, name: str) -> UpstreamObserver:
+        return UpstreamObserver()
+
+    def breaker(self, label: str) -> BreakerObserver:
+        return BreakerObserver()
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Print the explanation; 0 also when no route matches, because that is an answer too."""
+    if arguments.config is None:
+        raise CommandError(Exit.USAGE, "explain needs the rules: -c FILE")
+    loaded = usable(
+        partial(
+            load_rules,
+            arguments.config,
+            sets=arguments.set,
+            environ=plain_environment(),
+            allow_faults=arguments.allow_faults,
+        )
+    )
+    for warning in loaded.warnings:
+        print(warning, file=sys.stderr)
+    head = request_head(arguments.method, arguments.url, arguments.headers)
+    runtime = prepare(loaded.rules, loaded.digest, None, _NoObservers(), random.Random(0))  # noqa: S311 - picks nothing
+    print("\n".join(explanation(loaded, runtime.router, head)))
+    return Exit.DONE
+
+
+def request_head(method: str, url: str, headers: Sequence[str]) -> RequestHead:
+    """The request as the proxy would read it; CommandError says why it is none."""
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    names = [header.partition(":")[0].strip().lower() for header in headers]
+    lines = [f"{method} {target} HTTP/1.1"]
+    if "host" not in names:
+        lines.append(f"host: {parts.netloc or 'localhost'}")
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon:
+            raise CommandError(Exit.USAGE, f"-H `{header}`: write it as `name: value`")
+        lines.append(f"{name.strip()}: {value.strip()}")
+    try:
+        raw = "\r\n".join((*lines, "", "")).encode("latin-1")
+        head = parse_request(raw, HeadLimits(max_bytes=1 << 20, max_fields=10_000, max_target=1 << 16))
+    except UnicodeEncodeError as error:
+        raise CommandError(Exit.USAGE, "a request line and its headers are Latin-1; percent-encode the rest") from error
+    except BadMessage as error:
+        hint = "" if target.startswith(("/", "*")) else "; write http://HOST/PATH, or a path alone"
+        raise CommandError(Exit.USAGE, f"the proxy would refuse this request: {error}{hint}") from error
+    if head is None or head.size != len(raw):
+        raise CommandError(Exit.USAGE, "this is not one request: there is a line break in it")
+    return head
+
+
+def explanation(loaded: Loaded, router: Router, head: RequestHead) -> Iterator[str]:
+    """The lines of the explanation."""
+    matched: Route | None = None
+    for route, matches, why in router.explain(head):
+        yield f"{'✓' if matches else '✗'} {route.name}: {why}{_written(loaded, route)}"
+        matched = route if matches else None
+    if matched is None:
+        yield "no route matches: the answer is 404 with reason no_route"
+        return
+    yield ""
+    values = flattened(effective(loaded.rules, loaded.secrets))
+    name = matched.name
+    yield from _policies(f"route {name}", f"routes.{name}.", loaded, values, keys_of(RouteRule))
+    for branch in matched.branches:
+        upstream = branch.upstream.name
+        yield ""
+        yield from _policies(f"upstream {upstream}", f"upstreams.{upstream}.", loaded, values, keys_of(UpstreamRule))
+
+
+def _written(loaded: Loaded, route: Route) -> str:
+    origin = loaded.provenance.get(f"routes.{route.name}.name", "default")
+    return "" if origin == "default" else f"  ({origin})"
+
+
+def _policies(title: str, prefix: str, loaded: Loaded, values: dict[str, object], keys: Sequence[Key]) -> Iterator[str]:
+    pending = {key.name for key in keys if not key.in_force and not key.only}
+    off_in_shadow = {f"{key.name}.mode" for key in keys if key.policy and not key.shadows}
+
+    def origin(path: str, value: object) -> str:
+        key = path.removeprefix(prefix)
+        idle = key.partition(".")[0] in pending or (value == "shadow" and key in off_in_shadow)
+        return origin_of(path, loaded.provenance) + (" (not in force)" if idle else "")
+
+    rows = [
+        (path.removeprefix(prefix), notation(value), origin(path, value))
+        for path, value in values.items()
+        if path.startswith(prefix) and path != f"{prefix}name" and value != []
+    ]
+    yield f"{title}:"
+    yield from (f"  {line}" for line in columns(("KEY", "VALUE", "FROM"), rows))

@@ -1,0 +1,97 @@
+"""Looks at a running sidecar, one after the other, on a thread of their own: a sidecar that hangs must not make the
+keyboard hang.
+
+Each look is a Glance or the sentence that says why there is none. Whoever waits for one waits on the descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from sidecar.app.errors import CommandError
+from sidecar.cli import client as admin_client
+from sidecar.model.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a sidecar told: /status, and the last events, the oldest first."""
+
+    told: Mapping[str, Any]
+    events: Sequence[Mapping[str, Any]]
+
+
+def glance(address: Address, timeout: float = admin_client.TIMEOUT) -> Glance:
+    """Look once; CommandError says why there is nothing to see."""
+    told = admin_client.status(address, timeout)
+    return Glance(told, admin_client.events(address, timeout))
+
+
+class Looks:
+    """Looks every `interval` seconds from now on, until the context is left."""
+
+    def __init__(self, address: Address, interval: float) -> None:
+        self._address = address
+        self._interval = interval
+        self._found: deque[Glance | str] = deque(maxlen=16)
+        self._stop = threading.Event()
+        self._open = threading.Lock()
+        self._readable, self.wake = os.pipe()
+        os.set_blocking(self._readable, False)
+        os.set_blocking(self.wake, False)  # as signal.set_wakeup_fd wants it
+        self._thread = threading.Thread(target=self._look, name="looks", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        # One that looks right now is not waited for: it finds nobody to tell, and ends.
+        with self._open:
+            self._stop.set()
+            os.close(self._readable)
+            os.close(self.wake)
+
+    def wait(self, typed: int | None = None) -> bool:
+        """Until there is a look, `wake` was written to, or there is something to read from `typed`; whether there
+        is."""
+        watched = [self._readable] if typed is None else [self._readable, typed]
+        ready, _, _ = select.select(watched, [], [])
+        if self._readable in ready:
+            os.read(self._readable, 4096)
+        return typed in ready
+
+    def take(self) -> list[Glance | str]:
+        """The looks since the last call, in their order."""
+        found = []
+        while self._found:
+            found.append(self._found.popleft())
+        return found
+
+    def _look(self) -> None:
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            try:
+                self._tell(glance(self._address))
+            except CommandError as error:
+                self._tell(str(error))
+            self._stop.wait(max(0.0, begun + self._interval - time.monotonic()))
+
+    def _tell(self, found: Glance | str) -> None:
+        with self._open:
+            if self._stop.is_set():
+                return
+            self._found.append(found)
+            with suppress(BlockingIOError):  # whoever waits has been woken many times already
+                os.write(self.wake, b"\0")

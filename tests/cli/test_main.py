@@ -1,0 +1,103 @@
+"""What may be typed, and how a command ends."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sidecar import __version__
+from sidecar.cli.main import main, parser
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["bogus"],
+        ["run", "--bogus"],
+        ["check"],
+        ["explain", "GET"],
+        ["status", "--admin", "nonsense"],
+        ["run", "--workers", "0", "--upstream", "http://127.0.0.1:1"],
+        ["run", "--workers", "65", "--upstream", "http://127.0.0.1:1"],
+        ["run", "--workers", "x", "--upstream", "http://127.0.0.1:1"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_understood_is_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-V"]) == 0
+    assert capsys.readouterr().out == f"sidecar {__version__}\n"
+
+
+def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for word in (
+        "run",
+        "check",
+        "explain",
+        "schema",
+        "demo",
+        "status",
+        "top",
+        "reload",
+        "drain",
+        "3 an address could not be bound",
+    ):
+        assert word in text
+
+
+def test_the_environment_gives_what_is_not_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECAR_CONFIG", "a.yaml")
+    monkeypatch.setenv("SIDECAR_ADMIN", "127.0.0.1:7")
+    assert parser().parse_args(["run"]).config == "a.yaml"
+    assert parser().parse_args(["run", "-c", "b.yaml"]).config == "b.yaml"
+    assert str(parser().parse_args(["status"]).admin) == "127.0.0.1:7"
+    assert str(parser().parse_args(["status", "--admin", ":8"]).admin) == ":8"
+
+
+@pytest.mark.parametrize("number", [1, 4, 64])
+def test_so_many_workers_may_be_asked_for(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SIDECAR_WORKERS", raising=False)
+    assert parser().parse_args(["run", "--workers", str(number)]).workers == number
+    assert parser().parse_args(["run"]).workers == 1
+    monkeypatch.setenv("SIDECAR_WORKERS", str(number))
+    assert parser().parse_args(["run"]).workers == number
+
+
+def test_auto_is_a_worker_for_each_core_that_may_be_used() -> None:
+    asked = parser().parse_args(["run", "--workers", "auto"])
+    assert asked.workers == len(os.sched_getaffinity(0))
+
+
+def test_a_takeover_has_to_be_asked_for() -> None:
+    assert parser().parse_args(["run"]).takeover is False
+    assert parser().parse_args(["run", "--takeover"]).takeover is True
+
+
+def test_a_reader_that_leaves_is_no_failure() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "sidecar", "schema"], stdout=writer, stderr=subprocess.PIPE, timeout=30, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_status_does_not_wait_for_the_import_of_a_server() -> None:
+    code = (
+        "import sys; from sidecar.cli.main import main; main(['status', '--admin', '127.0.0.1:1']);"
+        "sys.exit('aiohttp' in sys.modules or 'uvloop' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False)
+    assert ended.returncode == 0
+    assert b"Traceback" not in ended.stderr
