@@ -353,7 +353,7 @@ class Corridor(Exchange):
         environment = self.environment
         environment.wheel.set(self.timer, decision.attempt_deadline)
         ids = self.ids
-        span = environment.ids.hexadecimal(16) if ids.flags else b""
+        span = environment.ids.hexadecimal(16) if ids.ending else b""
         if decision.journal is not None:
             decision.span_id = span
         fields = forwarded_fields(head, self.downstream.origin, ids, span)

@@ -6,7 +6,7 @@ from sidecar.wire.trace_context cimport RequestIds
 
 cdef double _NEVER
 
-@cython.locals(chain=bytes, peer=bytes, proto=bytes, host=bytes, via=bytes)
+@cython.locals(chain=bytes, peer=bytes, proto=bytes, host=bytes, via=bytes, block=bytes)
 cpdef bytes forwarded_fields(RequestHead head, _Origin origin, RequestIds ids, bytes span)
 
 @cython.final

@@ -49,7 +49,7 @@ def forwarded_fields(head: RequestHead, origin: Origin, ids: RequestIds, span: b
     if head.via:
         via = b"\r\nVia: " + head.via + b", " + via[7:]
     # Version 00 whatever came: W3C Trace Context section 4.3, for who may not know all of a later one.
-    return b"".join(
+    block = b"".join(
         (
             peer,
             proto,
@@ -58,16 +58,16 @@ def forwarded_fields(head: RequestHead, origin: Origin, ids: RequestIds, span: b
             via if host else via[2:],
             b"\r\nX-Request-Id: ",
             ids.request_id,
-            b"\r\ntraceparent: 00-" if span else b"",
+            b"\r\ntraceparent: 00-" if span else b"\r\n",
             ids.trace_id if span else b"",
             b"-" if span else b"",
             span,
-            b"-" if span else b"",
-            ids.flags,
-            b"\r\n",
-            ids.fields if ids.b3 is None else ids.fields + _b3_lines(ids, ids.b3, span),
+            ids.ending,
         )
     )
+    if ids.fields:
+        block = block + ids.fields
+    return block if ids.b3 is None else block + _b3_lines(ids, ids.b3, span)
 
 
 def _b3_lines(ids: RequestIds, forms: list[B3], span: bytes) -> bytes:

@@ -7,7 +7,7 @@ cdef bytes _VISIBLE
 cdef bytes _LOWER_HEX
 cdef bytes _ZERO_TRACE
 cdef bytes _ZERO_SPAN
-cdef tuple _FLAGS
+cdef tuple _ENDINGS
 cdef int _SAMPLED
 cdef frozenset _TRACESTATE
 
@@ -32,8 +32,8 @@ cdef class TraceTerms:
 @cython.freelist(64)
 cdef class RequestIds:
     cdef public list b3
+    cdef public bytes ending
     cdef public bytes fields
-    cdef public bytes flags
     cdef public bytes parent_id
     cdef public bytes request_id
     cdef public bint sampled

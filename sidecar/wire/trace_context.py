@@ -20,7 +20,7 @@ _LOWER_HEX = b"0123456789abcdef"
 _ZERO_TRACE = b"0" * 32
 _ZERO_SPAN = b"0" * 16
 # Section 3.3 of level 2: bit 0 says sampled, bit 1 that the identifier is random, and every other is sent as zero.
-_FLAGS = (b"00", b"01", b"02", b"03")
+_ENDINGS = (b"-00\r\n", b"-01\r\n", b"-02\r\n", b"-03\r\n")
 _SAMPLED = 1
 _TRACESTATE = frozenset({b"tracestate"})
 
@@ -70,19 +70,20 @@ def _threshold(sample: float) -> bytes:
 class RequestIds:
     """The identifiers of one request through all its attempts, for the fields, the log and the reply alike.
 
-    `flags` are what attempts carry, empty where the rules leave the fields of traces alone; `fields` the lines that go
-    on as they came, `b3` the forms that each attempt writes anew. `parent_id` is the caller's span, empty where the
-    trace began here; `span_id` that of the exchange, empty where it is not recorded.
+    `ending` is how the traceparent of each attempt ends, its flags and CRLF, and empty where the rules leave the fields
+    of traces alone; `fields` are the lines that go on as they came, `b3` the forms that each attempt writes anew.
+    `parent_id` is the caller's span, empty where the trace began here; `span_id` that of the exchange, empty where it
+    is not recorded.
     """
 
-    __slots__ = ("b3", "fields", "flags", "parent_id", "request_id", "sampled", "span_id", "trace_id")
+    __slots__ = ("b3", "ending", "fields", "parent_id", "request_id", "sampled", "span_id", "trace_id")
 
     def __init__(self) -> None:
         self.request_id = b""
         self.trace_id = b""
         self.parent_id = b""
         self.span_id = b""
-        self.flags = b""
+        self.ending = b""
         self.sampled = False
         self.fields = b""
         self.b3: list[B3] | None = None
@@ -104,11 +105,8 @@ def request_ids(head: RequestHead, source: IdSource, terms: TraceTerms) -> Reque
         return ids
     if not ids.trace_id:
         ids.trace_id = source.hexadecimal(32)
-    if not ids.flags:
-        ids.flags = b"00"
-        if terms.recording and _is_chosen(ids.trace_id, terms.threshold):
-            ids.sampled = True
-            ids.flags = b"01"
+    if not ids.ending:
+        _mark(ids, _SAMPLED if terms.recording and _is_chosen(ids.trace_id, terms.threshold) else 0)
     if terms.recording and ids.sampled:
         ids.span_id = source.hexadecimal(16)
     return ids
@@ -132,7 +130,7 @@ def _take_over(ids: RequestIds, head: RequestHead, headers: bool) -> None:
     if not own and forms:
         _follow(ids, forms[0] if forms[0].trace_id else forms[len(forms) - 1])
     if not headers:
-        ids.flags = b""
+        ids.ending = b""
         ids.fields = head.trace_fields
         if traceparent is not None:
             ids.fields = b"traceparent: " + traceparent + b"\r\n" + head.trace_fields
@@ -142,7 +140,7 @@ def _take_over(ids: RequestIds, head: RequestHead, headers: bool) -> None:
 
 
 def _mark(ids: RequestIds, bits: int) -> None:
-    ids.flags = _FLAGS[bits & 3]
+    ids.ending = _ENDINGS[bits & 3]
     ids.sampled = (bits & _SAMPLED) != 0
 
 

@@ -10,7 +10,7 @@ from sidecar.wire.origin import Origin
 from sidecar.wire.trace_context import IdSource, RequestIds, TraceTerms, request_ids
 
 IDS = RequestIds()
-IDS.request_id, IDS.trace_id, IDS.flags = b"rid", b"t", b"00"
+IDS.request_id, IDS.trace_id, IDS.ending = b"rid", b"t", b"-00\r\n"
 SPAN = b"00f067aa0ba902b7"
 STRANGER = Origin("192.0.2.7", b"http", False, 8080)
 BALANCER = Origin("10.0.0.1", b"http", True, 8080)
@@ -30,7 +30,7 @@ def traced(*lines: bytes, terms: TraceTerms | None = None, span: bytes = SPAN) -
     """What an attempt of such a request carries behind its X-Request-Id."""
     head = request(*lines)
     ids = request_ids(head, IdSource(random.Random(7).randbytes), terms or TraceTerms())
-    fields = forwarded_fields(head, STRANGER, ids, span if ids.flags else b"")
+    fields = forwarded_fields(head, STRANGER, ids, span if ids.ending else b"")
     return fields.partition(b"X-Request-Id: " + ids.request_id + b"\r\n")[2]
 
 
