@@ -9,7 +9,7 @@ RUN python -m venv /opt/sidecar
 COPY pyproject.toml setup.py README.md LICENSE /src/
 COPY sidecar /src/sidecar
 # The wheel must come out compiled: an image that silently runs interpreted would be five times slower.
-RUN /opt/sidecar/bin/pip install --no-cache-dir /src \
+RUN /opt/sidecar/bin/pip install --no-cache-dir '/src[otel]' \
     && /opt/sidecar/bin/python -c "from sidecar.app.banner import is_compiled; assert is_compiled()" \
     && /opt/sidecar/bin/pip uninstall --yes pip setuptools
 
