@@ -29,7 +29,7 @@ async def client(subject: FakeSubject) -> AsyncIterator[Client]:
 async def test_every_process_is_told_as_json_under_its_name(client: Client, subject: FakeSubject) -> None:
     answer = await client.get("/debug/tasks")
     assert answer.status == 200
-    assert await answer.json() == {"processes": {"sidecar": {"count": 1}}}
+    assert await answer.json() == {"processes": {"sidecar": {"error": "it stands still"}}}
     assert subject.inspected == [(TaskTerms(), None)]
 
 
@@ -41,7 +41,7 @@ async def test_what_is_asked_reaches_the_subject(client: Client, subject: FakeSu
 async def test_text_is_for_people(client: Client) -> None:
     answer = await client.get("/debug/tasks?format=text")
     assert answer.content_type == "text/plain"
-    assert await answer.text() == "sidecar:\n  count: 1\n"
+    assert await answer.text() == "sidecar:\n  error: it stands still\n"
 
 
 async def test_a_profile_is_a_picture_that_the_policy_of_all_pages_shows(client: Client, subject: FakeSubject) -> None:

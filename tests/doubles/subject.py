@@ -18,7 +18,7 @@ class FakeSubject:
         self.breakers: dict[str, str] = {"upstream.app": "auto"}
         self.endpoints: dict[str, str] = {"app/127.0.0.1:3000": "ready", "app/unix:/run/app.sock": "ready"}
         self.inspected: list[tuple[Terms, int | None]] = []
-        self.inside: Mapping[str, Mapping[str, object]] | Exception = {"sidecar": {"count": 1}}
+        self.inside: Mapping[str, Mapping[str, object]] | Exception = {"sidecar": {"error": "it stands still"}}
         self.reloads: list[str] = []
         self.looks = 0
         self.report: dict[str, object] = {"result": "unchanged", "generation": 1, "changes": [], "problems": []}
