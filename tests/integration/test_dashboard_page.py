@@ -115,6 +115,37 @@ async def test_routes_are_sorted_when_asked_and_only_those_in_trouble_are_shown_
         await expect(names).to_have_text(["failing"])
 
 
+class Shadowed(Told):
+    """A limit in shadow and one in force, each with a bucket that is empty, and one for each caller."""
+
+    def status(self) -> Mapping[str, object]:
+        limit = {"rate": "20/s", "burst": 20, "remaining": 0}
+        limits = {
+            "new": {**limit, "mode": "shadow"},
+            "old": {**limit, "mode": "enforce"},
+            "each": {"rate": "5/s", "burst": 5, "mode": "enforce", "keys": 3, "max_keys": 100000},
+        }
+        policies = {"api/rate_limits": {"shadow": False, "limits": limits, "waiting": 0}}
+        refused = {"rate_limited": 9 * self.shown}
+        both = {"refused": {"api/old": refused}, "shadow_refused": {"api/new": refused}}
+        self.changes = {"routes": [route("api", requests=9 * self.shown, policies=policies, **both)]}
+        return super().status()
+
+
+async def test_what_only_a_shadow_would_refuse_does_not_look_refused(chromium: Browser) -> None:
+    async with served(Shadowed()) as url, browsing(chromium, url) as page:
+        refused = page.locator("#routes .refused li")
+        await expect(refused.filter(has_text="old")).to_have_attribute("data-now", "")
+        await expect(refused.filter(has_text="rate_limited, shadow")).to_contain_text("9.0/s")
+        assert await refused.filter(has_text="rate_limited, shadow").get_attribute("data-now") is None
+        limits = page.locator("#routes .limits li")
+        await expect(limits.filter(has_text="new")).to_contain_text("shadow: 20/s, 0 of 20 left")
+        await expect(limits.filter(has_text="new").locator(".bar-of")).to_have_attribute("data-tone", "note")
+        await expect(limits.filter(has_text="old").locator(".bar-of")).to_have_attribute("data-tone", "bad")
+        await expect(limits.filter(has_text="each")).to_contain_text("5/s each, 3 keys")
+        await expect(limits.filter(has_text="each").locator(".bar-of")).to_be_hidden()
+
+
 async def test_names_from_anywhere_are_text_and_never_markup(chromium: Browser) -> None:
     routes = [route(HOSTILE, upstream=HOSTILE, refused={HOSTILE: {HOSTILE: 5}}, policies={HOSTILE: {"x": HOSTILE}})]
     subject = Told(

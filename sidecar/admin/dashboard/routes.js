@@ -124,10 +124,11 @@ function limitRow(lookUp) {
     update(limit) {
       rule = limit.rule;
       write(name, limit.name);
-      write(text, limit.shadow ? `${limit.text}, shadow` : limit.text);
-      mark(text, "title", limit.text);
+      const told = limit.shadow ? `shadow: ${limit.text}` : limit.text; // first, because a narrow cell cuts the end
+      write(text, told);
+      mark(text, "title", told);
       show(bar.node, limit.ratio !== null);
-      bar.set(limit.ratio, limit.ratio >= 1 ? "bad" : limit.ratio >= 0.8 ? "warn" : "good");
+      bar.set(limit.ratio, limit.shadow ? "note" : limit.ratio >= 1 ? "bad" : limit.ratio >= 0.8 ? "warn" : "good");
     },
   };
 }
@@ -149,7 +150,7 @@ function refusalRow(lookUp) {
       write(reason, refusal.shadow ? `${refusal.reason}, shadow` : refusal.reason);
       write(speed, `${perSecond(refusal.rate)}/s`);
       write(total, count(refusal.count));
-      mark(node, "data-now", refusal.rate > 0 ? "" : null);
+      mark(node, "data-now", refusal.rate > 0 && !refusal.shadow ? "" : null);
     },
   };
 }
@@ -174,7 +175,9 @@ function rateLimits(route, policy) {
     if (limit.remaining !== undefined) {
       return [rule, { rule, name, shadow, ratio: 1 - limit.remaining / limit.burst, text: `${limit.rate}, ${count(limit.remaining)} of ${limit.burst} left` }];
     }
-    return [rule, { rule, name, shadow, ratio: limit.keys / limit.max_keys, text: `${limit.rate} each, ${counted(limit.keys, "key")}` }];
+    // A bucket for each key: there is no one use, and a bar of the keys would say that the limit is hardly used.
+    const full = limit.keys >= limit.max_keys ? ", no room for more" : "";
+    return [rule, { rule, name, shadow, ratio: null, text: `${limit.rate} each, ${counted(limit.keys, "key")}${full}` }];
   });
 }
 
