@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from sidecar.model.reason import Reason
-from sidecar.model.trace import ExchangeTrace
+from sidecar.model.trace import LONGEST_TEXT, ExchangeTrace
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.local_reply import rule_name
 from sidecar.proxy.record import Finished
@@ -30,7 +30,7 @@ def trace_exchange(exchange: Finished, now: float, status: int) -> None:
         trace.attempts = decision.journal or []
         edits = decision.route.edits
         if edits is not None and edits.rewrite is not None:
-            trace.sent_path = edits.rewrite.apply(exchange.head.path)
+            trace.sent_path = edits.rewrite.apply(exchange.head.path)[:LONGEST_TEXT]
         reason = decision.reason
         if reason is not None:
             trace.reason = reason
@@ -67,12 +67,13 @@ def _of_request(
     trace.span_id = ids.span_id
     trace.parent_id = ids.parent_id
     if ids.fields:
-        trace.tracestate = find_field(ids.fields, b"\r\n" + ids.fields.lower(), b"tracestate") or b""
+        tracestate = find_field(ids.fields, b"\r\n" + ids.fields.lower(), b"tracestate") or b""
+        trace.tracestate = tracestate if len(tracestate) <= LONGEST_TEXT else b""
     trace.request_id = ids.request_id
-    trace.method = head.method
+    trace.method = head.method[:LONGEST_TEXT]
     trace.scheme = stream.origin.scheme.decode("ascii")
-    trace.host = head.authority
-    trace.path = head.path
+    trace.host = head.authority[:LONGEST_TEXT]
+    trace.path = head.path[:LONGEST_TEXT]
     trace.minor_version = head.minor_version
     trace.client = client_ip(stream.origin, head, environment.trusted)
     trace.started = stream.started

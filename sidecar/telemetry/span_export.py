@@ -25,7 +25,7 @@ from sidecar.telemetry.spans import resource_of, spans_of
 
 _LOG = logging.getLogger("sidecar.tracing")
 
-# Some seconds of a busy process, and a few megabytes.
+# Some seconds of a busy process, and a few megabytes; forty where clients make each text as long as it may be.
 MOST_WAITING = 4096
 # An exchange is two spans as a rule: a request of about 512 spans, what the SDKs send, is some hundred kilobytes.
 BATCH = 256
@@ -41,6 +41,7 @@ _TALKATIVE = (
     "opentelemetry.attributes",
     "opentelemetry.exporter.otlp.proto.common._internal",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.trace.span",  # of each member of a tracestate that it does not like, in the client's words
     "urllib3.connectionpool",
 )
 
@@ -174,6 +175,7 @@ class SpanExport(ExchangeTracer):
         offset = time.time() - time.monotonic()  # asked each time: wall clocks are set
         try:
             spans = [span for trace in batch for span in spans_of(trace, self._resource, offset, self._fresh_id)]
+            said.clear()  # of what clients sent, which is not why an export fails
             result = self._exporter.export(spans)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no exchange's business
             said.append(f"{type(error).__name__}: {error}")

@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from sidecar import __version__
 from sidecar.model.reason import Reason
-from sidecar.model.trace import AttemptTrace, ExchangeTrace
+from sidecar.model.trace import LONGEST_TEXT, AttemptTrace, ExchangeTrace
 from sidecar.telemetry.stats import KNOWN_METHODS
 
 SCHEMA = "https://opentelemetry.io/schemas/1.23.0"
@@ -34,9 +34,6 @@ _PORTS = {"http": 80, "https": 443}
 _LONGEST_PORT = 5
 # Outcomes that tell no more than the status does; every other is a cause's word.
 _BY_STATUS = frozenset(("", "success", "ignored", "1xx", "2xx", "3xx", "4xx", "5xx"))
-
-# What a client makes longer than this is a client's to keep: a span is read, and paid for, by its bytes.
-_LONGEST = 2048
 
 _Attributes = dict[str, str | int]
 
@@ -192,7 +189,7 @@ def _place(authority: str) -> tuple[str, int]:
 
 
 def _text(told: bytes) -> str:
-    return told[:_LONGEST].decode("utf-8", "backslashreplace")
+    return told[:LONGEST_TEXT].decode("utf-8", "backslashreplace")
 
 
 def _instant(seconds: float, offset: float) -> int:

@@ -128,7 +128,8 @@ def _take_over(ids: RequestIds, head: RequestHead, headers: bool) -> None:
     forms = read_b3(head) if head.trace_fields else []
     own = bool(ids.trace_id)
     if not own and forms:
-        _follow(ids, forms[0] if forms[0].trace_id else forms[len(forms) - 1])
+        last = forms[len(forms) - 1]
+        _follow(ids, last if last.trace_id and not forms[0].trace_id else forms[0])
     if not headers:
         ids.ending = b""
         ids.fields = head.trace_fields
@@ -153,11 +154,12 @@ def _follow(ids: RequestIds, form: B3) -> None:
 
 def _share_out(ids: RequestIds, fields: bytes, forms: list[B3], own: bool) -> None:
     """Which of the fields go on as they came, and which each attempt writes anew: those of this trace, and the bare
-    decision that began it. A bare `0` stays, as it says all there is to say. `own`: traceparent has decided."""
+    decision that began it. A bare `0` stays, as it says all there is to say, and so does what another form has overruled.
+    `own`: traceparent has decided."""
     gone: frozenset[bytes] = frozenset() if own else _TRACESTATE
     rewritten = []
     for form in forms:
-        bare = not own and not ids.trace_id and form.state != b"0"
+        bare = not own and not ids.trace_id and ids.sampled and form.state != b"0"
         if form.wide_trace_id == ids.trace_id if form.trace_id else bare:
             rewritten.append(form)
             gone |= form.names

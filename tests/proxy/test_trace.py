@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
-from sidecar.model.trace import ExchangeTrace, ExchangeTracer
+from sidecar.model.trace import LONGEST_TEXT, ExchangeTrace, ExchangeTracer
 from sidecar.policies.contract import REFUSED
 from sidecar.rules.schema import TracingRule
 from sidecar.wire.clientip import TrustedNetworks
@@ -113,6 +113,17 @@ def test_what_never_becomes_an_exchange_is_told_too() -> None:
     assert (unrouted.trace_id, unrouted.parent_id, unrouted.reason) == (TRACE, CALLER, Reason.NO_ROUTE)
     assert (unrouted.route, unrouted.pattern, unrouted.status) == ("", "", 404)
     assert (shed.reason, shed.rule) == (Reason.OVERLOADED, "overload/max_memory")
+
+
+def test_what_is_told_is_bounded_whatever_a_client_sends() -> None:
+    bridge, tracer = traced(UpstreamDouble())
+    long = b"x" * 5000
+    lines = [long + b" /" + long + b" HTTP/1.1", b"Host: " + long, b"tracestate: a=" + long]
+    lines.append(b"traceparent: 00-" + TRACE + b"-" + CALLER + b"-01")
+    bridge.request(b"\r\n".join([*lines, b"", b""]))[1].downstream_gone()
+    (trace,) = tracer.told
+    assert (len(trace.method), len(trace.path), len(trace.host)) == (LONGEST_TEXT,) * 3
+    assert (trace.tracestate, trace.trace_id) == (b"", TRACE)
 
 
 def test_a_client_that_leaves_ends_its_span() -> None:

@@ -218,6 +218,24 @@ async def test_one_failure_is_told_once_and_so_is_its_end(caplog: pytest.LogCapt
     ]
 
 
+async def test_what_clients_write_into_tracestate_is_neither_logged_nor_told_as_a_cause(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    script = Script()
+
+    def away() -> SpanExportResult:
+        _TALKER.error("the collector is away")
+        return SpanExportResult.FAILURE
+
+    script.fails = away
+    with at_once():
+        async with exporting(script) as (export, books):
+            export.exchange(exchange(tracestate=b"SHOUTING"))
+            await books.until(failed=1)
+    (record,) = caplog.records
+    assert record.getMessage().endswith("the collector is away")
+
+
 async def test_a_failure_that_lasts_is_told_again_once_in_a_while(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

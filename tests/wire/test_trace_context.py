@@ -168,6 +168,20 @@ def test_a_bare_decision_holds_for_the_trace_that_begins_here(state: bytes, samp
     assert (ids.b3 is not None, ids.fields) == ((True, b"") if sampled else (False, b"b3: 0\r\n"))
 
 
+@pytest.mark.parametrize(
+    ("single", "several", "sampled", "rewritten"),
+    [(b"0", b"1", False, []), (b"1", b"0", True, [True]), (b"d", b"1", True, [True, False]), (b"0", b"0", False, [])],
+)
+def test_of_two_bare_decisions_the_single_form_holds_and_the_other_is_left_as_it_came(
+    single: bytes, several: bytes, sampled: bool, rewritten: list[bool]
+) -> None:
+    ids = ids_of(b"X-B3-Sampled: " + several, b"b3: " + single)
+    assert ids.sampled is sampled
+    assert [form.single for form in ids.b3 or []] == rewritten
+    kept = [] if False in rewritten else [b"X-B3-Sampled: " + several + b"\r\n"]
+    assert ids.fields == b"".join(kept if True in rewritten else [*kept, b"b3: " + single + b"\r\n"])
+
+
 def test_b3_of_another_trace_than_the_callers_passes_untouched() -> None:
     ids = ids_of(B3 + b"-1", b"x-b3-sampled: 1", b"traceparent: " + VALID)
     assert (ids.b3, ids.fields) == (None, B3 + b"-1\r\nx-b3-sampled: 1\r\n")
