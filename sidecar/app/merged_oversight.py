@@ -16,6 +16,7 @@ from sidecar.app.merged_status import RULES, SERVING, merge_conditions, merge_st
 from sidecar.app.messages import Command, Sight
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
+from sidecar.app.status import counted
 from sidecar.debug.terms import Terms, weight
 from sidecar.rules.effective import effective
 from sidecar.rules.lookup import keys_of_rule
@@ -86,7 +87,8 @@ class MergedOversight:
             "drain": self._drain.snapshot(),
         }
         statuses = {slot: sight.status for slot, sight in self._sights.last.items()}
-        return merge_status(statuses, self.conditions(), self._crew.members, own)
+        departed = counted(*self._sights.merged.departed())
+        return merge_status(statuses, self.conditions(), self._crew.members, own, departed)
 
     def effective_rules(self) -> Mapping[str, object]:
         """See Subject."""

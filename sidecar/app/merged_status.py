@@ -83,13 +83,15 @@ def merge_status(
     conditions: Sequence[Condition],
     members: Iterable[Member],
     own: Mapping[str, Any],
+    departed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The instance's status. `statuses` are the workers' own, by worker; `conditions` are merged already; `members` is
-    every place of the crew; `own` is what the supervisor knows better: `uptime_seconds`, `time`, `rules`, `reload`."""
+    every place of the crew; `own` is what the supervisor knows better: `uptime_seconds`, `time`, `rules`, `reload`;
+    `departed` are the counts of those that are gone (status.counted): a count that goes down is taken for a new one."""
     told = [statuses[slot] for slot in sorted(statuses, key=lambda slot: (_order(statuses[slot]["phase"]), slot))]
     nothing: dict[str, Any] = {"phase": "starting", "listeners": [], "routes": [], "upstreams": [], "breakers": {}}
     nothing["latency_bounds"] = list(BOUNDS)
-    merged = _merged(told, (), _How.ONCE) if told else nothing
+    merged = _merged([*told, departed or {}], (), _How.ONCE) if told else nothing
     not_ready = [f"{one.name}: {one.detail}" for one in conditions if not one.holds]
     return {
         **merged,

@@ -49,6 +49,19 @@ def upstreams(
     ]
 
 
+def counted(
+    unrouted: RouteStats, routes: Mapping[str, RouteStats], upstreams: Mapping[str, UpstreamStats]
+) -> dict[str, Any]:
+    """The counts alone, as `routes` and `upstreams` tell them."""
+    told = [{"name": name, **_route_counts(stats)} for name, stats in routes.items()]
+    if unrouted.requests:
+        told.append({"name": UNROUTED, "upstream": UNROUTED, **_route_counts(unrouted), "policies": {}})
+    return {
+        "routes": told,
+        "upstreams": [{"name": name, **_upstream_counts(stats)} for name, stats in upstreams.items()],
+    }
+
+
 def breakers(runtime: Runtime, now: float) -> dict[str, Any]:
     """Each circuit breaker by its label."""
     return {label: machines.plain(breaker.snapshot(now)) for label, breaker in runtime.breakers.items()}

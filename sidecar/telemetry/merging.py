@@ -132,9 +132,21 @@ class Merged:
         _add(self._departed["counters"], told["counters"])
         _add(self._departed["process"], {name: value for name, value in told["process"].items() if _PROCESS[name]})
 
-    def exposition(self, build: Mapping[str, str], accept: str) -> tuple[bytes, str]:
-        """See Metrics.render, for the instance."""
-        return Metrics(self.stats(), build, _Processes(self._processes())).render(accept)
+    def departed(self) -> tuple[RouteStats, dict[str, RouteStats], dict[str, UpstreamStats]]:
+        """What workers that are gone have counted: where no route matched, by route, and by upstream."""
+        gone = self._departed
+        for kind in ("routes", "upstreams"):
+            self._forget(kind)
+        unrouted, route, upstream = RouteStats(), RouteStats(), UpstreamStats("", Events())
+        return (
+            cast("RouteStats", _sum(unrouted, [gone["unrouted"]])),
+            {name: cast("RouteStats", _sum(route, [sums])) for name, sums in gone["routes"].items()},
+            {name: cast("UpstreamStats", _sum(upstream, [sums])) for name, sums in gone["upstreams"].items()},
+        )
+
+    def exposition(self, build: Mapping[str, str], accept: str) -> tuple[Iterator[bytes], str]:
+        """See Metrics.pieces, for the instance."""
+        return Metrics(self.stats(), build, _Processes(self._processes())).pieces(accept)
 
     def stats(self) -> Stats:
         """The counts of this moment, to be looked at and then let go: adding to them adds to nothing."""

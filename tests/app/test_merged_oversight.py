@@ -185,3 +185,18 @@ async def test_to_trace_one_workers_allocations_is_an_event_that_names_it(scene:
         await scene.oversight.inspect(MemoryTerms(trace="stop"), 7)
     (event,) = scene.oversight.events()
     assert (event["kind"], event["subject"]) == ("debug", "worker 1")
+
+
+async def test_what_a_worker_counted_is_told_when_it_is_gone(scene: Scene) -> None:
+    sights = scene.oversight._sights
+    for worker in scene.crew.workers:
+        worker.serve(5)
+    await scene.oversight.refresh()
+    sights.lost(0)
+    del scene.crew.workers[0]
+    scene.crew.workers[0].serve(1)
+    await scene.oversight.refresh()
+    told: Any = scene.oversight.status()
+    (route,) = told["routes"]
+    assert (route["name"], route["requests"], route["statuses"]) == ("all", 11, {"2xx": 11})
+    assert route["latency"]["count"] == 11

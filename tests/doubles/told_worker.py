@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from sidecar.admin.subject import Condition
 from sidecar.app.messages import Sight
+from sidecar.app.status import counted
 from sidecar.telemetry.merging import dump
 from sidecar.telemetry.stats import Stats
 from sidecar.workers.crew import Crew, Member, Worker
@@ -59,6 +60,7 @@ class ToldWorker:
             "uptime_seconds": 1.0,
             "loop_lag_seconds": 0.0,
             "connections": {"downstream": {"active": 0, "idle": 1}},
+            **counted(self.stats.unrouted, self.stats.routes, self.stats.upstreams),
             "drain": {"in_flight": dict(self.in_flight)},
         }
         return Sight(self.conditions, status, dump(self.stats), ["upstream.app"], ["app/a"])
