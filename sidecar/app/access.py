@@ -23,7 +23,7 @@ def access_log(
     log = AccessLog(access_settings(rule), stats, write, tasks.start, rng.random, coloured=coloured)
     if isinstance(write, FileWriter):
         loop = asyncio.get_running_loop()
-        write.lost = lambda count: loop.call_soon_threadsafe(log.lost, count)
+        write.lost = lambda count, untold: loop.call_soon_threadsafe(log.lost, count, untold)
     return log
 
 

@@ -11,12 +11,13 @@ import logging
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
-from sidecar.telemetry.file_writer import FileWriter
+from sidecar.telemetry.file_writer import FileWriter, Notice
 from sidecar.telemetry.printable import printable, printable_json
 from sidecar.telemetry.stats import Stats
 from sidecar.telemetry.stream_writer import StreamWriter
@@ -78,6 +79,8 @@ class Lines(logging.Handler):
         self.coloured = isinstance(write, StreamWriter) and write.coloured
         self.dropped = 0
         self._untold = 0
+        # Not the handler's own, which `close` is called with, while a file's thread has losses to tell.
+        self._counting = threading.RLock()
         self._stats: Stats | None = None
         if isinstance(write, FileWriter):
             write.lost = self.lost
@@ -88,23 +91,17 @@ class Lines(logging.Handler):
             line = self._line(record)
         except Exception as error:  # noqa: BLE001 - logging's own way is to print, which may wait
             line = self._line(_record(f"a line of {record.name} could not be made: {error!r}", {}))
-        if self._untold:
-            dropped = {"event": "log_dropped", "dropped": self._untold}
-            if self.write(self._line(_record(f"{self._untold} lines of this log could not be written", dropped))):
-                self._untold = 0
-        if self._untold or not self.write(line):
+        if not self._tell_dropped() or not self.write(line):
             self.lost(1)
 
-    def lost(self, count: int) -> None:
-        """So many lines were not written. May be told on any thread."""
-        self.acquire()
-        try:
-            self._untold += count
+    def lost(self, count: int, untold: int = 0) -> None:
+        """So many lines were not written; `untold` more were counted before, and the notice of them was lost. May be
+        told on any thread."""
+        with self._counting:
+            self._untold += count + untold
             self.dropped += count
             if self._stats is not None:
                 self._stats.log_dropped = self.dropped
-        finally:
-            self.release()
 
     def count_in(self, stats: Stats) -> None:
         """Count the lines that are not written there, those of before too."""
@@ -117,6 +114,18 @@ class Lines(logging.Handler):
         if isinstance(self.write, FileWriter):
             self.write.close()
         super().close()
+
+    def _tell_dropped(self) -> bool:
+        """Whether there is nothing left to tell of."""
+        with self._counting:
+            untold, self._untold = self._untold, 0
+        if not untold:
+            return True
+        told = _record(f"{untold} lines of this log could not be written", {"event": "log_dropped", "dropped": untold})
+        if self.write(Notice.of(untold, self._line(told))):
+            return True
+        self.lost(0, untold)
+        return False
 
     def _line(self, record: logging.LogRecord) -> bytes:
         return self.format(record).encode("utf-8", "backslashreplace") + b"\n"

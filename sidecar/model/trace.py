@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sidecar.model.reason import Reason
 
-# What a client makes longer than this is a client's to keep: thousands may wait for a collector that is away, and a span
-# is read, and paid for, by its bytes.
+# What a client makes longer than this is a client's to keep: thousands may wait for a collector that is away, and a
+# span is read, and paid for, by its bytes.
 LONGEST_TEXT = 2048
 
 
@@ -32,9 +32,9 @@ class AttemptTrace:
 class ExchangeTrace:
     """One exchange. `parent_id` is the caller's span, empty where the trace began here. `pattern` is the path that its
     route matches, as the rules write it; `path` is without the query, which may hold secrets; `sent_path` is what a
-    rewrite made of it for the upstream, empty where none did. What came from outside is at most LONGEST_TEXT bytes each:
-    a text is cut there, a longer `tracestate` is left out, as half of it would be another. `reason` and `rule` say why the sidecar answered
-    by itself, None and empty where it did not."""
+    rewrite made of it for the upstream, empty where none did. What came from outside is at most LONGEST_TEXT
+    bytes: a text is cut there, a longer `tracestate` is left out, as half of it would be another. `reason` and `rule`
+    say why the sidecar answered by itself, None and empty where it did not."""
 
     # fmt: off
     __slots__ = (

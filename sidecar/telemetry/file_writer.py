@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from time import monotonic
 
 MAX_QUEUED_LINES = 16_384
@@ -20,12 +21,26 @@ CLOSE_SECONDS = 1.0
 _MAX_WRITE = 256 << 10
 
 
+class Notice(bytes):
+    """A line that tells of `count` lines lost before it: where it is lost itself, nobody was told of them."""
+
+    told = 0
+
+    @classmethod
+    def of(cls, count: int, line: bytes) -> Notice:
+        """This line, which tells of so many."""
+        made = cls(line)
+        made.told = count
+        return made
+
+
 class FileWriter:
     """Takes whole lines and never waits. `gather` in seconds; `lost` is told, on any thread, how many lines that were
-    taken could not be written; `write` is os.write's like."""
+    taken could not be written, and of how many others the notices among them would have told; `write` is os.write's
+    like."""
 
     __slots__ = (
-        "_bytes", "_descriptor", "_ending", "_idle", "_lines", "_lock", "_pending", "_thread", "_torn", "_work",
+        "_bytes", "_descriptor", "_ending", "_idle", "_lines", "_lock", "_pending", "_thread", "_torn", "_wake",
         "_write", "gather", "lost",
     )  # fmt: skip
 
@@ -36,12 +51,14 @@ class FileWriter:
         self._descriptor = os.dup(descriptor)  # our own: the number of one that is closed may be a client's next
         self._write = write
         self.gather = gather
-        self.lost: Callable[[int], object] = _nobody
-        self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
+        self.lost: Callable[[int, int], object] = _nobody
+        # The collector of garbage may run wherever objects are made, and what it finds may log: each of these can be
+        # entered again by the thread that is inside of it. A Condition cannot.
+        self._lock = threading.RLock()
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
-        self._idle = False
+        self._idle = True  # the next line has to wake the thread
         self._lines: list[bytes] = []
         self._pending = 0  # lines and bytes that are not written yet, those under way too
         self._bytes = 0
@@ -58,7 +75,7 @@ class FileWriter:
             self._bytes += len(line)
             if self._idle:  # else it comes by itself: waking it costs more than the line
                 self._idle = False
-                self._work.notify()
+                self._wake.put(None)
             return True
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
@@ -69,11 +86,11 @@ class FileWriter:
             if self._ending.is_set():
                 return
             self._ending.set()
-            self._work.notify()
+            self._wake.put(None)
         if self._thread is not None:
             self._thread.join(max(0.0, until - monotonic()))
             if self._thread.is_alive():
-                self._tell(self._pending)
+                self._tell(self._pending, 0)
                 return
         os.close(self._descriptor)
 
@@ -90,16 +107,16 @@ class FileWriter:
 
     def _run(self) -> None:
         while True:
-            with self._lock:
-                while not self._lines and not self._ending.is_set():
-                    self._idle = True
-                    self._work.wait()
+            if not self._ending.is_set():
+                self._wake.get()
             self._ending.wait(self.gather)
             with self._lock:
+                self._idle = True  # first: a line that comes in between wakes for nothing, instead of never
                 lines, self._lines = self._lines, []
-            if not lines:
+            if lines:
+                self._put_all(lines)
+            elif self._ending.is_set():
                 return
-            self._put_all(lines)
 
     def _put_all(self, lines: list[bytes]) -> None:
         first = size = 0
@@ -123,22 +140,24 @@ class FileWriter:
             self._pending -= len(lines)
             self._bytes -= size
         if sent < len(whole):
-            self._tell(_unwritten(lines, sent))
+            missing = _unwritten(lines, sent)
+            notices = [line for line in missing if isinstance(line, Notice)]
+            self._tell(len(missing) - len(notices), sum(notice.told for notice in notices))
 
-    def _tell(self, count: int) -> None:
+    def _tell(self, count: int, untold: int) -> None:
         try:
-            self.lost(count)
+            self.lost(count, untold)
         except Exception:  # noqa: BLE001 - whoever listened is gone; the thread has more to write
             return
 
 
-def _unwritten(lines: list[bytes], sent: int) -> int:
+def _unwritten(lines: list[bytes], sent: int) -> Sequence[bytes]:
     for place, line in enumerate(lines):
         sent -= len(line)
         if sent < 0:
-            return len(lines) - place
-    return 0
+            return lines[place:]
+    return ()
 
 
-def _nobody(_count: int) -> None:
+def _nobody(_count: int, _untold: int) -> None:
     pass

@@ -15,6 +15,7 @@ from typing import Literal
 
 from sidecar.model.record import ExchangeLog, ExchangeRecord
 from sidecar.telemetry.access_format import dropped_line, json_line, text_line
+from sidecar.telemetry.file_writer import Notice
 from sidecar.telemetry.paced import Paced, Start
 from sidecar.telemetry.stats import Stats
 
@@ -116,10 +117,11 @@ class AccessLog(ExchangeLog):
         else:
             self.lost(1)
 
-    def lost(self, count: int) -> None:
-        """So many lines were not written; those that `write` took and lost later are told here too."""
+    def lost(self, count: int, untold: int = 0) -> None:
+        """So many lines were not written; those that `write` took and lost later are told here too. `untold` more were
+        counted before, and the notice of them was lost."""
         self._stats.access_log_dropped += count
-        self._untold += count
+        self._untold += count + untold
 
     def flush(self) -> None:
         """Write what still waits, and tell of lines that were dropped and not told of yet; for the end."""
@@ -154,7 +156,8 @@ class AccessLog(ExchangeLog):
             self.lost(1)
 
     def _tell_dropped(self) -> None:
-        if self._untold and self._write(dropped_line(self._untold, self._time(), self._settings.form)):
+        untold = self._untold
+        if untold and self._write(Notice.of(untold, dropped_line(untold, self._time(), self._settings.form))):
             self._untold = 0
 
     def _time(self) -> str:

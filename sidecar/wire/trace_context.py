@@ -154,8 +154,8 @@ def _follow(ids: RequestIds, form: B3) -> None:
 
 def _share_out(ids: RequestIds, fields: bytes, forms: list[B3], own: bool) -> None:
     """Which of the fields go on as they came, and which each attempt writes anew: those of this trace, and the bare
-    decision that began it. A bare `0` stays, as it says all there is to say, and so does what another form has overruled.
-    `own`: traceparent has decided."""
+    decision that began it. A bare `0` stays, as it says all there is to say, and so does what another form has
+    overruled. `own`: traceparent has decided."""
     gone: frozenset[bytes] = frozenset() if own else _TRACESTATE
     rewritten = []
     for form in forms:

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sidecar.app.logs import Lines, TextLines, count_in, is_for_people, line_wri
 from sidecar.telemetry.file_writer import FileWriter
 from sidecar.telemetry.stats import Stats
 from sidecar.telemetry.stream_writer import StreamWriter
+from tests.doubles.backend import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -301,6 +303,58 @@ def test_lines_that_a_full_file_took_and_lost_are_counted(root: logging.Logger, 
         logging.getLogger("x").error("lost")
         handler.close()
     assert stats.log_dropped == 1
+
+
+def test_a_full_file_does_not_hold_up_the_end_of_the_process(root: logging.Logger, tmp_path: Path) -> None:
+    def full(_descriptor: int, _data: memoryview) -> int:
+        raise OSError("full")
+
+    with open(tmp_path / "log", "wb") as file:
+        writer = FileWriter(file.fileno(), 0.0, full)
+        handler = Lines(writer)
+        root.handlers[:] = [handler]
+        handler.acquire()  # as logging does at the end
+        try:
+            logging.getLogger("x").error("lost")
+            writer.close(LIMIT_SECONDS)
+        finally:
+            handler.release()
+        assert handler.dropped == 1
+        handler.close()
+
+
+def test_what_a_full_file_lost_is_counted_once_and_told_once_there_is_room(
+    root: logging.Logger, tmp_path: Path
+) -> None:
+    is_full = True
+    lost: list[int] = []
+    told = threading.Semaphore(0)
+
+    def write(descriptor: int, data: memoryview) -> int:
+        if is_full:
+            raise OSError("full")
+        return os.write(descriptor, data)
+
+    with open(tmp_path / "log", "wb") as file:
+        writer = FileWriter(file.fileno(), 0.0, write)
+        handler = Lines(writer)
+
+        def count(lines: int, untold: int) -> None:
+            handler.lost(lines, untold)
+            lost.append(lines)
+            told.release()
+
+        writer.lost = count
+        root.handlers[:] = [handler]
+        for expected in range(1, 4):  # from the second on a notice goes before it, and is lost with it
+            logging.getLogger("x").error("lost")
+            while sum(lost) < expected:
+                assert told.acquire(timeout=LIMIT_SECONDS)
+        is_full = False
+        logging.getLogger("x").error("written")
+        handler.close()
+    assert handler.dropped == 3
+    assert "3 lines of this log could not be written" in (tmp_path / "log").read_text()
 
 
 def test_without_a_log_of_ours_nothing_is_counted(root: logging.Logger) -> None:

@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from sidecar.telemetry.file_writer import MAX_QUEUED_BYTES, MAX_QUEUED_LINES, FileWriter
+from sidecar.telemetry.file_writer import MAX_QUEUED_BYTES, MAX_QUEUED_LINES, FileWriter, Notice
 
 PATIENCE = 30.0
 
@@ -54,10 +54,12 @@ class Losses:
 
     def __init__(self) -> None:
         self.counts: list[int] = []
+        self.untold: list[int] = []
         self.told = threading.Semaphore(0)
 
-    def __call__(self, count: int) -> None:
+    def __call__(self, count: int, untold: int) -> None:
         self.counts.append(count)
+        self.untold.append(untold)
         self.told.release()
 
     def wait(self) -> None:
@@ -145,6 +147,42 @@ def test_lines_that_a_disk_does_not_take_are_told(writer: FileWriter, disk: Disk
     assert losses.counts == [1, 2]
 
 
+def test_a_notice_that_is_lost_is_no_line_but_what_it_told_of_is_untold_again(
+    writer: FileWriter, disk: Disk, losses: Losses
+) -> None:
+    disk.fault = OSError("full")
+    assert writer(b"one\n")
+    disk.wait_until_asked()
+    for line in (Notice.of(5, b"5 lost\n"), b"two\n", Notice.of(2, b"2 lost\n")):
+        assert writer(line)
+    disk.let()
+    losses.wait()
+    losses.wait()
+    assert (losses.counts, losses.untold) == ([1, 1], [0, 7])
+
+
+def test_whoever_writes_may_be_led_to_write_in_the_middle_of_it(file: int, tmp_path: Path) -> None:
+    writer = FileWriter(file)
+
+    class Last(bytes):
+        """As the collector of garbage may find something that logs its end, wherever it runs."""
+
+        def __len__(self) -> int:
+            writer(b"inner\n")
+            return super().__len__()
+
+    def write() -> None:
+        assert writer(Last(b"outer\n"))
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    writer.close(PATIENCE)
+    lines = (tmp_path / "log").read_bytes().splitlines()
+    assert sorted(set(lines)) == [b"inner", b"outer"]
+
+
 def test_a_line_that_was_cut_is_ended_before_the_next(writer: FileWriter, disk: Disk, losses: Losses) -> None:
     def full_after(parts: int) -> Callable[[int, memoryview], int]:
         def write(_descriptor: int, data: memoryview) -> int:
@@ -223,7 +261,7 @@ def test_without_a_line_there_is_no_thread(file: int) -> None:
 def test_a_listener_that_is_gone_does_not_stop_the_writing(writer: FileWriter, disk: Disk) -> None:
     told = threading.Event()
 
-    def gone(_count: int) -> None:
+    def gone(_count: int, _untold: int) -> None:
         told.set()
         raise RuntimeError("the loop is closed")
 

@@ -180,6 +180,16 @@ def test_lines_that_were_taken_and_lost_later_are_counted_and_told() -> None:
     assert [line.get("dropped") for line in log.lines()] == [None, 3, None]
 
 
+def test_what_a_lost_notice_told_of_is_told_again_and_not_counted_again() -> None:
+    log = Log("all")
+    log.log.lost(3)
+    log.log.flush()
+    log.log.lost(1, 3)  # as a full disk says of that notice and of a line
+    log.log.flush()
+    assert log.stats.access_log_dropped == 4
+    assert [line["dropped"] for line in log.lines()] == [3, 4]
+
+
 def test_who_finds_no_place_among_the_samples_is_not_sampled_and_not_dropped() -> None:
     log = Log("sampled", share=1.0, rate=10.0)
     assert sum(log.end(record()) for _ in range(100)) == 10
