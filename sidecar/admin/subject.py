@@ -5,7 +5,7 @@ Admin looks only; what its verbs do are methods of the subject. So nothing in ad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,8 +41,9 @@ class Subject(Protocol):
     def effective_rules(self) -> Mapping[str, object]:
         """The rules in force with every default filled in and every secret redacted."""
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
-        """The metrics and their content type, in the form that `accept` asks for."""
+    def exposition(self, accept: str) -> tuple[Iterable[bytes], str]:
+        """The metrics and their content type, in the form that `accept` asks for. Each piece is about a
+        millisecond's work."""
 
     def events(self) -> Sequence[Mapping[str, object]]:
         """What changed state of late and why, JSON-ready, the oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from sidecar import __version__
@@ -95,7 +95,7 @@ class MergedOversight:
         loaded = self._reloader.current
         return effective(loaded.rules, loaded.secrets)
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
+    def exposition(self, accept: str) -> tuple[Iterable[bytes], str]:
         """See Subject."""
         return self._sights.merged.exposition(self._build, accept)
 

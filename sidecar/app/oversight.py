@@ -127,9 +127,9 @@ class Oversight:
         """See Subject."""
         return effective(self._loaded.rules, self._loaded.secrets)
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
+    def exposition(self, accept: str) -> tuple[Iterable[bytes], str]:
         """See Subject."""
-        return self._metrics.render(accept)
+        return self._metrics.pieces(accept)
 
     def events(self) -> Sequence[Mapping[str, object]]:
         """See Subject."""

@@ -1,5 +1,7 @@
 """Every page of the admin address, through a real client."""
 
+import asyncio
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -64,6 +66,19 @@ async def test_ready_verbose_names_each_condition(client: Client) -> None:
 async def test_started_is_no_before_the_first_readiness(client: Client, subject: FakeSubject) -> None:
     subject.has_been_ready = False
     assert (await client.get("/startupz")).status == 503
+
+
+async def test_others_get_a_turn_between_the_pieces_of_the_metrics(client: Client, subject: FakeSubject) -> None:
+    turns: list[int] = []
+
+    def written() -> Iterator[bytes]:
+        for place in range(100):
+            assert len(turns) == place
+            asyncio.get_running_loop().call_soon(turns.append, place)
+            yield b"%d " % place
+
+    subject.metrics = written()
+    assert (await (await client.get("/metrics")).text()).split() == [str(place) for place in range(100)]
 
 
 @pytest.mark.parametrize(

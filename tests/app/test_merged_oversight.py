@@ -170,8 +170,8 @@ async def test_a_reload_and_a_drain_are_the_supervisors(scene: Scene) -> None:
 async def test_metrics_and_rules_are_those_of_the_instance(scene: Scene) -> None:
     scene.crew.workers[1].serve(3)
     await scene.oversight.refresh()
-    text, _ = scene.oversight.exposition("")
-    assert b'sidecar_requests_total{method="GET",route="all",status="200"} 3.0' in text
+    pieces, _ = scene.oversight.exposition("")
+    assert b'sidecar_requests_total{method="GET",route="all",status="200"} 3.0' in b"".join(pieces)
     assert "upstreams" in scene.oversight.effective_rules()
     assert SimpleNamespace(**scene.oversight.status()).version
 

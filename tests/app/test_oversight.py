@@ -107,11 +107,11 @@ async def test_the_effective_rules_hide_their_secrets() -> None:
 
 async def test_metrics_follow_the_drain_and_the_endpoints(serving: RunningProxy) -> None:
     oversight = serving.proxy.oversight
-    text = oversight.exposition("")[0].decode()
+    text = b"".join(oversight.exposition("")[0]).decode()
     assert "sidecar_drain_phase 0.0" in text
     assert "sidecar_endpoint_available{" in text
     oversight.start_drain("test")
-    assert "sidecar_drain_phase 1.0" in oversight.exposition("")[0].decode()
+    assert "sidecar_drain_phase 1.0" in b"".join(oversight.exposition("")[0]).decode()
 
 
 async def test_a_breaker_is_commanded_by_its_label_and_that_is_an_event(serving: RunningProxy) -> None:
@@ -127,7 +127,10 @@ async def test_a_breaker_is_commanded_by_its_label_and_that_is_an_event(serving:
     assert [kind for kind, _, _ in told] == ["command", "breaker"]
     status = cast("dict[str, Any]", oversight.status())
     assert status["breakers"]["upstream.app"]["state"] == status["upstreams"][0]["breaker"]["state"] == "open"
-    assert 'sidecar_breaker_state{breaker="upstream.app",state="open"} 1.0' in oversight.exposition("")[0].decode()
+    assert (
+        'sidecar_breaker_state{breaker="upstream.app",state="open"} 1.0'
+        in b"".join(oversight.exposition("")[0]).decode()
+    )
     assert oversight.command_breaker("upstream.app", "auto")
     assert breaker.available(time.monotonic())
 
@@ -140,12 +143,12 @@ async def test_an_endpoint_is_drained_and_made_ready_by_its_name_and_that_is_an_
     assert oversight.command_endpoint(endpoint.name, "drain")
     assert [one.name for one in oversight.conditions() if not one.holds] == ["upstream app"]
     available = f'sidecar_endpoint_available{{endpoint="{endpoint.name}",upstream="app"}}'
-    assert f"{available} 0.0" in oversight.exposition("")[0].decode()
+    assert f"{available} 0.0" in b"".join(oversight.exposition("")[0]).decode()
     told = cast("dict[str, Any]", oversight.status())["upstreams"][0]["endpoints"][0]
     assert (told["takes_attempts"], told["drained"]) == (False, True)
     assert oversight.command_endpoint(endpoint.name, "ready")
     assert all(condition.holds for condition in oversight.conditions())
-    assert f"{available} 1.0" in oversight.exposition("")[0].decode()
+    assert f"{available} 1.0" in b"".join(oversight.exposition("")[0]).decode()
     events = [(event["kind"], event["subject"], event["fields"]) for event in oversight.events()]
     assert events == [("command", endpoint.name, {"verb": "drain"}), ("command", endpoint.name, {"verb": "ready"})]
 

@@ -16,9 +16,8 @@ from prometheus_client.process_collector import ProcessCollector
 from sidecar.model.reason import BY_CODE
 from sidecar.rules.load import load_text
 from sidecar.rules.overlay import Given
-from sidecar.telemetry.metrics import StatsCollector
-from sidecar.telemetry.stats import Stats
 from tests.doubles.servers import require
+from tests.telemetry.test_metrics import PROMISED
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "deploy" / "observability"
@@ -28,12 +27,6 @@ RUNBOOKS = ROOT / "docs" / "alerts.md"
 
 # What a query may name besides the labels of a metric: the scrape configuration sets them.
 TARGET_LABELS = {"job", "app", "instance"}
-SUFFIXES = {
-    "counter": ("_total",),
-    "gauge": ("",),
-    "histogram": ("_bucket", "_count", "_sum"),
-    "info": ("_info",),
-}
 
 
 def rules(kind: str) -> list[dict[str, Any]]:
@@ -49,15 +42,13 @@ def promtool(*arguments: object) -> None:
 
 def exposed() -> dict[str, set[str]]:
     """Every series that /metrics can have, with its labels."""
-    stats = Stats()
-    stats.workers_up = {0: True}  # what only several workers tell
-    found: dict[str, set[str]] = {}
-    for collector in (StatsCollector(stats, {}), ProcessCollector(registry=None)):
-        for family in collector.collect():
-            labels = set(getattr(family, "_labelnames", ()))
-            for suffix in SUFFIXES[family.type]:
-                found[family.name + suffix] = labels | ({"le"} if suffix == "_bucket" else set())
-    found["sidecar_config_info"] = {"hash"}
+    found = {
+        sample.name: set[str]() for family in ProcessCollector(registry=None).collect() for sample in family.samples
+    }
+    for name, labels in PROMISED.items():
+        found[name] = labels
+        if name.endswith("_bucket"):
+            found |= {name.replace("_bucket", suffix): labels - {"le"} for suffix in ("_count", "_sum")}
     return found
 
 

@@ -1,7 +1,7 @@
 """A subject for the admin server that answers what a test sets, and remembers what it was asked to do."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sidecar.admin.subject import Condition
 from sidecar.debug.terms import Terms
@@ -19,6 +19,7 @@ class FakeSubject:
         self.endpoints: dict[str, str] = {"app/127.0.0.1:3000": "ready", "app/unix:/run/app.sock": "ready"}
         self.inspected: list[tuple[Terms, int | None]] = []
         self.inside: Mapping[str, Mapping[str, object]] | Exception = {"sidecar": {"error": "it stands still"}}
+        self.metrics: Iterable[bytes] = (b"sidecar_up 1\n",)
         self.reloads: list[str] = []
         self.looks = 0
         self.report: dict[str, object] = {"result": "unchanged", "generation": 1, "changes": [], "problems": []}
@@ -36,9 +37,9 @@ class FakeSubject:
     def effective_rules(self) -> Mapping[str, object]:
         return {"version": 1}
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
+    def exposition(self, accept: str) -> tuple[Iterable[bytes], str]:
         kind = "application/openmetrics-text; version=1.0.0" if "openmetrics" in accept else "text/plain; version=0.0.4"
-        return b"sidecar_up 1\n", kind
+        return self.metrics, kind
 
     def events(self) -> Sequence[Mapping[str, object]]:
         return self.told_events

@@ -32,7 +32,7 @@ def exposed(body: bytes) -> Samples:
 
 def ours(merged: Merged) -> Samples:
     """What is exposed of the instance, without the figures of this process itself."""
-    found = exposed(merged.exposition({}, "")[0])
+    found = exposed(b"".join(merged.exposition({}, "")[0]))
     return {key: value for key, value in found.items() if key[0].startswith("sidecar_")}
 
 
@@ -247,7 +247,7 @@ def test_the_example_of_a_bucket_is_any_worker_s_and_a_sampled_one_first() -> No
     traced(other, b"3" * 32, True)
     seen(merged, 1, other)
     assert merged.stats().route("a").exemplars == {place: (b"3" * 32, 0.125, True)}
-    assert f'# {{trace_id="{"3" * 32}"}} 0.125'.encode() in merged.exposition({}, OPENMETRICS)[0]
+    assert f'# {{trace_id="{"3" * 32}"}} 0.125'.encode() in b"".join(merged.exposition({}, OPENMETRICS)[0])
 
 
 def test_the_drain_ends_when_the_supervisor_s_does() -> None:
@@ -265,11 +265,11 @@ def test_the_workers_memory_and_time_are_the_instances() -> None:
     merged = Merged(Stats())
     told = {**dump(worker()), "process": {"process_cpu_seconds_total": 1e6, "process_resident_memory_bytes": 2.0**50}}
     merged.update(0, told)
-    found = exposed(merged.exposition({}, "")[0])
+    found = exposed(b"".join(merged.exposition({}, "")[0]))
     assert found["process_cpu_seconds_total", frozenset()] >= 1e6
     assert found["process_resident_memory_bytes", frozenset()] > 2.0**50
     merged.lost(0)
-    found = exposed(merged.exposition({}, "")[0])
+    found = exposed(b"".join(merged.exposition({}, "")[0]))
     assert found["process_cpu_seconds_total", frozenset()] >= 1e6
     assert found["process_resident_memory_bytes", frozenset()] < 2.0**50
     assert found["process_start_time_seconds", frozenset()] > 0
