@@ -88,7 +88,7 @@ class MergedOversight:
         }
         statuses = {slot: sight.status for slot, sight in self._sights.last.items()}
         departed = counted(*self._sights.merged.departed())
-        return merge_status(statuses, self.conditions(), self._crew.members, own, departed)
+        return merge_status(statuses, self.conditions(), self._crew.members, own, departed, self._sights.silent)
 
     def effective_rules(self) -> Mapping[str, object]:
         """See Subject."""

@@ -6,7 +6,7 @@ shared by all workers, and is taken from one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -84,10 +84,12 @@ def merge_status(
     members: Iterable[Member],
     own: Mapping[str, Any],
     departed: Mapping[str, Any] | None = None,
+    silent: Collection[int] = (),
 ) -> dict[str, Any]:
     """The instance's status. `statuses` are the workers' own, by worker; `conditions` are merged already; `members` is
     every place of the crew; `own` is what the supervisor knows better: `uptime_seconds`, `time`, `rules`, `reload`;
-    `departed` are the counts of those that are gone (status.counted): a count that goes down is taken for a new one."""
+    `departed` are the counts of those that are gone (status.counted): a count that goes down is taken for a new one.
+    `silent` are those that do not answer: what they told is from before."""
     told = [statuses[slot] for slot in sorted(statuses, key=lambda slot: (_order(statuses[slot]["phase"]), slot))]
     nothing: dict[str, Any] = {"phase": "starting", "listeners": [], "routes": [], "upstreams": [], "breakers": {}}
     nothing["latency_bounds"] = list(BOUNDS)
@@ -96,7 +98,7 @@ def merge_status(
     return {
         **merged,
         "not_ready": not_ready,
-        "workers": [_member(member, statuses.get(member.slot)) for member in members],
+        "workers": [_member(member, statuses.get(member.slot), member.slot in silent) for member in members],
         **own,
     }
 
@@ -114,12 +116,12 @@ def merge_conditions(told: Mapping[int, Sequence[Condition]]) -> list[Condition]
     return list(found.values()) or [Condition(SERVING, holds=False, detail="no worker serves")]
 
 
-def _member(member: Member, status: Mapping[str, Any] | None) -> dict[str, Any]:
-    unheard = "restarting" if member.pid is None else "starting"
+def _member(member: Member, status: Mapping[str, Any] | None, silent: bool) -> dict[str, Any]:
+    unheard = "not answering" if silent else "restarting" if member.pid is None else "starting"
     return {
         "slot": member.slot,
         "pid": member.pid,
-        "phase": unheard if status is None else status["phase"],
+        "phase": unheard if silent or status is None else status["phase"],
         "uptime_seconds": None if status is None else status["uptime_seconds"],
         "restarts": member.restarts,
         "connections": None if status is None else sum(status["connections"]["downstream"].values()),

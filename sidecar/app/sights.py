@@ -1,6 +1,7 @@
 """What the workers see, asked for again at each look.
 
-Owns what each told last, and the counts of those that died. A worker that does not answer in time is told of as it was.
+Owns what each told last, and the counts of those that died. A worker that does not answer in time is told of as it was,
+and until it has answered nobody waits for it again: one that stands still must not fail every probe of the instance.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ from sidecar.workers.link import LinkEndedError, LinkRefusedError
 # A worker answers between two requests; a scrape waits for nobody longer than this.
 _LOOK_SECONDS = 2.0
 _PERIOD = 1.0
+# One that has not answered goes on being asked: its answer counts whenever it comes.
+_PATIENCE = 3600.0
 _KINDS = ("requests", "tunnels", "websockets")
 
 
 class Sights:
-    """The last sight of each worker by its slot, and `merged`, the instance's counts. `own` are the supervisor's."""
+    """The last sight of each worker by its slot, and `merged`, the instance's counts. `own` are the supervisor's.
+    `silent` are the slots of those that have left the last look without an answer."""
 
     def __init__(self, own: Stats, tasks: Tasks) -> None:
         self.merged = Merged(own)
         self.last: dict[int, Sight] = {}
         self._tasks = tasks
+        self.silent: set[int] = set()
+        self._asked: dict[Worker, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
 
@@ -47,6 +53,7 @@ class Sights:
     def lost(self, slot: int) -> None:
         """The worker that had this place is gone; what it counted stays."""
         self.last.pop(slot, None)
+        self.silent.discard(slot)
         self.merged.lost(slot)
 
     def in_flight(self) -> dict[str, int]:
@@ -58,13 +65,23 @@ class Sights:
         if before is not None:
             await asyncio.wait((before,))
         self._looking, self._next = self._next, None
-        await asyncio.gather(*[self._look_at(worker) for worker in crew.workers if worker.ready])
+        asked = [self._ask(worker) for worker in crew.workers if worker.ready and worker not in self._asked]
+        if asked:
+            await asyncio.wait(asked, timeout=_LOOK_SECONDS)
+        self.silent = {worker.slot for worker in self._asked}
+
+    def _ask(self, worker: Worker) -> asyncio.Task[None]:
+        asked = self._asked[worker] = self._tasks.start(self._look_at(worker), f"look at worker {worker.slot}")
+        return asked
 
     async def _look_at(self, worker: Worker) -> None:
         try:
-            sight = await worker.link.ask(Look(), _LOOK_SECONDS)
+            sight = await worker.link.ask(Look(), _PATIENCE)
         except (LinkEndedError, LinkRefusedError, TimeoutError):
             return
+        finally:
+            del self._asked[worker]
         if isinstance(sight, Sight) and not worker.link.ended:
+            self.silent.discard(worker.slot)
             self.last[worker.slot] = sight
             self.merged.update(worker.slot, sight.counts)

@@ -271,3 +271,9 @@ def test_who_knows_why_an_endpoint_is_down_is_believed() -> None:
     second["upstreams"][0]["endpoints"] = [barred | {"why_down": "nobody listens"}]
     (endpoint,) = merged(first, second)["upstreams"][0]["endpoints"]
     assert (endpoint["why_down"], endpoint["workers"]) == ("nobody listens", {"taking_attempts": 0, "all": 2})
+
+
+def test_one_that_does_not_answer_is_said_to_be_so() -> None:
+    told = merge_status({0: STATUS, 1: STATUS}, [], MEMBERS, {}, silent={1})
+    assert [one["phase"] for one in told["workers"]] == ["serving", "not answering"]
+    assert told["routes"][0]["requests"] == 10

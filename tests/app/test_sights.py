@@ -104,3 +104,23 @@ async def test_it_looks_by_itself_now_and_then(tasks: Tasks, monkeypatch: pytest
     async with asyncio.timeout(10):
         while crew.workers[0].asked < 3:
             await asyncio.sleep(0)
+
+
+async def test_one_that_stands_still_is_waited_for_once_and_heard_when_it_answers_at_last(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    crew = ToldCrew(ToldWorker(0), ToldWorker(1))
+    sights = Sights(Stats(), tasks)
+    crew.workers[0].gate.clear()
+    await sights.refresh(crew.as_crew)
+    assert (sights.silent, set(sights.last)) == ({0}, {1})
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 3600.0)
+    async with asyncio.timeout(30):
+        await sights.refresh(crew.as_crew)  # would last for an hour
+    assert [worker.asked for worker in crew.workers] == [1, 2]
+    crew.workers[0].gate.set()
+    await turns()
+    assert (sights.silent, set(sights.last)) == (set(), {0, 1})
+    await sights.refresh(crew.as_crew)
+    assert [worker.asked for worker in crew.workers] == [2, 3]
