@@ -1,6 +1,7 @@
 """What somebody has to look after, of a status: a line each, the worst first. Pure.
 
-Refusals are told by whoever knows how many there are now, or were since the start.
+Refusals are told by whoever knows how many there are now, or were since the start. The dashboard's `alarms.js` tells
+the same in a browser: both find the same things wrong, and equally grave (tests/integration/test_alarms_agree.py).
 """
 
 from __future__ import annotations
@@ -8,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sidecar.cli.figures import UNKNOWN, left, mebibytes
-from sidecar.cli.rates import Refusal
+from sidecar.cli.figures import UNKNOWN, left, mebibytes, rate, ratio, span
+from sidecar.cli.rates import Pace, Refusal
 from sidecar.cli.sheets import Cell, Line, Tone, line
+from sidecar.model.reason import BY_CODE
+
+_ERRORS_WORTH_SAYING = 0.05
+_LAG_WORTH_SAYING = 0.1
+_NEARLY_FULL = 0.9
 
 
 def alarms(told: Mapping[str, Any]) -> list[Line]:
     """What is wrong with the instance now, refusals left out."""
-    found = [*_instance(told), *_reload(told), *_breakers(told), *_endpoints(told), *_budgets(told), *_workers(told)]
+    found = [*_instance(told), *_reload(told), *_breakers(told), *_upstreams(told), *_workers(told)]
     worst_first = sorted(found, key=lambda alarm: alarm.tone is not Tone.BAD)
     return [line(alarm) for alarm in worst_first]
 
@@ -25,6 +31,21 @@ def refused(what: Refusal, often: str) -> Line:
     route, rule, reason = what
     by = f" by {rule}" if rule else ""
     return line(Cell(f"refused {often}: {reason}{by} (route {route})", Tone.WARN))
+
+
+def failing(pace: Pace) -> list[Line]:
+    """The routes of many answers with 5xx, those left out that the sidecar made itself: their rules tell of them."""
+    own: dict[str, float] = {}
+    for (route, _rule, reason), often in pace.refusals.items():
+        if reason in BY_CODE and BY_CODE[reason].status >= 500:
+            own[route] = own.get(route, 0.0) + often
+    found = []
+    for name, flow in pace.routes.items():
+        foreign = flow.errors - own.get(name, 0.0)
+        if flow.requests and foreign / flow.requests >= _ERRORS_WORTH_SAYING:
+            share = ratio(foreign, flow.requests)
+            found.append((foreign, f"{share} of the answers of {name} are 5xx of the backend ({rate(foreign)}/s)"))
+    return [line(Cell(text, Tone.WARN)) for _, text in sorted(found, key=lambda one: -one[0])]
 
 
 def standing(endpoint: Mapping[str, Any]) -> Cell:
@@ -40,7 +61,7 @@ def standing(endpoint: Mapping[str, Any]) -> Cell:
     workers = endpoint.get("workers")
     if workers is not None and 0 < workers["taking_attempts"] < workers["all"]:
         return Cell(f"ready in {workers['taking_attempts']} of {workers['all']} workers", Tone.WARN)
-    return Cell("ready", Tone.GOOD)
+    return Cell("ready", Tone.GOOD) if endpoint["takes_attempts"] else Cell("out", Tone.BAD)
 
 
 def state(breaker: Mapping[str, Any]) -> Cell:
@@ -59,10 +80,18 @@ def _instance(told: Mapping[str, Any]) -> Iterator[Cell]:
         return  # no worker is there to tell
     if not pressure["accepting"]:
         yield Cell("new connections wait: no descriptor is left for them", Tone.BAD)
+    else:
+        needed, most = pressure["descriptors"]["needed"], pressure["descriptors"]["for_connections"]
+        if needed > _NEARLY_FULL * most:
+            yield Cell(f"descriptors run out: {needed} of {most} are needed", Tone.WARN)
     memory = pressure["memory"]
+    resident, limit = memory["resident_bytes"], memory["limit_bytes"]
     if memory["shedding"]:
-        resident = mebibytes(memory["resident_bytes"])
-        yield Cell(f"new requests are refused: {resident} resident, more than overload.max_memory", Tone.BAD)
+        yield Cell(f"new requests are refused: {mebibytes(resident)} resident, more than overload.max_memory", Tone.BAD)
+    elif limit and resident > _NEARLY_FULL * limit:
+        yield Cell(f"memory is nearly used up: {mebibytes(resident)} of {mebibytes(limit)}", Tone.WARN)
+    if told["loop_lag_seconds"] > _LAG_WORTH_SAYING:
+        yield Cell(f"the process is late by {span(told['loop_lag_seconds'])}: it has too little CPU time", Tone.WARN)
 
 
 def _reload(told: Mapping[str, Any]) -> Iterator[Cell]:
@@ -89,23 +118,29 @@ def _breakers(told: Mapping[str, Any]) -> Iterator[Cell]:
         yield Cell(f"breaker {label} is {cell.text}{when}{window}", tone)
 
 
-def _endpoints(told: Mapping[str, Any]) -> Iterator[Cell]:
+def _upstreams(told: Mapping[str, Any]) -> Iterator[Cell]:
     for upstream in told["upstreams"]:
         for endpoint in upstream["endpoints"]:
             cell = standing(endpoint)
             if cell.tone is not Tone.GOOD:
                 yield Cell(f"endpoint {endpoint['name']} is {cell.text}", cell.tone)
-
-
-def _budgets(told: Mapping[str, Any]) -> Iterator[Cell]:
-    for upstream in told["upstreams"]:
+            waiting = endpoint["pool"]["waiting"]
+            if waiting:
+                yield Cell(
+                    f"endpoint {endpoint['name']}: {waiting} wait for a connection, its pool is used up", Tone.WARN
+                )
+        for name, policy in upstream["policies"].items():
+            if policy.get("held"):
+                yield Cell(f"{policy['held']} of {policy['max_requests']} requests held by {name}", Tone.WARN)
         # What allows no retry at all cannot run out.
         if any(one["available"] < 1 and (one["ratio"] or one["min_per_second"]) for one in upstream["retry_budgets"]):
             yield Cell(f"the retry budget of upstream {upstream['name']} is used up: it is not retried", Tone.WARN)
 
 
 def _workers(told: Mapping[str, Any]) -> Iterator[Cell]:
+    if told["phase"] != "serving":
+        return  # they come and go with the instance
     for worker in told.get("workers", ()):
-        if worker["phase"] != told["phase"]:
+        if worker["phase"] != "serving":
             often = f", restarted {worker['restarts']} times" if worker["restarts"] else ""
             yield Cell(f"worker {worker['slot']} is {worker['phase']}{often}", Tone.WARN)

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sidecar.model.outcome import Cause
 from sidecar.telemetry.latency import quantile
 
-# Outcomes of attempts that are not held against an endpoint.
-_BLAMELESS = frozenset(("success", "ignored", "downstream_gone", "1xx", "2xx", "3xx", "4xx"))
+# Outcomes of attempts that are no trouble on the way to an endpoint: a client may leave. As the dashboard's figures.js.
+_NO_FAILURES = frozenset(("success", Cause.DOWNSTREAM_GONE.value))
 
 # Route, rule (empty where no rule of the file is to blame) and reason.
 Refusal = tuple[str, str, str]
@@ -83,8 +84,8 @@ def refusals(told: Mapping[str, Any], key: str = "refused") -> dict[Refusal, int
 
 
 def failures(attempts: Mapping[str, int]) -> dict[str, int]:
-    """Of attempts by outcome those that count against an endpoint."""
-    return {outcome: count for outcome, count in attempts.items() if outcome not in _BLAMELESS}
+    """Of attempts by outcome those that brought no good answer to a client that waited for one."""
+    return {outcome: count for outcome, count in attempts.items() if outcome not in _NO_FAILURES}
 
 
 def _route(old: Mapping[str, Any], new: Mapping[str, Any], seconds: float) -> Flow:

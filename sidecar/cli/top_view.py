@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sidecar.cli import status_sheets as sheets
-from sidecar.cli.alarms import alarms, refused
+from sidecar.cli.alarms import alarms, failing, refused
 from sidecar.cli.figures import bars, instant, rate, ratio, span
 from sidecar.cli.rates import Flow, Pace
 from sidecar.cli.sheets import EMPTY, Cell, Line, Sheet, Tone, laid, line, row
@@ -130,9 +130,10 @@ def _parts(view: View, width: int | None) -> list[list[Line]]:
 
 
 def _wrong(view: View, width: int | None) -> list[Line]:
-    refusals = {} if view.pace is None else view.pace.refusals
-    often = sorted(refusals.items(), key=lambda one: -one[1])
-    found = [*alarms(view.told), *(refused(what, f"{rate(per_second)}/s") for what, per_second in often)]
+    pace = view.pace or Pace(0.0)
+    often = sorted(pace.refusals.items(), key=lambda one: -one[1])
+    refusals = [refused(what, f"{rate(per_second)}/s") for what, per_second in often]
+    found = [*alarms(view.told), *refusals, *failing(pace)]
     if not found:
         return [line(Cell("nothing is wrong", Tone.GOOD))]
     return [line(Cell("WRONG", Tone.HEAD)), *(part for one in found for part in _folded(one, width))]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.cli.alarms import alarms, refused, standing, state
+from sidecar.cli.alarms import alarms, failing, refused, standing, state
+from sidecar.cli.rates import Flow, Pace
 from sidecar.cli.sheets import Tone, plain
 from tests.doubles.sample_status import ALONE, BREAKER, BY_HAND, CALM, ENDPOINT, STATUS, UPSTREAM, WELL
 
@@ -62,6 +63,23 @@ def test_what_is_well_raises_no_alarm() -> None:
             {"workers": [{"slot": 1, "phase": "restarting", "restarts": 3}]},
             "worker 1 is restarting, restarted 3 times",
         ),
+        (
+            {"pressure": CALM | {"descriptors": {"limit": 100, "for_connections": 50, "needed": 46}}},
+            "descriptors run out: 46 of 50 are needed",
+        ),
+        (
+            {"pressure": CALM | {"memory": {"shedding": False, "resident_bytes": 91 << 20, "limit_bytes": 100 << 20}}},
+            "memory is nearly used up: 91MiB of 100MiB",
+        ),
+        ({"loop_lag_seconds": 0.25}, "the process is late by 250ms: it has too little CPU time"),
+        (
+            {"upstreams": [UPSTREAM | {"endpoints": [ENDPOINT | {"pool": {"waiting": 3}}]}]},
+            "endpoint app/127.0.0.1:3000: 3 wait for a connection, its pool is used up",
+        ),
+        (
+            {"upstreams": [UPSTREAM | {"policies": {"app/hold": {"max_requests": 9, "held": 7, "seconds": 3.0}}}]},
+            "7 of 9 requests held by app/hold",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(change: dict[str, Any], line: str) -> None:
@@ -77,6 +95,26 @@ def test_the_worst_comes_first() -> None:
 def test_a_budget_that_allows_no_retry_is_not_used_up() -> None:
     none = {"ratio": 0.0, "min_per_second": 0.0, "available": 0.0}
     assert said(upstreams=[UPSTREAM | {"retry_budgets": [none]}]) == []
+
+
+def test_workers_that_go_with_the_instance_are_no_alarm() -> None:
+    workers = [{"slot": 0, "phase": "draining", "restarts": 0}, {"slot": 1, "phase": "stopped", "restarts": 0}]
+    assert said(phase="draining", workers=workers) == []
+
+
+def test_a_route_whose_backend_answers_with_errors_is_told() -> None:
+    flows = {
+        "a": Flow(requests=10.0, errors=4.0),
+        "refused": Flow(requests=10.0, errors=5.0, refused=5.0),
+        "limited": Flow(requests=10.0, errors=5.0, refused=5.0),
+        "few": Flow(requests=100.0, errors=4.0),
+        "idle": Flow(),
+    }
+    refusals = {("refused", "app/circuit_breaker", "circuit_open"): 5.0, ("limited", "l/all", "rate_limited"): 5.0}
+    assert plain(failing(Pace(1.0, flows, {}, refusals))) == [
+        "50.0% of the answers of limited are 5xx of the backend (5.0/s)",
+        "40.0% of the answers of a are 5xx of the backend (4.0/s)",
+    ]
 
 
 def test_an_instance_without_workers_is_not_ready() -> None:
@@ -103,6 +141,7 @@ def test_a_refusal_names_its_rule_and_its_reason() -> None:
         ({"down": True, "ejection": {"state": "ejected", "seconds_left": 59.1}}, "down"),
         ({"down": True, "why_down": "status 503"}, "down: status 503"),
         ({"down": True, "drained": True}, "drained"),
+        ({"takes_attempts": False}, "out"),
     ],
 )
 def test_an_endpoint_s_state_is_told_in_a_word(change: dict[str, Any], word: str) -> None:

@@ -24,7 +24,7 @@ def test_a_route_has_its_counts_its_latency_and_its_limits() -> None:
 
 def test_an_upstream_tells_what_its_attempts_failed_by() -> None:
     _, one = shown(sheets.upstreams(STATUS))
-    assert one == ["app", "9", "3", "7.5ms", "10ms", "9", "5xx", "2,", "reset", "1", "hold", "7/100"]
+    assert one == ["app", "9", "3", "7.5ms", "10ms", "9", "5xx", "2,", "reset", "1", "hold", "0/100"]
 
 
 def test_an_upstream_without_a_budget_has_none_left() -> None:
@@ -61,7 +61,7 @@ def test_each_limit_has_a_line_with_whatever_it_tells() -> None:
     assert ["all/rate_limits", "waiting 0"] in lines
     assert ["all/rate_limits/limits/per-client", "rate 10/s, burst 10, key client_ip,path:id, keys 3"] in lines
     assert ["all/concurrency", "max 5, in_flight 2, max_queue 10, queued 1, in shadow"] in lines
-    assert ["app/hold", "max_requests 100, held 7, releasing 0"] in lines
+    assert ["app/hold", "max_requests 100, held 0, releasing 0, seconds 0.0"] in lines
     assert not [line for line in lines if line[:1] in (["all/fault"], ["app/circuit_breaker"])]
 
 

@@ -61,10 +61,16 @@ def test_when_nothing_is_wrong_it_says_so() -> None:
     assert "nothing is wrong" in shown(View(WELL, [], WELL["time"]))
 
 
+def test_a_backend_that_fails_is_something_that_is_wrong() -> None:
+    lines = shown(replace(VIEW, told=WELL, pace=Pace(1.0, {"all": Flow(requests=50.0, errors=50.0)})))
+    assert "100% of the answers of all are 5xx of the backend (50/s)" in lines
+    assert "nothing is wrong" not in lines
+
+
 def test_routes_and_upstreams_have_their_rates() -> None:
     rows = [line.split() for line in shown(VIEW, width=120)]
     assert ["all", "120", "1.2", "3.1", "0.5", "2", "7.5ms", "10ms", "whole", "17/20,"] in [row[:10] for row in rows]
-    assert ["app", "117", "2.5", "7.5ms", "10ms", "5xx", "2.0,", "reset", "0.5", "hold", "7/100"] in rows
+    assert ["app", "117", "2.5", "7.5ms", "10ms", "5xx", "2.0,", "reset", "0.5", "hold", "0/100"] in rows
 
 
 def test_before_the_second_look_nothing_is_measured() -> None:

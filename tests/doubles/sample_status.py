@@ -71,13 +71,14 @@ UPSTREAM: dict[str, Any] = {
     "latency": latency([0] * 4 + [9] + [0] * 12, 0.05),
     "policies": {
         "app/circuit_breaker": {"shadow": False, "breaker": "upstream.app", "state": "open"},
-        "app/hold": {"shadow": False, "max_requests": 100, "held": 7, "releasing": 0},
+        "app/hold": {"shadow": False, "max_requests": 100, "held": 0, "releasing": 0, "seconds": 0.0},
     },
     "retry_budgets": [{"ratio": 0.2, "min_per_second": 10.0, "available": 9.146}],
     "endpoints": [ENDPOINT],
 }
 CALM: dict[str, Any] = {
     "accepting": True,
+    "descriptors": {"limit": 1024, "for_connections": 900, "needed": 14},
     "memory": {"shedding": False, "resident_bytes": 61 << 20, "limit_bytes": 217 << 20},
 }
 STATUS: dict[str, Any] = {

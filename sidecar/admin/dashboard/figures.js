@@ -106,6 +106,11 @@ export function routeFigures(view, route) {
   };
 }
 
+/** Whether an attempt with this outcome brought no good answer to a client that waited for one. */
+export function isFailure(outcome) {
+  return outcome !== "success" && outcome !== "downstream_gone";
+}
+
 /** The figures of an upstream within the view. */
 export function upstreamFigures(view, upstream) {
   const before = view.before.upstreams.get(upstream.name) ?? {};

@@ -2,6 +2,7 @@
 
 import { Bar, byId, button, make, mark, Rows, show, write } from "./dom.js";
 import { standing } from "./alarms.js";
+import { isFailure } from "./figures.js";
 import { command, twice } from "./verbs.js";
 import { count, perSecond, seconds } from "./words.js";
 
@@ -68,7 +69,7 @@ function outcomeRow(outcome) {
     update(one) {
       write(speed, `${perSecond(one.rate)}/s`);
       write(total, count(one.count));
-      if (outcome !== "success" && outcome !== "ignored") mark(node, "data-tone", one.rate > 0 ? "bad" : "plain");
+      if (isFailure(outcome)) mark(node, "data-tone", one.rate > 0 ? "bad" : "plain");
     },
   };
 }
