@@ -97,7 +97,7 @@ def readings(runtime: Runtime, now: float) -> Iterator[Reading]:
         yield from breaker_state_readings(label, str(breaker.snapshot(now)["state"]))
     for route in runtime.routes:
         for admission in admissions(route):
-            yield from _of_route(route.name, admission.snapshot(now))
+            yield from _of_route(route.name, admission.snapshot(now), admission.shadow)
     for name, upstream in runtime.upstreams.items():
         if upstream.hold is not None:
             yield "held_requests", (name,), _number(upstream.hold.snapshot(now)["held"])
@@ -118,9 +118,10 @@ def _plain(value: object) -> object:
     return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _of_route(route: str, snapshot: Mapping[str, object]) -> Iterator[Reading]:
+def _of_route(route: str, snapshot: Mapping[str, object], shadow: bool) -> Iterator[Reading]:
     for key, metric in _ROUTE_FIGURES:
-        if key in snapshot:
+        # Nobody is to be told how near a limit is that refuses nobody.
+        if key in snapshot and not (shadow and key == "max"):
             yield metric, (route,), _number(snapshot[key])
     yield from _evictions(route, snapshot)
 

@@ -111,6 +111,13 @@ def test_the_concurrency_of_a_route_is_read_from_its_machine() -> None:
     ]
 
 
+def test_a_concurrency_limit_in_shadow_mode_is_no_limit() -> None:
+    bulkhead = Bulkhead("login/concurrency", BulkheadSpec(max=1, max_queue=5, max_wait=1.0, mode="shadow"))
+    bulkhead.try_acquire(NOW, Waiting())
+    told = {name: value for name, _, value in machines.readings(a_runtime(a_route(bulkhead)), NOW)}
+    assert told == {"concurrency_in_flight": 1.0, "concurrency_queued": 0.0}
+
+
 class Waiting(Applicant):
     """An exchange without a hurry."""
 
