@@ -20,6 +20,8 @@ _HEARTBEAT = 15.0
 # A browser that lost us comes back after so many milliseconds, and says what it saw last.
 _RETRY = b"retry: 1000\n\n"
 _WAITING = 512
+# Who takes nothing for so long keeps its place from others, and perhaps for ever.
+_PATIENCE = 15.0
 _READERS = 64
 
 Told = Mapping[str, object]
@@ -51,8 +53,9 @@ class EventStream:
         try:
             kept = [told for told in self._subject.events() if _number(told["id"]) > _last_seen(request)]
             await answer.prepare(request)
-            await answer.write(_RETRY + b"".join(map(_framed, sorted(kept, key=lambda told: _number(told["id"])))))
-            await self._follow(answer, waiting)
+            kept.sort(key=lambda told: _number(told["id"]))
+            await _write(request, answer, _RETRY + b"".join(map(_framed, kept)))
+            await self._follow(request, answer, waiting)
         except ConnectionResetError:
             pass  # the reader has left
         finally:
@@ -60,17 +63,30 @@ class EventStream:
             self._readers.discard(waiting)
         return answer
 
-    async def _follow(self, answer: web.StreamResponse, waiting: asyncio.Queue[Told | None]) -> None:
+    async def _follow(
+        self, request: web.Request, answer: web.StreamResponse, waiting: asyncio.Queue[Told | None]
+    ) -> None:
         while True:
             try:
                 async with asyncio.timeout(_HEARTBEAT):
                     told = await waiting.get()
             except TimeoutError:
-                await answer.write(b": \n\n")
+                await _write(request, answer, b": \n\n")
                 continue
             if told is None:
                 return
-            await answer.write(_framed(told))
+            await _write(request, answer, _framed(told))
+
+
+async def _write(request: web.Request, answer: web.StreamResponse, piece: bytes) -> None:
+    """Raises ConnectionResetError where the reader has left, or takes nothing any more."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await answer.write(piece)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError from None
 
 
 def _put(waiting: asyncio.Queue[Told | None], told: Told) -> None:

@@ -47,6 +47,8 @@ class Guard:
         if self._loopback and not _names_this_machine(request.headers.get("Host", "")):
             raise Refusal(403, "this address answers to localhost or an IP address only")
         if request.method in _LOOKING and not request.path.startswith(_INSIDE):
+            if _is_drawn_in(request):
+                raise Refusal(403, "a page of another site may lead here, and not draw on this")
             return
         if _crosses_sites(request):
             raise Refusal(403, "a page of another site may not do this")
@@ -81,4 +83,14 @@ def _crosses_sites(request: web.Request) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return False
-    return urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower() or origin == "null"
+    authority = origin.partition("://")[2]  # RFC 6454 section 7: nothing follows it
+    return not authority or authority.lower() != request.headers.get("Host", "").lower()
+
+
+def _is_drawn_in(request: web.Request) -> bool:
+    """Whether another site's page wants this for itself, and not its user: it could not read the answer, but take all
+    places of readers, and the process's time."""
+    return (
+        request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+        and request.headers.get("Sec-Fetch-Dest") != "document"
+    )

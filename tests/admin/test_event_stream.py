@@ -90,6 +90,22 @@ async def test_a_reader_that_does_not_read_is_let_go_and_holds_up_nobody(
     assert subject.listeners == []
 
 
+async def test_a_reader_that_has_stopped_reading_keeps_no_place(
+    aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "_PATIENCE", 0.01)
+    subject = FakeSubject()
+    subject.told_events = [{**told(1), "text": "a" * 32_000_000}]  # more than all the buffers on the way
+    client = await aiohttp_client(AdminServer(subject, loopback=True).application())
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    async with asyncio.timeout(30):
+        await reader.readuntil(b"\r\n\r\n")
+        while subject.listeners:
+            await asyncio.sleep(0)
+    writer.transport.abort()
+
+
 async def test_only_so_many_may_follow(aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "_READERS", 1)
     subject = FakeSubject()

@@ -53,6 +53,8 @@ def test_looking_needs_no_token() -> None:
         ({"Sec_Fetch_Site": "none"}, 200),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "null", "Host": ""}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Origin": "http://127.0.0.1:9901"}, 200),
         ({"Origin": "http://127.0.0.1:3000"}, 403),
     ],
@@ -100,3 +102,22 @@ def test_on_loopback_a_rebound_name_is_refused_even_to_look(host: str, status: i
 def test_to_look_inside_is_as_closed_as_a_verb(guard: Guard, fields: dict[str, str], status: int, method: str) -> None:
     for target in ("/debug/tasks", "/%64ebug/tasks", "/debug/profile?seconds=1"):
         assert status_of(guard, method, target, **fields) == status
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}, 200),
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"}, 403),
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "empty"}, 403),
+        ({"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors", "Sec_Fetch_Dest": "empty"}, 403),
+        ({"Sec_Fetch_Site": "same-origin", "Sec_Fetch_Mode": "cors", "Sec_Fetch_Dest": "empty"}, 200),
+        ({"Sec_Fetch_Site": "none", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}, 200),
+    ],
+)
+@pytest.mark.parametrize("target", ["/", "/events", "/status", "/metrics"])
+@pytest.mark.parametrize("guard", [LOOPBACK, TOKEN, OPEN])
+def test_another_sites_page_may_lead_here_and_not_draw_on_it(
+    guard: Guard, target: str, fields: dict[str, str], status: int
+) -> None:
+    assert status_of(guard, "GET", target, **fields) == status
