@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -245,6 +246,6 @@ def _reading(clock: Clock | None) -> Iterator[None]:
         return
     with (
         patch("sidecar.app.wiring.DeadlineWheel", clock.wheel),
-        patch("sidecar.app.oversight.time", SimpleNamespace(monotonic=clock)),
+        patch("sidecar.app.oversight.time", SimpleNamespace(monotonic=clock, time=time.time)),
     ):
         yield
