@@ -40,7 +40,8 @@ def banner(scene: Scene) -> str:
     if scene.policies:
         lines.append(f"  policies: {', '.join(scene.policies)}")
     if scene.admin is not None:
-        lines.append(f"  admin on {reachable(scene.admin)}")
+        page = "" if scene.admin.is_unix else "dashboard and "
+        lines.append(f"  {page}admin on {reachable(scene.admin)}")
     lines += ["", "try:", *(f"  {command}" for command in commands(scene)), ""]
     lines += [str(problem) for problem in scene.warnings]
     if not scene.compiled:

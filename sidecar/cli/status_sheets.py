@@ -157,11 +157,12 @@ def events(told: Sequence[Mapping[str, Any]], now: float, most: int) -> Sheet:
 
 
 def limits(owner: Mapping[str, Any]) -> Cell:
-    """Used of allowed, of each limit of a route or an upstream; the fullest decides the tone."""
+    """Used of allowed, of each limit of a route or an upstream; the fullest in force decides the tone."""
     said = list(_limits(owner))
-    fullest = max((used / allowed for _, used, allowed in said if allowed), default=0.0)
+    fullest = max((used / allowed for _, used, allowed, shadow in said if allowed and not shadow), default=0.0)
     tone = Tone.BAD if fullest >= 1 else Tone.WARN if fullest >= _NEARLY else Tone.PLAIN
-    return Cell(", ".join(f"{name} {used:.0f}/{allowed:.0f}" for name, used, allowed in said), tone)
+    words = (f"{name} {used:.0f}/{allowed:.0f}{' in shadow' if shadow else ''}" for name, used, allowed, shadow in said)
+    return Cell(", ".join(words), tone)
 
 
 def counted(count: int, tone: Tone) -> Cell:
@@ -174,19 +175,19 @@ def quantile(thing: Mapping[str, Any], share: str) -> str:
     return span(thing["latency"]["quantiles"][share])
 
 
-def _limits(owner: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
+def _limits(owner: Mapping[str, Any]) -> Iterator[tuple[str, float, float, bool]]:
     for policy, snapshot in owner["policies"].items():
-        name = policy.rpartition("/")[2]
+        name, shadow = policy.rpartition("/")[2], bool(snapshot.get("shadow"))
         if "max" in snapshot and "in_flight" in snapshot:
-            yield name, snapshot["in_flight"], snapshot["max"]
+            yield name, snapshot["in_flight"], snapshot["max"], shadow
             if snapshot.get("max_queue"):
-                yield "queue", snapshot["queued"], snapshot["max_queue"]
+                yield "queue", snapshot["queued"], snapshot["max_queue"], shadow
         elif "held" in snapshot:
-            yield name, snapshot["held"], snapshot["max_requests"]
+            yield name, snapshot["held"], snapshot["max_requests"], shadow
         for limit, values in snapshot.get("limits", {}).items():
             # A limit with a key has as many buckets as callers: no figure of one says how full it is.
             if "remaining" in values:
-                yield limit, values["burst"] - values["remaining"], values["burst"]
+                yield limit, values["burst"] - values["remaining"], values["burst"], values.get("mode") == "shadow"
 
 
 def _figures(name: str, snapshot: Mapping[str, Any]) -> list[Line]:

@@ -108,8 +108,7 @@ def _totals(view: View) -> Line:
         Cell(f"{ratio(total.errors, total.requests)} 5xx", Tone.BAD if total.errors else Tone.PLAIN),
         "  ",
         Cell(f"{rate(total.refused)}/s refused", Tone.WARN if total.refused else Tone.PLAIN),
-        f"  {in_flight} in flight  "
-        f"p50 {span(total.latency(0.5))}  p90 {span(total.latency(0.9))}  p99 {span(total.latency(0.99))}",
+        f"  {in_flight} in flight  p50 {span(total.latency(0.5))}  p99 {span(total.latency(0.99))}",
         # Last, because a narrow screen cuts it off.
         f"  {bars(view.history)}",
     )

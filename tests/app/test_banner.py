@@ -17,7 +17,7 @@ def test_it_says_where_it_listens_what_it_fronts_and_where_admin_is() -> None:
     text = banner(SCENE)
     assert "listens on http://127.0.0.1:8080\n" in text
     assert "fronts app: http://127.0.0.1:3000\n" in text
-    assert "admin on http://127.0.0.1:9901\n" in text
+    assert "  dashboard and admin on http://127.0.0.1:9901\n" in text
     assert text.endswith("\n")
 
 
@@ -33,6 +33,12 @@ def test_it_names_three_commands_to_try(scene: Scene) -> None:
     assert len(commands(scene)) == 3
     assert all(command.startswith("curl ") for command in commands(scene))
     assert all(command in banner(scene) for command in commands(scene))
+
+
+def test_a_socket_of_the_file_system_is_no_place_for_a_browser() -> None:
+    assert "  admin on unix:/run/admin.sock\n" in banner(
+        Scene([Address("", 1)], Address(path="/run/admin.sock"), FRONTS)
+    )
 
 
 def test_it_names_the_policies_that_act_without_a_file() -> None:

@@ -19,7 +19,15 @@ def test_a_route_has_its_counts_its_latency_and_its_limits() -> None:
     head, one = plain(laid(sheets.routes(STATUS)))
     assert head.split() == ["ROUTE", "UPSTREAM", "IN", "FLIGHT", "REQUESTS", "5XX", "REFUSED", "P50", "P99", "LIMITS"]
     assert one.split()[:8] == ["all", "app", "2", "7", "1", "5", "7.5ms", "10ms"]
-    assert one.endswith("whole 17/20, concurrency 2/5, queue 1/10")
+    assert one.endswith("whole 17/20, concurrency 2/5 in shadow, queue 1/10 in shadow")
+
+
+def test_a_limit_that_is_used_up_alarms_only_where_it_is_in_force() -> None:
+    def tone(mode: str) -> Tone:
+        limit = {"rate": "20/s", "burst": 20, "remaining": 0, "mode": mode}
+        return sheets.limits({"policies": {"all/rate_limits": {"shadow": False, "limits": {"whole": limit}}}}).tone
+
+    assert (tone("enforce"), tone("shadow")) == (Tone.BAD, Tone.PLAIN)
 
 
 def test_an_upstream_tells_what_its_attempts_failed_by() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.cli.figures import span
 from sidecar.cli.rates import Flow, Pace
 from sidecar.cli.sheets import plain
 from sidecar.cli.top_view import View, frame, page, shares, starting
@@ -36,8 +37,15 @@ def routes(*names: str, **flows: Flow) -> View:
 def test_the_rates_of_the_whole_stand_on_top() -> None:
     lines = shown(VIEW)
     assert lines[0] == "serving, up 3m, version 0.1.0, rules 0123456789ab (generation 3)"
-    assert lines[1] == "120 req/s  1.0% 5xx  3.1/s refused  2 in flight  p50 7.5ms  p90 9.5ms  p99 10ms   ▅█"
+    assert lines[1] == "120 req/s  1.0% 5xx  3.1/s refused  2 in flight  p50 7.5ms  p99 10ms   ▅█"
     assert lines[2] == "downstream 3 (2 active), upstream 7 (2 active), loop lag 3.4ms, memory 61MiB"
+
+
+def test_the_rates_of_the_whole_fit_eighty_columns_with_their_units() -> None:
+    much = Flow(requests=12345.0, errors=6789.0, refused=6789.0, buckets=[0] * 8 + [50] * 2)
+    latency = f"p50 {span(much.latency(0.5))}  p99 {span(much.latency(0.99))}"
+    view = replace(VIEW, pace=Pace(1.0, {"all": much}), told=STATUS | {"routes": [ROUTE | {"in_flight": 512}]})
+    assert latency in shown(view)[1]
 
 
 def test_what_is_wrong_comes_next_with_how_often_it_is_refused() -> None:
