@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -93,6 +93,7 @@ def _made(rule: ExportRule, count: Callable[[Result, int], None], hop: Callable[
 async def _finished(export: SpanExport) -> None:
     export.finish()
     try:
-        await aside(partial(export.wait, FLUSH_SECONDS))
+        with suppress(RuntimeError):  # no thread to wait on is no reason not to end
+            await aside(partial(export.wait, FLUSH_SECONDS))
     finally:
         export.give_up()

@@ -112,8 +112,12 @@ class SpanExport(ExchangeTracer):
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
 
     def start(self) -> None:
-        """Begin to export."""
-        self._thread.start()
+        """Begin to export. Where no thread is to be had, every span is dropped."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._is_over = True
+            _LOG.error("spans cannot be sent to %s: %s", self._url, error)
 
     def exchange(self, trace: ExchangeTrace) -> None:
         """See ExchangeTracer."""
@@ -134,7 +138,8 @@ class SpanExport(ExchangeTracer):
 
     def wait(self, seconds: float) -> None:
         """Wait for the end of that; not on the loop."""
-        self._thread.join(seconds)
+        if self._thread.ident is not None:  # it was started
+            self._thread.join(seconds)
 
     def give_up(self) -> None:
         """What has not begun its way is dropped. On the loop, after `finish`."""

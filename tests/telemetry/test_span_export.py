@@ -280,6 +280,25 @@ async def test_an_exchange_without_an_identifier_costs_its_batch_only() -> None:
             await books.until(exported=1)
 
 
+async def test_without_a_thread_to_be_had_spans_are_dropped_and_nothing_else_happens(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    books = Books()
+    export = SpanExport(HERE, books.count, asyncio.get_running_loop().call_soon_threadsafe, lambda _: Script())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        export.start()
+    export.exchange(exchange())
+    export.finish()
+    export.wait(LIMIT_SECONDS)
+    export.give_up()
+    assert books.counts == {"dropped": 1}
+    assert "can't start new thread" in caplog.text
+
+
 async def test_a_loop_that_has_ended_is_told_nothing_more() -> None:
     script = Script()
 
