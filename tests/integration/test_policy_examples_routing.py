@@ -118,8 +118,8 @@ SHOWN_ELSEWHERE = {
     "two-endpoints-balanced",
     "websockets-and-sse",
 }
-# Shown in test_access_log, test_draining_phases, test_health_checks and test_hold.
-SHOWN_BESIDE = {"access-log", "drain", "health-check", "hold"}
+# Shown in test_access_log, test_draining_phases, test_health_checks, test_hold, test_tracing and test_tracing_export.
+SHOWN_BESIDE = {"access-log", "drain", "health-check", "hold", "tracing", "tracing-export"}
 SHOWN = {
     "canary-split",
     "circuit-breaker",
