@@ -45,7 +45,10 @@ async def test_quantiles_are_interpolated_as_prometheus_does(chromium: Browser) 
 
 
 async def test_rates_are_of_ten_seconds_and_begin_anew_with_another_life(chromium: Browser) -> None:
-    looks = [status(routes=[route("api", requests=10 * n)], uptime_seconds=100.0 + n) for n in range(15)]
+    def looked(pace: int) -> list[dict[str, Any]]:
+        return [status(routes=[route("api", requests=10 * n)], uptime_seconds=100.0 + n * pace) for n in range(15)]
+
+    looks = looked(1)
     keep = (
         "(() => { const h = new m.History(); const born = a[0].map((s, n) => h.add(s, n * a[1])); const v = h.view(); \
         return [v.seconds, m.routeFigures(v, v.status.routes[0]).requests, born.includes(true)]; })()"
@@ -53,7 +56,7 @@ async def test_rates_are_of_ten_seconds_and_begin_anew_with_another_life(chromiu
     async with served(Told()) as url, browsing(chromium, url) as page:
         assert await call(page, "figures", keep, looks, 1) == [10, 10, False]
         # One that looks slowly compares with the look before, one that has just begun with the first.
-        assert await call(page, "figures", keep, looks, 30) == [30, 10 / 30, False]
+        assert await call(page, "figures", keep, looked(30), 30) == [30, 10 / 30, False]
         assert await call(page, "figures", keep, looks[:4], 1) == [3, 10, False]
         assert await call(page, "figures", keep, looks[:1], 1) == [0, None, False]
         reborn = [*looks, status(routes=[route("api", requests=3)], uptime_seconds=1.0)]
@@ -61,6 +64,25 @@ async def test_rates_are_of_ten_seconds_and_begin_anew_with_another_life(chromiu
         # A counter that is smaller than before began anew, a bucket too.
         assert await call(page, "figures", "m.gained(...a)", 50, 3) == 3
         assert await call(page, "figures", "m.gainedBuckets(...a)", [1, 5], [3, 2]) == [2, 2]
+
+
+async def test_what_lies_apart_is_not_compared(chromium: Browser) -> None:
+    """Looks are `[time, seen, uptime, routes]`; what is told is the seconds of the view, and whether it is reborn."""
+    code = "(() => { const h = new m.History(); \
+        const s = (u, r) => ({uptime_seconds: u, routes: r ? [{name: 'api'}] : []}); \
+        const born = a.map(([t, n, u, r]) => h.add(s(u, r), t, n)); return [h.view().seconds, born.at(-1)]; })()"
+    cases = [
+        ([[0, 0, 100, 1], [1, 1, 101, 1]], [1, False]),
+        ([[0, 0, 100, 1], [60, 60, 160, 1]], [0, False]),  # the tab was hidden
+        ([[0, 0, 100, 1], [60, 60, 50, 1]], [0, True]),
+        ([[0, 0, 100, 1], [600, 600, 590, 1]], [0, True]),  # older than the one before was, and yet another
+        ([[3600, 0, 100, 1], [1, 1, 101, 1]], [0, False]),  # somebody set the clock back
+        ([[0, 0, 100, 0], [1, 1, 101, 1]], [0, False]),  # no worker had told its routes
+        ([[0, 0, 100, 1], [1, 6, 101, 1]], [1, False]),  # the answer was long under way
+    ]
+    async with served(Told()) as url, browsing(chromium, url) as page:
+        for looks, expected in cases:
+            assert await call(page, "figures", code, *looks) == expected, looks
 
 
 async def test_totals_are_of_all_routes_and_their_refusals(chromium: Browser) -> None:

@@ -195,6 +195,47 @@ async def test_a_verb_asks_for_the_token_until_it_is_right_and_keeps_it_for_the_
         )
 
 
+async def test_a_token_of_any_letters_is_sent_as_it_is_written(chromium: Browser) -> None:
+    subject = Told()
+    async with served(subject, token="se¢ret→") as url, browsing(chromium, url, allowed=[NETWORK]) as page:
+        group = page.get_by_role("group", name="Breaker upstream.app")
+        await group.get_by_role("button", name="Hold closed").click()
+        dialog = page.get_by_role("dialog", name="The admin token")
+        await dialog.get_by_label("Token").fill("se¢ret→")
+        await dialog.get_by_role("button", name="Use it").click()
+        await expect(page.locator("#said")).to_contain_text("Breaker upstream.app: held closed")
+
+
+async def test_a_double_click_and_a_key_held_down_are_one_press(chromium: Browser) -> None:
+    subject = Told()
+    async with served(subject) as url, browsing(chromium, url) as page:
+        drain = page.locator("#drain")
+        await drain.dblclick()
+        await expect(drain).to_have_text("Press again to drain")
+        await drain.blur()
+        await expect(drain).to_have_text("Drain")
+        await drain.focus()
+        for _ in range(3):  # without a release between: the key repeats
+            await page.keyboard.down("Enter")
+        await page.keyboard.up("Enter")
+        await expect(drain).to_have_text("Press again to drain")
+        await page.get_by_role("group", name="Breaker upstream.app").get_by_role("button", name="Auto").click()
+        await expect(page.locator("#said")).to_contain_text("follows its rule")
+        assert subject.drains == []
+
+
+async def test_events_that_are_told_again_by_another_stream_are_shown_once(chromium: Browser) -> None:
+    subject = Told()
+    subject.tell("reload", "rules", "first")
+    async with served(subject) as url, browsing(chromium, url) as page:
+        await expect(page.locator("#events li")).to_have_count(1)
+        async with page.expect_request("**/events"):
+            subject.shown -= 3600  # another process: its stream is opened anew
+        subject.tell("reload", "rules", "second")
+        await expect(page.locator("#events li")).to_have_count(2)
+        await expect(page.locator("#events li").first).to_contain_text("second")
+
+
 async def test_the_rules_are_reloaded_and_the_drain_begins_at_the_second_press(chromium: Browser) -> None:
     subject = Told()
     subject.report = {"result": "failed", "generation": 3, "problems": ["sidecar.yaml:3:7: error: unknown key `rotes`"]}

@@ -15,8 +15,9 @@ import { wireVerbs } from "./verbs.js";
 import { counted } from "./words.js";
 
 const PACE = 1000;
-// A look that takes long costs the process something: nine tenths of the time it is left alone.
+// A look that takes long costs the process something: nine tenths of the time it is left alone, but never for long.
 const REST = 9;
+const LONGEST = 10_000;
 const PATIENCE = 5000;
 
 const history = new History();
@@ -39,23 +40,34 @@ async function look() {
   if (looking) return;
   looking = true;
   const begun = performance.now();
+  let rest = PACE; // whoever does not answer is asked again soon
   try {
-    const answer = await fetch("status", { signal: AbortSignal.timeout(PATIENCE) });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const status = await answer.json();
+    const status = await asked();
     const now = performance.now();
+    if (status === null) {
+      header.live(false, seen === null ? null : (now - seen) / 1000);
+      sum.miss();
+      return;
+    }
     seen = now;
-    if (history.add(status, status.time ?? now / 1000)) events.restart();
+    rest = Math.min(LONGEST, Math.max(PACE, REST * (now - begun)));
+    if (history.add(status, status.time ?? now / 1000, now / 1000)) events.restart();
     else events.follow();
-    draw(status);
     header.live(true, 0);
-  } catch (error) {
-    if (!(error instanceof TypeError || error instanceof DOMException || error instanceof SyntaxError || /^status /.test(error.message))) throw error;
-    header.live(false, seen === null ? null : (performance.now() - seen) / 1000);
-    sum.miss();
+    draw(status);
   } finally {
     looking = false;
-    timer = document.hidden ? 0 : setTimeout(look, Math.max(PACE, REST * (performance.now() - begun)));
+    timer = document.hidden ? 0 : setTimeout(look, rest);
+  }
+}
+
+/** The status; null where none comes. */
+async function asked() {
+  try {
+    const answer = await fetch("status", { signal: AbortSignal.timeout(PATIENCE) });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
   }
 }
 

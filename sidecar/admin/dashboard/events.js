@@ -5,11 +5,13 @@ import { byId, make, mark, show, write } from "./dom.js";
 import { clock } from "./words.js";
 
 const KEPT = 100;
+// More than a process keeps: what is told again, after its stream broke, is known by its number and its time.
+const KNOWN = 1000;
 
 export class EventList {
   #list = byId("events");
   #source = null;
-  #seen = 0;
+  #seen = new Set();
 
   constructor() {
     byId("event-filter").addEventListener("input", () => this.#filter());
@@ -29,15 +31,14 @@ export class EventList {
   restart() {
     this.#source?.close();
     this.#source = null;
-    this.#seen = 0;
     this.follow();
   }
 
   #add(event) {
-    if (event.id !== undefined) {
-      if (event.id <= this.#seen) return;
-      this.#seen = event.id;
-    }
+    const told = `${event.id} ${event.time}`;
+    if (this.#seen.has(told)) return;
+    this.#seen.add(told);
+    if (this.#seen.size > KNOWN) this.#seen.delete(this.#seen.values().next().value);
     const text = `${event.kind} ${event.subject} ${event.text}`.toLowerCase();
     const node = make("li", { "data-kind": event.kind, "data-text": text },
       make("time", { text: clock(event.time), datetime: new Date(event.time * 1000).toISOString() }),

@@ -3,6 +3,11 @@
 /** Seconds that a rate or a quantile covers. */
 export const WINDOW = 10;
 
+// A tab that was hidden for longer compares with nothing: its first figures would be of all that time.
+const LONGEST = 3 * WINDOW;
+// An answer may have been under way for some seconds, and clocks run apart.
+const SLACK = 10;
+
 /** The `q` quantile of plain counts by bucket, as Prometheus' histogram_quantile has it: linear within a bucket, the
  * last bound where it lies above all of them. `bounds` are upper ones; one more count is above them. Null of nothing. */
 export function quantile(q, bounds, counts) {
@@ -49,12 +54,15 @@ function byName(things) {
 export class History {
   #looks = [];
 
-  /** Take a status that was seen at `time`, in seconds. True when it is of another life of the process than before. */
-  add(status, time) {
+  /** Take a status of `time`, by the process' clock, that came at `seen`, by one that nobody sets; in seconds. True when
+   * it is of another life of the process than before: that is younger than it would be by now. */
+  add(status, time, seen = time) {
     const last = this.#looks[this.#looks.length - 1];
-    const reborn = last !== undefined && status.uptime_seconds < last.status.uptime_seconds - 1;
-    if (reborn) this.#looks = [];
-    this.#looks.push({ status, time, routes: byName(status.routes), upstreams: byName(status.upstreams) });
+    const reborn = last !== undefined && status.uptime_seconds < last.status.uptime_seconds + Math.max(-1, seen - last.seen - SLACK);
+    // Where no worker told its routes, all that they ever counted would seem to be of now.
+    const apart = last !== undefined && (time < last.time || time - last.time > LONGEST || !last.status.routes?.length);
+    if (reborn || apart) this.#looks = [];
+    this.#looks.push({ status, time, seen, routes: byName(status.routes), upstreams: byName(status.upstreams) });
     // One that is older than the window is kept: without it a slow pace would leave nothing to compare with.
     while (this.#looks.length > 2 && this.#looks[1].time <= time - WINDOW) this.#looks.shift();
     return reborn;

@@ -16,7 +16,7 @@ export async function post(path) {
     const token = sessionStorage.getItem(KEY);
     let answer;
     try {
-      answer = await fetch(path, { method: "POST", headers: token ? { Authorization: `Bearer ${token}` } : {} });
+      answer = await fetch(path, { method: "POST", headers: token ? { Authorization: `Bearer ${bytes(token)}` } : {} });
     } catch {
       return { ok: false, status: 0, detail: "the process does not answer" };
     }
@@ -25,6 +25,11 @@ export async function post(path) {
     if (!(await asked(refused))) return null;
     refused = true;
   }
+}
+
+// A header's letters are bytes, and the token's are UTF-8.
+function bytes(text) {
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 }
 
 /** POST, and say what came of it: `done` in words, or the error. True when it was done. */
@@ -57,7 +62,10 @@ export function twice(node, question, act) {
     write(node, text);
     mark(node, "data-armed", null);
   };
-  node.addEventListener("click", () => {
+  // Neither the second half of a double click nor a key that is held down is a second thought.
+  node.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
+  node.addEventListener("click", (event) => {
+    if (event.detail > 1) return;
     if (timer) {
       calm();
       act();
