@@ -17,8 +17,6 @@ from sidecar.debug.sampler import profile
 from sidecar.debug.terms import BusyError, LoopTerms, MemoryTerms, ProfileTerms, TaskTerms, Terms
 from sidecar.transport.tasks import BEGAN
 
-# As long as the loop may be held up each time that it wants to go on while a thread is at work.
-_TURN_SECONDS = 0.0005
 # A sampler that waits for the usual five milliseconds would nearly always see the loop at its ease.
 _SAMPLE_SECONDS = 0.00001
 
@@ -47,7 +45,7 @@ class Inspection:
             case TaskTerms():
                 return stacks.tasks(BEGAN, time.monotonic())
             case MemoryTerms():
-                with short_turns(_TURN_SECONDS):
+                with short_turns():
                     return await aside(partial(self._memory.look, terms))
             case LoopTerms():
                 return await self._loop(terms.seconds)

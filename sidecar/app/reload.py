@@ -27,10 +27,6 @@ _LOG = logging.getLogger("sidecar.reload")
 # A thousand new routes are one reload; nobody reads each of them in a log or in /status.
 _TOLD = 100
 
-# How long the thread that reads keeps the interpreter when the loop wants it: requests wait for it several times each.
-# Python's own 5 ms made the slowest of them 20 ms slower; less than this gains nothing.
-_TURN_SECONDS = 0.0005
-
 # Whoever mounts a server that is away, or names a pipe that nobody writes to, must not end reloading for good.
 _READ_SECONDS = 30.0
 
@@ -259,7 +255,7 @@ class Reloader:
 
 async def _aside(work: Callable[[], _T]) -> _T:
     """The result of `work`, done on a thread that takes short turns."""
-    with short_turns(_TURN_SECONDS):
+    with short_turns():
         return await aside(work)
 
 

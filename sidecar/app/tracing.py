@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 # A worker is killed two seconds after its deadline, and has to cut its connections and to say its last words in them.
 FLUSH_SECONDS = 1.0
 
-# Making and encoding spans is work of its own, while requests wait for the interpreter; see reload.py.
-_TURN_SECONDS = 0.0005
-
 
 class Tracing:
     """The export of one proxy. `stats` count its spans."""
@@ -75,8 +72,8 @@ class Tracing:
 
     def _keep_turns_short(self, wanted: bool) -> None:
         self._turns.close()
-        if wanted:
-            self._turns.enter_context(short_turns(_TURN_SECONDS))
+        if wanted:  # making and encoding spans is work of its own, while requests wait for the interpreter
+            self._turns.enter_context(short_turns())
 
     def _count(self, result: Result, spans: int) -> None:
         name = f"spans_{result}"

@@ -32,8 +32,6 @@ _LOOP_FILES = ("asyncio/base_events.py", "asyncio/events.py", "selectors.py")
 _JOIN_SECONDS = 1.0
 _PR_SET_TIMERSLACK = 29
 
-Stacks = list[tuple[tuple[str, ...], int]]
-
 
 async def profile(seconds: float, hz: int) -> dict[str, object]:
     """Sample this loop's thread for so long. Whoever cancels it ends the samples."""
