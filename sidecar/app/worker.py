@@ -126,6 +126,7 @@ class _Worker:
         self._workers = 1
         self._also: dict[str, object] = {}
         self._told_to_leave: Leave | None = None
+        self._early: list[Command] = []
         self._inspections: dict[int, asyncio.Task[None]] = {}
         self.link = Link.of_descriptor(descriptor, loop, self._heard, self._orphaned)
 
@@ -152,6 +153,8 @@ class _Worker:
         proxy.checks.told(begin.verdicts)
         for name in begin.drained:
             proxy.oversight.command_endpoint(name, "drain")
+        for command in self._early:
+            _obey(proxy, command)
         try:
             await proxy.start()
         except OSError as error:
@@ -198,6 +201,8 @@ class _Worker:
                 self._told_to_leave = body
             else:
                 self._leave(proxy, body)
+        elif proxy is None and isinstance(body, Command):
+            self._early.append(body)  # `Begin` was written before the operator spoke
         elif proxy is None:
             message.refuse("it has not begun yet")
         else:
@@ -210,8 +215,7 @@ class _Worker:
         elif isinstance(body, Look):
             message.answer(_sight(proxy))
         elif isinstance(body, Command):
-            command = proxy.oversight.command_breaker if body.kind == "breaker" else proxy.oversight.command_endpoint
-            command(body.name, body.verb)
+            _obey(proxy, body)
         elif isinstance(body, Inspect):
             task = self._tasks.start(self._inspect(proxy, message, body.terms), "inspect")
             self._inspections[body.number] = task
@@ -271,6 +275,11 @@ class _LinkCrier(Crier):
     def lost(self, upstream: str, endpoint: str) -> None:
         if not self._link.ended:
             self._link.tell(Lost(upstream, endpoint))
+
+
+def _obey(proxy: Proxy, command: Command) -> None:
+    obey = proxy.oversight.command_breaker if command.kind == "breaker" else proxy.oversight.command_endpoint
+    obey(command.name, command.verb)
 
 
 def _sight(proxy: Proxy) -> Sight:

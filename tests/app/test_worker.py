@@ -207,6 +207,15 @@ async def test_it_begins_with_what_is_known_and_was_commanded_before_it_came() -
         assert second["takes_attempts"]
 
 
+async def test_it_obeys_a_command_that_came_while_it_was_starting() -> None:
+    async with led() as one:
+        one.begin(loaded("http://127.0.0.1:1"))
+        one.link.tell(Command("endpoint", "app/127.0.0.1:1", "drain"))
+        await one.heard(Ready)
+        (told,) = (await one.look()).status["upstreams"][0]["endpoints"]
+        assert told["drained"] is True
+
+
 async def test_it_tells_what_happens_to_it_and_leaves_commands_and_drains_to_the_supervisor() -> None:
     async def ill(call: Call) -> None:
         await call.send(OK.replace(b"200 OK", b"500 Ill"))
