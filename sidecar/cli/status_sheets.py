@@ -149,11 +149,16 @@ def events(told: Sequence[Mapping[str, Any]], now: float, most: int) -> Sheet:
                 age(now - event["time"]),
                 Cell(event["kind"], Tone.WARN if event.get("alarming") else Tone.PLAIN),
                 event["subject"],
-                event["text"],
+                event["text"] + _worker(event.get("fields", {})),
             )
             for event in list(reversed(told))[:most]
         ],
     )
+
+
+def _worker(fields: Mapping[str, Any]) -> str:
+    """What each worker finds out for itself, such as an ejection, comes once from each."""
+    return f" (worker {fields['worker']})" if "worker" in fields else ""
 
 
 def limits(owner: Mapping[str, Any]) -> Cell:

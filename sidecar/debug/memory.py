@@ -43,9 +43,12 @@ class MemoryBook:
             # Before the count: its own allocations are nobody's leak.
             traced = self._traced(terms)
             objects = self._objects(terms.top) if terms.top else None
+            resident = _resident()
+            # The kernel brings its peak up to date late: it may be below what is resident now.
+            peak = max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT, resident or 0)
             return {
-                "resident_bytes": _resident(),
-                "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT,
+                "resident_bytes": resident,
+                "peak_resident_bytes": peak,
                 "collector": _collector(),
                 "objects": objects,
                 "trace": traced,

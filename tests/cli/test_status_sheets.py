@@ -64,6 +64,11 @@ def test_several_workers_have_a_table() -> None:
     assert sheets.workers(STATUS).rows == []
 
 
+def test_an_event_of_a_worker_says_which() -> None:
+    told = {"time": 60.0, "kind": "ejected", "subject": "app/a:1", "text": "ejected for 30s", "fields": {"worker": 2}}
+    assert plain(laid(sheets.events([told], 61.0, 5)))[1].endswith("app/a:1  ejected for 30s (worker 2)")
+
+
 def test_each_limit_has_a_line_with_whatever_it_tells() -> None:
     lines = [text.split(maxsplit=1) for text in plain(laid(sheets.policies(STATUS)))]
     assert ["all/rate_limits", "waiting 0"] in lines

@@ -64,6 +64,7 @@ def test_the_process_and_the_collector_are_told_of() -> None:
     told = cast("dict[str, Any]", MemoryBook(lambda seconds: None).look(MemoryTerms(top=0)))
     assert told["peak_resident_bytes"] >= 1 << 20
     assert told["resident_bytes"] is None or told["resident_bytes"] >= 1 << 20
+    assert told["peak_resident_bytes"] >= (told["resident_bytes"] or 0)
     assert len(told["collector"]["counts"]) == len(told["collector"]["thresholds"]) == 3
 
 

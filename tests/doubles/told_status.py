@@ -125,11 +125,13 @@ class Told(FakeSubject):
         self.shown += 1
         return status(time=START + self.shown, uptime_seconds=93784.0 + self.shown, **self.changes)
 
-    def tell(self, kind: str, subject: str, text: str, *, alarming: bool = False, after: float = 0.0) -> None:
+    def tell(
+        self, kind: str, subject: str, text: str, *, alarming: bool = False, after: float = 0.0, **fields: object
+    ) -> None:
         """Something has happened."""
         number = len(self.told_events) + 1
         told = {"id": number, "time": START + after, "kind": kind, "subject": subject, "text": text}
-        event = {**told, "fields": {}, "alarming": alarming}
+        event = {**told, "fields": fields, "alarming": alarming}
         self.told_events.append(event)
         for listener in tuple(self.listeners):
             listener(event)

@@ -266,6 +266,8 @@ async def test_events_come_live_the_newest_first_and_can_be_filtered(chromium: B
         await expect(events).to_have_count(2)
         await expect(events.first).to_have_text("12:01:01▲breakerupstream.app closed to open: 6 of 10 attempts failed")
         await expect(events.first.get_by_role("img", name="alarming")).to_be_visible()
+        subject.tell("ejected", "app/10.0.0.1:3000", "ejected for 30s", alarming=True, worker=2)
+        await expect(events.first.locator(".told")).to_have_text("app/10.0.0.1:3000 ejected for 30s (worker 2)")
         await page.get_by_placeholder("filter events").fill("sighup")
         await expect(events.first).to_be_hidden()
         await expect(events.last).to_be_visible()

@@ -39,12 +39,14 @@ export class EventList {
     if (this.#seen.has(told)) return;
     this.#seen.add(told);
     if (this.#seen.size > KNOWN) this.#seen.delete(this.#seen.values().next().value);
-    const text = `${event.kind} ${event.subject} ${event.text}`.toLowerCase();
+    // What each worker finds out for itself, such as an ejection, comes once from each.
+    const from = event.fields.worker === undefined ? "" : ` (worker ${event.fields.worker})`;
+    const text = `${event.kind} ${event.subject} ${event.text}${from}`.toLowerCase();
     const node = make("li", { "data-kind": event.kind, "data-text": text },
       make("time", { text: clock(event.time), datetime: new Date(event.time * 1000).toISOString() }),
       make("span", { class: "sign", text: event.alarming ? "▲" : "·", "aria-label": event.alarming ? "alarming" : "information", role: "img" }),
       make("span", { class: "kind", text: event.kind }),
-      make("span", { class: "told" }, make("b", { text: event.subject }), ` ${event.text}`));
+      make("span", { class: "told" }, make("b", { text: event.subject }), ` ${event.text}${from}`));
     mark(node, "data-tone", event.alarming ? "bad" : null);
     show(node, this.#wants(node));
     this.#list.prepend(node);
