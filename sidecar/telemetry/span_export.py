@@ -80,6 +80,7 @@ class SpanExport(ExchangeTracer):
         "_hop",
         "_hurry",
         "_is_over",
+        "_is_told",
         "_lost",
         "_queue",
         "_resource",
@@ -107,6 +108,7 @@ class SpanExport(ExchangeTracer):
         self._is_over = False
         self._given_up = False
         self._lost = 0
+        self._is_told = False  # that they fail, and not yet that they do no more
         self._told_at: float | None = None
         # Nothing at the process's end waits for a daemon: its collector may never answer.
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
@@ -203,14 +205,14 @@ class SpanExport(ExchangeTracer):
     def _settled(self, is_exported: bool, count: int, why: str) -> None:
         self._count("exported" if is_exported else "failed", count)
         if is_exported:
-            if self._told_at is not None:
+            if self._is_told:
                 _LOG.info("spans reach %s again; %d were lost", self._url, self._lost)
-            self._lost, self._told_at = 0, None
+                self._lost, self._is_told = 0, False
             return
         self._lost += count
         now = time.monotonic()
         if self._told_at is None or now - self._told_at >= TELL_EVERY:
-            self._told_at = now
+            self._told_at, self._is_told = now, True
             fields = {"event": "spans_failed", "lost": self._lost}
             _LOG.warning("spans do not reach %s, %d lost: %s", self._url, self._lost, why, extra={"fields": fields})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 from collections import Counter
@@ -216,6 +217,27 @@ async def test_one_failure_is_told_once_and_so_is_its_end(caplog: pytest.LogCapt
         "spans do not reach http://127.0.0.1:4318/v1/traces, 1 lost: the collector is away",
         "spans reach http://127.0.0.1:4318/v1/traces again; 3 were lost",
     ]
+
+
+async def test_a_collector_that_takes_every_other_batch_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    script = Script()
+    results = itertools.cycle([SpanExportResult.FAILURE, SpanExportResult.SUCCESS])
+    script.fails = lambda: next(results)
+    with at_once():
+        async with exporting(script) as (export, books):
+            for taken in range(1, 4):
+                export.exchange(exchange())
+                await books.until(failed=taken)
+                export.exchange(exchange())
+                await books.until(exported=taken)
+            assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+            monkeypatch.setattr(span_export, "TELL_EVERY", 0.0)
+            export.exchange(exchange())
+            await books.until(failed=4)
+    assert "3 lost" in caplog.records[-1].getMessage()
 
 
 async def test_what_clients_write_into_tracestate_is_neither_logged_nor_told_as_a_cause(
