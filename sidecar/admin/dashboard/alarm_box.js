@@ -1,10 +1,9 @@
 // The box on top: what is wrong now, the worst first, each with its rule a click away.
 
 import { byId, button, make, mark, Rows, show, write } from "./dom.js";
-import { counted } from "./words.js";
+import { counted, SIGNS } from "./words.js";
 
 const SHOWN = 12;
-const SIGNS = { bad: "▲", warn: "◆", note: "●" };
 const WORDS = { bad: "critical", warn: "warning", note: "note" };
 
 export class AlarmBox {

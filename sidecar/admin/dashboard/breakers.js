@@ -3,9 +3,7 @@
 import { byId, button, make, mark, Rows, show, write } from "./dom.js";
 import { breakerStanding } from "./alarms.js";
 import { command, twice } from "./verbs.js";
-import { count } from "./words.js";
-
-const SHAPES = { closed: "●", open: "■", half_open: "◆" };
+import { count, SIGNS } from "./words.js";
 
 export class Breakers {
   #rows;
@@ -43,7 +41,7 @@ function breakerRow(name, lookUp, look) {
       mark(node, "data-tone", tone);
       mark(node, "data-state", breaker.state);
       mark(node, "data-forced", breaker.forced);
-      write(shape, SHAPES[breaker.state] ?? "●");
+      write(shape, SIGNS[tone]);
       write(word, said);
       write(why, because);
       write(figures, `${count(breaker.failures)} failed, ${count(breaker.slow)} slow of ${count(breaker.requests)} · opened ${count(breaker.opened)}×`);

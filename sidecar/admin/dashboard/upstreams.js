@@ -4,9 +4,8 @@ import { Bar, byId, button, make, mark, Rows, show, write } from "./dom.js";
 import { standing } from "./alarms.js";
 import { isFailure } from "./figures.js";
 import { command, twice } from "./verbs.js";
-import { count, perSecond, seconds } from "./words.js";
+import { count, perSecond, seconds, SIGNS } from "./words.js";
 
-const SHAPES = { good: "●", warn: "◆", bad: "■", note: "○" };
 const HEADS = ["Endpoint", "State", "In flight", "In use", "Idle", "Waiting", ""];
 
 export class Upstreams {
@@ -94,7 +93,7 @@ function endpointRow(name, look) {
     update(endpoint) {
       const { word: said, tone, why: because } = standing(endpoint);
       mark(node, "data-tone", tone);
-      write(shape, SHAPES[tone]);
+      write(shape, SIGNS[tone]);
       write(word, said);
       write(why, because);
       write(flying, count(endpoint.in_flight));

@@ -1,6 +1,9 @@
-// How numbers are written, and what each reason means (docs/answers.md). Pure.
+// How numbers are written, what each reason means (docs/answers.md), and the shape of each tone. Pure.
 
 export const NONE = "–";
+
+/** A shape for each tone: nobody has to tell colours apart. */
+export const SIGNS = { bad: "▲", warn: "◆", note: "○", good: "●" };
 
 /** A rate: 0, 0.3, 12.5, 340, 12.3k. */
 export function perSecond(value) {
