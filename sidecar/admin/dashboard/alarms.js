@@ -1,10 +1,10 @@
 // What is wrong, from one look at /status and the figures of its last seconds: what to say, how bad it is, which rule
 // leads further. Pure. The worst comes first; refusals that come faster before those that come slower.
 
+import { MANY_ERRORS } from "./figures.js";
 import { counted, gravity, left, meaning, mebibytes, percent, perSecond, seconds } from "./words.js";
 
 const ORDER = { bad: 0, warn: 1, note: 2 };
-const ERRORS_WORTH_SAYING = 0.05;
 const LAG_WORTH_SAYING = 0.1;
 const NEARLY_FULL = 0.9;
 const NAMED = 3;
@@ -158,7 +158,7 @@ function failing(routes) {
     // What Sidecar refuses is told by its rule; the rest is the backend's own.
     const own = refusals.reduce((all, one) => all + (one.shadow || isOfTheCaller(one.reason) ? 0 : one.rate ?? 0), 0);
     const foreign = (failures ?? 0) - own;
-    if (requests > 0 && foreign / requests >= ERRORS_WORTH_SAYING) {
+    if (requests > 0 && foreign / requests >= MANY_ERRORS) {
       const what = `${percent(foreign / requests)} of the answers of ${route.name} are 5xx of the backend`;
       told.push(say(`errors ${route.name}`, "warn", what, `${perSecond(foreign)} a second, passed on`, null, steady(foreign)));
     }

@@ -3,6 +3,9 @@
 /** Seconds that a rate or a quantile covers. */
 export const WINDOW = 10;
 
+/** From this share of 5xx on somebody should look. */
+export const MANY_ERRORS = 0.05;
+
 // A tab that was hidden for longer compares with nothing: its first figures would be of all that time.
 const LONGEST = 3 * WINDOW;
 // An answer may have been under way for some seconds, and clocks run apart.

@@ -1,11 +1,11 @@
 // The routes: what each does, how much of its limits is used, and what it refuses by which rule.
 
 import { Bar, byId, button, make, mark, Rows, show, write } from "./dom.js";
+import { MANY_ERRORS } from "./figures.js";
 import { count, counted, NONE, percent, perSecond, plain, seconds } from "./words.js";
 
 // A table of thousands is slow to lay out; the filter and the box on top find what is not among the first.
 const SHOWN = 200;
-const MANY_ERRORS = 0.05;
 const SORTS = {
   requests: (one) => one.requests ?? 0,
   errors: (one) => one.errors ?? 0,

@@ -1,10 +1,9 @@
 // The totals over all routes, each with its line of the last minutes.
 
 import { byId, make, mark, write } from "./dom.js";
+import { MANY_ERRORS } from "./figures.js";
 import { Spark } from "./spark.js";
 import { count, percent, perSecond, seconds } from "./words.js";
-
-const MANY_ERRORS = 0.05;
 
 class Tile {
   spark = new Spark();
