@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -105,7 +105,7 @@ class Views:
     async def status(self, _request: web.Request) -> web.Response:
         """The snapshot."""
         await self._subject.refresh()
-        return as_json(self._subject.status())
+        return web.Response(text=_in_lines(self._subject.status()), content_type="application/json")
 
     async def config(self, _request: web.Request) -> web.Response:
         """The effective rules."""
@@ -169,6 +169,23 @@ class Views:
 def as_json(value: object, *, status: int = 200) -> web.Response:
     """A JSON answer, indented because people read it too."""
     return web.json_response(value, status=status, dumps=lambda told: json.dumps(told, indent=2) + "\n")
+
+
+def _in_lines(told: Mapping[str, object]) -> str:
+    """The members of a large object on lines of their own, and of those that hold several the same: as people can still
+    read it, at a quarter of what indenting all of ten thousand routes costs the loop."""
+    members = ",\n".join(f"  {json.dumps(key)}: {_opened(value)}" for key, value in told.items())
+    return f"{{\n{members}\n}}\n"
+
+
+def _opened(value: object) -> str:
+    if isinstance(value, Mapping) and value:
+        members = ",\n".join(f"    {json.dumps(key)}: {json.dumps(one)}" for key, one in value.items())
+        return f"{{\n{members}\n  }}"
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        members = ",\n".join(f"    {json.dumps(one)}" for one in value)
+        return f"[\n{members}\n  ]"
+    return json.dumps(value)
 
 
 def problem(status: int, sentence: str, **members: object) -> web.Response:

@@ -63,6 +63,11 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """To a worker, as a question: what have you counted? The answer is a dump (telemetry.merging)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
     """All that a worker tells of itself at one instant."""
 

@@ -7,9 +7,11 @@ and until it has answered nobody waits for it again: one that stands still must 
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import cast
 
-from sidecar.app.messages import Look, Sight
-from sidecar.telemetry.merging import Merged
+from sidecar.app.messages import Count, Look, Sight
+from sidecar.telemetry.merging import Dump, Merged
 from sidecar.telemetry.stats import Stats
 from sidecar.transport.tasks import Tasks
 from sidecar.workers.crew import Crew, Worker
@@ -18,6 +20,8 @@ from sidecar.workers.link import LinkEndedError, LinkRefusedError
 # A worker answers between two requests; a scrape waits for nobody longer than this.
 _LOOK_SECONDS = 2.0
 _PERIOD = 1.0
+# To count ten thousand routes takes a worker a fifth of a second: nine tenths of the time it is left alone.
+_REST = 9.0
 # One that has not answered goes on being asked: its answer counts whenever it comes.
 _PATIENCE = 3600.0
 _KINDS = ("requests", "tunnels", "websockets")
@@ -33,6 +37,7 @@ class Sights:
         self._tasks = tasks
         self.silent: set[int] = set()
         self._asked: dict[Worker, asyncio.Task[None]] = {}
+        self._counting: dict[Worker, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
 
@@ -45,10 +50,12 @@ class Sights:
         await asyncio.wait((self._next,))
 
     async def keep_looking(self, crew: Crew) -> None:
-        """Look now and then also when nobody asks, or all that a worker counted would go with it when it is killed."""
+        """Have the workers' counts now and then also when nobody asks, or they would go with one that is killed."""
         while True:
             await asyncio.sleep(_PERIOD)
-            await self.refresh(crew)
+            for worker in crew.workers:
+                if worker.ready and worker not in self._counting:
+                    self._counting[worker] = self._tasks.start(self._count(worker), f"count worker {worker.slot}")
 
     def lost(self, slot: int) -> None:
         """The worker that had this place is gone; what it counted stays."""
@@ -85,3 +92,15 @@ class Sights:
             self.silent.discard(worker.slot)
             self.last[worker.slot] = sight
             self.merged.update(worker.slot, sight.counts)
+
+    async def _count(self, worker: Worker) -> None:
+        begun = time.monotonic()
+        try:
+            counts = await worker.link.ask(Count(), _PATIENCE)
+            if not worker.link.ended:
+                self.merged.update(worker.slot, cast(Dump, counts))
+            await asyncio.sleep(_REST * (time.monotonic() - begun))
+        except (LinkEndedError, LinkRefusedError, TimeoutError):
+            return
+        finally:
+            del self._counting[worker]

@@ -25,6 +25,7 @@ from sidecar.app.messages import (
     Begin,
     Cease,
     Command,
+    Count,
     Findings,
     Happened,
     Inspect,
@@ -214,6 +215,8 @@ class _Worker:
             self._tasks.start(self._adopt(proxy, message, body.loaded), "adopt other rules")
         elif isinstance(body, Look):
             message.answer(_sight(proxy))
+        elif isinstance(body, Count):
+            message.answer(dump(proxy.stats))
         elif isinstance(body, Command):
             _obey(proxy, body)
         elif isinstance(body, Inspect):

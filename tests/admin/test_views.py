@@ -90,6 +90,26 @@ async def test_metrics_come_in_the_asked_form(client: Client, accept: str, kind:
     assert await answer.text() == "sidecar_up 1\n"
 
 
+async def test_each_route_of_the_status_is_a_line(
+    client: Client, subject: FakeSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {
+        "phase": "serving",
+        "not_ready": ["a", "b"],
+        "routes": [{"name": "a", "statuses": {"2xx": 1}}, {"name": "b\n", "statuses": {}}],
+        "breakers": {"upstream.app": {"state": "open"}},
+        "reload": None,
+        "nothing": {},
+    }
+    monkeypatch.setattr(subject, "status", lambda: told)
+    answer = await client.get("/status")
+    assert (answer.content_type, await answer.json()) == ("application/json", told)
+    lines = (await answer.text()).splitlines()
+    assert '    {"name": "a", "statuses": {"2xx": 1}},' in lines
+    assert '    "upstream.app": {"state": "open"}' in lines
+    assert '  "not_ready": ["a", "b"],' in lines
+
+
 async def test_status_and_config_are_json(client: Client) -> None:
     assert await (await client.get("/status")).json() == {"phase": "serving"}
     assert await (await client.get("/config")).json() == {"version": 1}

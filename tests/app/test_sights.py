@@ -97,13 +97,20 @@ async def test_of_one_that_is_lost_only_its_counts_are_left(tasks: Tasks) -> Non
     assert (sights.last, sights.in_flight()["requests"], requests(sights)) == ({}, 0, 5)
 
 
-async def test_it_looks_by_itself_now_and_then(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_counts_by_itself_now_and_then_and_asks_nobody_twice_at_once(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_PERIOD", 0.0)
-    crew = ToldCrew(ToldWorker(0))
-    tasks.start(Sights(Stats(), tasks).keep_looking(crew.as_crew), "look")
+    monkeypatch.setattr(module, "_REST", 0.0)
+    crew = ToldCrew(ToldWorker(0), ToldWorker(1))
+    crew.workers[0].gate.clear()
+    crew.workers[1].serve(5)
+    sights = Sights(Stats(), tasks)
+    tasks.start(sights.keep_looking(crew.as_crew), "look")
     async with asyncio.timeout(10):
-        while crew.workers[0].asked < 3:
+        while crew.workers[1].asked < 3:
             await asyncio.sleep(0)
+    assert (crew.workers[0].asked, requests(sights), sights.last) == (1, 5, {})
 
 
 async def test_one_that_stands_still_is_waited_for_once_and_heard_when_it_answers_at_last(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from sidecar.admin.subject import Condition
-from sidecar.app.messages import Sight
+from sidecar.app.messages import Count, Sight
 from sidecar.app.status import counted
 from sidecar.telemetry.merging import dump
 from sidecar.telemetry.stats import Stats
@@ -41,11 +41,11 @@ class ToldWorker:
 
     async def _ask(self, body: object, seconds: float) -> object:
         self.asked += 1
-        sight = self.sight()
+        answer = dump(self.stats) if isinstance(body, Count) else self.sight()
         await self.gate.wait()
         if self.refusal is not None:
             raise self.refusal
-        return sight
+        return answer
 
     def serve(self, requests: int) -> None:
         """It has answered so many more."""
