@@ -14,7 +14,7 @@ import signal
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from tests.doubles.process import ROOT, START_SECONDS
@@ -47,8 +47,15 @@ class Terminal:
 
     async def shows(self, pattern: str) -> re.Match[str]:
         """Waits for a frame with such text."""
+        return await self._until(lambda: re.search(pattern, self.frame))
+
+    async def draws(self, pattern: str) -> re.Match[str]:
+        """Waits for such text, colours and all, among everything that was sent."""
+        return await self._until(lambda: re.search(pattern, self.drawn))
+
+    async def _until(self, look: Callable[[], re.Match[str] | None]) -> re.Match[str]:
         async with asyncio.timeout(START_SECONDS):
-            while (found := re.search(pattern, self.frame)) is None:
+            while (found := look()) is None:
                 self._grew.clear()
                 await self._grew.wait()
         return found

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +14,9 @@ import pytest
 from sidecar.app.wiring import Proxy
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call
 from tests.doubles.peer import Peer
-from tests.doubles.process import ROOT, START_SECONDS, process
+from tests.doubles.process import START_SECONDS, process
 from tests.doubles.running import example
+from tests.doubles.terminal import terminal
 
 
 class Page:
@@ -130,59 +127,6 @@ async def test_a_file_that_may_not_grow_costs_lines_that_are_counted(tmp_path: P
     assert log.stat().st_size <= 1024
 
 
-class Screen:
-    """A terminal, and what a command shows there."""
-
-    def __init__(self) -> None:
-        self._own, self.theirs = os.openpty()
-        os.set_blocking(self._own, False)
-        self.text = ""
-        self._grew = asyncio.Event()
-        asyncio.get_running_loop().add_reader(self._own, self._read)
-
-    def _read(self) -> None:
-        with suppress(OSError):  # nobody is there any more
-            self.text += os.read(self._own, 65536).decode(errors="replace")
-        self._grew.set()
-
-    async def shows(self, pattern: str) -> re.Match[str]:
-        async with asyncio.timeout(START_SECONDS):
-            while (found := re.search(pattern, self.text)) is None:
-                self._grew.clear()
-                await self._grew.wait()
-        return found
-
-    def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._own)
-        os.close(self._own)
-        os.close(self.theirs)
-
-
-@asynccontextmanager
-async def demo(**environment: str) -> AsyncIterator[Screen]:
-    """The demo at a terminal."""
-    screen = Screen()
-    clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sidecar", "demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"),
-        cwd=ROOT,
-        env={**clean, **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=screen.theirs,
-        stderr=screen.theirs,
-        start_new_session=True,
-    )
-    try:
-        yield screen
-    finally:
-        with suppress(ProcessLookupError):
-            started.terminate()
-        async with asyncio.timeout(START_SECONDS):
-            code = await started.wait()
-        screen.close()
-    assert code == 0
-
-
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
@@ -191,8 +135,12 @@ async def demo(**environment: str) -> AsyncIterator[Screen]:
     ],
 )
 async def test_the_demo_at_a_terminal_shows_each_request(environment: dict[str, str], line: str) -> None:
-    async with demo(**environment) as screen:
-        port = int((await screen.shows(r"listens on http://127\.0\.0\.1:(\d+)"))[1])
+    demo = ("demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    async with terminal(*demo, environment=environment) as screen:
+        port = int((await screen.draws(r"listens on http://127\.0\.0\.1:(\d+)"))[1])
         async with await Peer.connect(port) as peer:
             assert (await peer.get("/echo")).status == 200
-        await screen.shows(line)
+        await screen.draws(line)
+        assert screen.process is not None
+        screen.process.terminate()
+        assert await screen.ended() == 0
