@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:  # argparse's way to end: usage is 2 already, --help and -V are 0
         return int(leaving.code or 0)
     module, name = _COMMANDS[arguments.command]
+    if sys.stdout is None:  # closed by whoever started us, as in `>&-`
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
     try:
         code = int(getattr(import_module(module), name)(arguments))
         sys.stdout.flush()

@@ -62,7 +62,9 @@ def pace(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Pace | Non
     if before is None:
         return None
     seconds = now["uptime_seconds"] - before["uptime_seconds"]
-    if seconds <= 0:
+    # One that began after the look before may by now be older than the other was then.
+    began = now.get("time", 0.0) - now["uptime_seconds"]
+    if seconds <= 0 or began > before.get("time", 0.0):
         return None
     earlier = refusals(before)
     return Pace(

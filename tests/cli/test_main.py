@@ -93,6 +93,14 @@ def test_a_reader_that_leaves_is_no_failure() -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+def test_a_standard_output_that_is_closed_is_no_bug() -> None:
+    command = [sys.executable, "-m", "sidecar", "top", "--once", "--admin", "127.0.0.1:1"]
+    shell = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *command]
+    ended = subprocess.run(shell, stderr=subprocess.PIPE, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"sidecar: no sidecar answers at 127.0.0.1:1")
+
+
 def test_status_does_not_wait_for_the_import_of_a_server() -> None:
     code = (
         "import sys; from sidecar.cli.main import main; main(['status', '--admin', '127.0.0.1:1']);"

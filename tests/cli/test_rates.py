@@ -53,6 +53,10 @@ def test_nothing_is_known_before_there_are_two_looks() -> None:
 
 def test_another_process_is_a_fresh_start() -> None:
     assert pace(STATUS, grown(requests=1) | {"uptime_seconds": 0.5}) is None
+    older = STATUS["uptime_seconds"] + 20
+    later = {"uptime_seconds": older, "time": STATUS["time"] + older + 1}
+    assert pace(STATUS, grown(requests=1) | later) is None
+    assert pace(STATUS, grown(requests=1) | later | {"time": STATUS["time"] + 20}) is not None
 
 
 def test_a_counter_that_went_backwards_counts_for_nothing() -> None:
