@@ -135,9 +135,9 @@ class Shadowed(Told):
 async def test_what_only_a_shadow_would_refuse_does_not_look_refused(chromium: Browser) -> None:
     async with served(Shadowed()) as url, browsing(chromium, url) as page:
         refused = page.locator("#routes .refused li")
-        await expect(refused.filter(has_text="old")).to_have_attribute("data-now", "")
+        await expect(refused.filter(has_text="old")).to_have_attribute("data-tone", "warn")
         await expect(refused.filter(has_text="rate_limited, shadow")).to_contain_text("9.0/s")
-        assert await refused.filter(has_text="rate_limited, shadow").get_attribute("data-now") is None
+        assert await refused.filter(has_text="rate_limited, shadow").get_attribute("data-tone") is None
         limits = page.locator("#routes .limits li")
         await expect(limits.filter(has_text="new")).to_contain_text("shadow: 20/s, 0 of 20 left")
         await expect(limits.filter(has_text="new").locator(".bar-of")).to_have_attribute("data-tone", "note")

@@ -2,7 +2,7 @@
 
 import { Bar, byId, button, make, mark, Rows, show, write } from "./dom.js";
 import { MANY_ERRORS } from "./figures.js";
-import { count, counted, NONE, percent, perSecond, plain, seconds } from "./words.js";
+import { count, counted, gravity, NONE, percent, perSecond, plain, seconds } from "./words.js";
 
 // A table of thousands is slow to lay out; the filter and the box on top find what is not among the first.
 const SHOWN = 200;
@@ -150,7 +150,7 @@ function refusalRow(lookUp) {
       write(reason, refusal.shadow ? `${refusal.reason}, shadow` : refusal.reason);
       write(speed, `${perSecond(refusal.rate)}/s`);
       write(total, count(refusal.count));
-      mark(node, "data-now", refusal.rate > 0 && !refusal.shadow ? "" : null);
+      mark(node, "data-tone", refusal.rate > 0 && !refusal.shadow ? gravity(refusal.reason) : null);
     },
   };
 }
