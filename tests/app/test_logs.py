@@ -208,10 +208,12 @@ def test_a_second_set_up_keeps_the_handler_and_takes_the_form(root: logging.Logg
 
 def test_a_full_disk_costs_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
     with open("/dev/full", "w") as full:
-        set_up("info", "json", full)
+        handler = set_up("info", "json", full)
         logging.getLogger("x").error("lost")
         monkeypatch.setattr(sys, "stderr", full)
         say("lost, too")
+    assert isinstance(handler, Lines)
+    assert handler.dropped == 1
 
 
 def test_a_pipe_that_nobody_reads_costs_lines_only() -> None:
@@ -228,12 +230,15 @@ def test_a_pipe_that_nobody_reads_costs_lines_only() -> None:
         assert rest.endswith(b"heard again\n")
 
 
-def test_without_a_standard_error_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_standard_error_nothing_is_said(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     logging.getLogger().handlers.clear()
     set_up("info", "json")
     logging.getLogger("x").error("to nobody")
     say("to nobody")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_closed_standard_streams_are_not_given_to_a_connection() -> None:

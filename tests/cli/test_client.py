@@ -2,7 +2,6 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,6 @@ from sidecar.cli.main import main
 from sidecar.model.address import Address
 from tests.doubles import admin as doubles
 from tests.doubles.admin import Answering
-
-
-@pytest.fixture
-def answering() -> Iterator[Answering]:
-    with doubles.answering() as told:
-        yield told
-
-
-@pytest.fixture
-def admin(answering: Answering) -> str:
-    return answering.address
 
 
 def test_the_token_of_the_environment_is_presented(

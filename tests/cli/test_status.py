@@ -6,12 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from sidecar.cli.main import main
-from tests.doubles import admin as doubles
 from tests.doubles.admin import Answering
 from tests.doubles.backend import Backend
 from tests.doubles.process import process
@@ -22,10 +20,9 @@ LIMIT_SECONDS = 60
 
 
 @pytest.fixture
-def answering() -> Iterator[Answering]:
-    with doubles.answering() as told:
-        told.paths = {"/status": STATUS, "/events": {"events": EVENTS}}
-        yield told
+def answering(answering: Answering) -> Answering:
+    answering.paths = {"/status": STATUS, "/events": {"events": EVENTS}}
+    return answering
 
 
 def test_status_is_told_as_tables(answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:

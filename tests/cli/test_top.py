@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from sidecar.cli.main import main
 from sidecar.cli.sheets import plain
 from sidecar.cli.top import Desk, Watch
 from sidecar.model.address import Address
-from tests.doubles import admin as doubles
 from tests.doubles.admin import Answering
 from tests.doubles.backend import Backend
 from tests.doubles.peer import Peer
@@ -37,10 +35,9 @@ def later(seconds: float, requests: int, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def answering() -> Iterator[Answering]:
-    with doubles.answering() as told:
-        told.paths = {"/status": [STATUS, later(2, 30)], "/events": {"events": EVENTS}}
-        yield told
+def answering(answering: Answering) -> Answering:
+    answering.paths = {"/status": [STATUS, later(2, 30)], "/events": {"events": EVENTS}}
+    return answering
 
 
 def head(watch: Watch) -> list[str]:

@@ -1,26 +1,12 @@
 """reload and drain, against a server that answers what a test sets."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sidecar.cli.main import main
-from tests.doubles import admin as doubles
 from tests.doubles.admin import Answering
-
-
-@pytest.fixture
-def answering() -> Iterator[Answering]:
-    with doubles.answering() as told:
-        yield told
-
-
-@pytest.fixture
-def admin(answering: Answering) -> str:
-    return answering.address
-
 
 REPORT: dict[str, Any] = {
     "result": "reloaded",
