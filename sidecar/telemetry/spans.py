@@ -33,7 +33,7 @@ _OTHER = "_OTHER"
 _PORTS = {"http": 80, "https": 443}
 _LONGEST_PORT = 5
 # Outcomes that tell no more than the status does; every other is a cause's word.
-_BY_STATUS = frozenset(("", "success", "ignored", "1xx", "2xx", "3xx", "4xx", "5xx"))
+_BY_STATUS = frozenset(("", "success", "5xx"))
 
 _Attributes = dict[str, str | int]
 

@@ -29,7 +29,7 @@ from tests.doubles.peer import Answer, Peer
 EXAMPLES = Path(__file__).resolve().parents[2] / "config" / "examples"
 
 # What an attempt may end in without anybody being to blame; everything else counts against the endpoint.
-BLAMELESS = {"success", "ignored", "downstream_gone", "1xx", "2xx", "3xx", "4xx"}
+BLAMELESS = {"success", "downstream_gone"}
 
 
 # `sets` for those who look at one attempt and its end.
