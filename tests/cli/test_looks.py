@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from sidecar.app.errors import CommandError
-from sidecar.cli.looks import Glance, Looks, glance
+from sidecar.cli.looks import Glance, Looks, glance, pause
 from sidecar.model.address import Address
 from tests.doubles.admin import answering
 from tests.doubles.sample_status import EVENTS, STATUS
@@ -81,3 +81,10 @@ def test_one_look_at_nobody_is_an_error() -> None:
         silent.bind(("127.0.0.1", 0))
         with pytest.raises(CommandError, match="no sidecar answers"):
             glance(Address.parse(f"127.0.0.1:{silent.getsockname()[1]}"))
+
+
+def test_what_takes_long_to_tell_is_asked_for_less_often() -> None:
+    assert pause(1.0, 0.125, heard=True) == 0.875
+    assert pause(1.0, 1.0, heard=True) == 4.0
+    assert pause(1.0, 0.25, heard=False) == 0.75
+    assert pause(1.0, 5.0, heard=False) == 0.0  # it hangs: to ask again costs nobody anything
