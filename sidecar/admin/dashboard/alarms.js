@@ -1,5 +1,6 @@
 // What is wrong, from one look at /status and the figures of its last seconds: what to say, how bad it is, which rule
 // leads further. Pure. The worst comes first; refusals that come faster before those that come slower.
+// A terminal is told the same by cli/alarms.py: tests/integration/test_alarms_agree.py holds the two together.
 
 import { MANY_ERRORS } from "./figures.js";
 import { counted, gravity, left, meaning, mebibytes, percent, perSecond, seconds } from "./words.js";
