@@ -8,6 +8,7 @@ aside from the collector (see app.garbage), and so is not counted: leaks come la
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import resource
 import sys
@@ -23,13 +24,20 @@ from sidecar.debug.tracing import Tracing
 # So many objects take a fraction of a millisecond; a pause is longer than the loop needs for most of its turns.
 BITE = 1000
 _PAUSE = 0.0005
+# Whoever has not looked for so long has forgotten that every allocation pays for it.
+FORGOTTEN_SECONDS = 3600.0
+
+_LOG = logging.getLogger("sidecar.debug")
 
 
 class MemoryBook:
-    """Looks, and remembers what it saw for the next look. One for each process; `look` may be called on any thread."""
+    """Looks, and remembers what it saw for the next look. One for each process; `look` may be called on any thread.
+    Tracing ends by itself when nobody has looked for `forgotten` seconds."""
 
-    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, pause: Callable[[float], None] = time.sleep, forgotten: float = FORGOTTEN_SECONDS) -> None:
         self._pause = pause
+        self._forgotten = forgotten
+        self._ending: threading.Timer | None = None
         self._counts: Counter[str] | None = None
         self._tracing = Tracing(lambda: pause(_PAUSE))
         self._lock = threading.Lock()
@@ -62,7 +70,27 @@ class MemoryBook:
             self._tracing.start(terms.frames)
         elif terms.trace == "stop":
             self._tracing.stop()
-        return self._tracing.look(terms.top)
+        traced = self._tracing.look(terms.top)
+        self._end_later(traced is not None)
+        return traced
+
+    def _end_later(self, traces: bool) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        if traces:
+            self._ending = threading.Timer(self._forgotten, self._end)
+            self._ending.name = "end of tracing"
+            self._ending.daemon = True
+            self._ending.start()
+
+    def _end(self) -> None:
+        with self._lock:
+            if self._ending is not threading.current_thread():
+                return  # somebody has looked meanwhile
+            self._tracing.stop()
+            _LOG.warning("allocations are traced no more: nobody has looked for %g s", self._forgotten)
+            self._ending = None
 
     def _objects(self, top: int) -> dict[str, object]:
         counts: Counter[type] = Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from typing import Any, cast
 
 import pytest
@@ -96,3 +97,27 @@ def test_tracing_is_started_looked_at_and_stopped_by_its_terms() -> None:
         assert book.look(MemoryTerms(top=5))["trace"] is not None
     finally:
         assert book.look(MemoryTerms(top=0, trace="stop"))["trace"] is None
+
+
+def test_tracing_that_is_forgotten_ends_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    book = MemoryBook(lambda seconds: None, forgotten=0.0)
+    book.look(MemoryTerms(top=0, trace="start"))
+    if (ending := book._ending) is not None:  # it may be over already
+        ending.join(30)
+    assert not tracemalloc.is_tracing()
+    assert "nobody has looked" in caplog.text
+
+
+def test_every_look_puts_the_end_of_tracing_off_and_stopping_it_leaves_no_thread() -> None:
+    book = MemoryBook(lambda seconds: None)
+    book.look(MemoryTerms(top=0, trace="start"))
+    first = book._ending
+    book.look(MemoryTerms(top=0))
+    second = book._ending
+    assert first is not None
+    assert second is not None
+    assert second is not first
+    first.join(30)
+    book.look(MemoryTerms(top=0, trace="stop"))
+    second.join(30)
+    assert (book._ending, tracemalloc.is_tracing()) == (None, False)
