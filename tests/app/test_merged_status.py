@@ -218,7 +218,7 @@ def test_the_supervisor_s_own_words_stand() -> None:
 
 def test_an_instance_without_a_worker_still_has_a_status() -> None:
     nobody = [Condition("serving", False, "no worker serves")]
-    own = {"version": "1", "uptime_seconds": 1.0, "rules": STATUS["rules"]}
+    own = {"version": "1", "phase": "serving", "uptime_seconds": 1.0, "rules": STATUS["rules"]}
     told = merge_status({}, nobody, [Member(0, None, False, 1)], own)
     assert told["not_ready"] == ["serving: no worker serves"]
     assert told["latency_bounds"] == list(BOUNDS)

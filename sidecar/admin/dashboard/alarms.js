@@ -90,7 +90,7 @@ function process(status) {
   }
   for (const worker of status.workers ?? []) {
     if (worker.phase !== "serving" && status.phase === "serving") {
-      told.push(say(`worker ${worker.slot}`, "warn", `Worker ${worker.slot} is ${worker.phase}`, `restarted ${counted(worker.restarts, "time")}`, null, 1e3));
+      told.push(say(`worker ${worker.slot}`, "warn", `Worker ${worker.slot} is ${worker.phase}`, worker.restarts ? `restarted ${counted(worker.restarts, "time")}` : "", null, 1e3));
     }
   }
   return told;
