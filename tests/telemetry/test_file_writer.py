@@ -85,7 +85,6 @@ def losses() -> Losses:
 
 @pytest.fixture
 def writer(file: int, disk: Disk, losses: Losses) -> Iterator[FileWriter]:
-    others = set(threading.enumerate())  # the log of this very process may be a file
     made = FileWriter(file, 0.0, disk)
     made.lost = losses
     yield made
