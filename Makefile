@@ -65,9 +65,9 @@ test: $(VENV)/.tests $(VENV)/.built
 deep: $(VENV)/.tests $(VENV)/.built
 	@SIDECAR_DEEP=1 $(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
-# The pictures in docs/images: of a made-up service, so that they show the page and nobody's figures.
+# The pictures in docs/images: of a real outage, which lasts a minute.
 screenshots: $(VENV)/.tests
-	@SIDECAR_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/integration/test_dashboard_page.py -k pictures
+	@SIDECAR_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/integration/test_dashboard.py -k pictures
 
 check: $(VENV)/.checks
 	@$(BIN)/ruff format --check $(CODE)

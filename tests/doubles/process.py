@@ -129,10 +129,11 @@ async def process(
     through: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    folder: Path = ROOT,
 ) -> AsyncIterator[ProxyProcess]:
     """A proxy process in front of these endpoints, or under this rules file; `wait`: until it serves. `descriptors` is
     its hard limit of them. All processes that it starts are one group with it, and end with the context. `through` is a
-    command that runs the one that follows."""
+    command that runs the one that follows. `folder` is where it is started, and what relative paths are relative to."""
     arguments = ["run", *(["--takeover"] if takeover else [])]
     arguments += ["--listen", listen] if listen is not None else []
     arguments += ["--admin", admin] if admin is not None else []
@@ -141,6 +142,8 @@ async def process(
     arguments += ["-c", str(rules)] if rules is not None else []
     arguments += ["--workers", str(workers)] if workers > 1 else []
     clean = {key: value for key, value in os.environ.items() if not key.startswith("SIDECAR_")}
+    if folder != ROOT:
+        clean["PYTHONPATH"] = str(ROOT)
     started = ProxyProcess(
         await asyncio.create_subprocess_exec(
             *([] if descriptors is None else [sys.executable, "-c", _LIMITED, str(descriptors)]),
@@ -149,7 +152,7 @@ async def process(
             "-m",
             "sidecar",
             *arguments,
-            cwd=ROOT,
+            cwd=folder,
             env={**clean, **(environment or {})},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -1,9 +1,10 @@
 """The dashboard of a proxy that runs: an outage from its beginning to its end, a refusal that leads to its rule, the
-verbs, and the end of the process."""
+verbs, the end of the process, and the pictures of docs/images."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,8 +15,9 @@ from playwright.async_api import Browser, Locator, Page, expect
 from playwright.async_api import TimeoutError as NotSeenError
 
 from tests.doubles.backend import OK, Backend, Call
-from tests.doubles.browser import LIMIT_MS, NETWORK, browsing, launched
+from tests.doubles.browser import LIMIT_MS, NETWORK, PHONE, browsing, launched, width_beyond_the_window
 from tests.doubles.process import ProxyProcess, process
+from tests.doubles.shop import shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,6 +41,9 @@ routes:
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 # How long a look at the page may take before the next request is sent.
 BETWEEN_MS = 200
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+PICTURE = (1280, 800)
+MOST_BYTES = 200 * 1024
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -173,3 +178,50 @@ async def test_a_page_whose_process_is_gone_says_so_and_comes_back_with_the_next
                 await expect(page.locator("#live")).to_have_text("live")
                 await second.admin("POST", "/breakers/upstream.app/open")
                 await expect(page.locator("#events")).to_contain_text("POST /breakers/…/open")
+
+
+async def test_pictures_of_an_outage_show_peace_and_what_is_wrong_and_its_rule(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    kept = os.environ.get("SIDECAR_SCREENSHOTS") == "1"
+    folder, before, into, open_for = (IMAGES, 6000, 1500, "30s") if kept else (tmp_path, 60, 10, "1s")
+    async with (
+        shop(tmp_path, open_for) as visited,
+        browsing(chromium, page_of(visited.proxy), size=PICTURE) as page,
+    ):
+        orders = page.locator("#breakers [data-breaker='upstream.orders']")
+        endpoint = page.locator("[data-endpoint^='orders/']")
+        refusals = page.locator("#routes .refused")
+        await visited.more(before)
+        await expect(orders).to_have_attribute("data-state", "closed")
+        await expect(page.locator("#facts")).to_contain_text("filesidecar.yaml")
+        await expect(refusals).to_contain_text(["rate_limited"])
+        await picture(page, folder / "dashboard-light.png", kept)
+        await page.emulate_media(color_scheme="dark")
+        await picture(page, folder / "dashboard-dark.png", kept)
+        visited.fail(True)
+        await expect(orders).to_have_attribute("data-state", "open")
+        await expect(endpoint).to_contain_text("status 503")
+        await visited.more(into)
+        await expect(page.locator("#alarm-list")).to_contain_text("by orders/circuit_breaker: circuit_open")
+        await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        await picture(page, folder / "dashboard-phone.png", kept)
+        await page.set_viewport_size({"width": PICTURE[0], "height": PICTURE[1]})
+        await page.emulate_media(color_scheme="light")
+        await picture(page, folder / "dashboard-outage.png", kept)
+        await refusals.get_by_role("button", name="circuit_breaker", exact=True).click()
+        await expect(page.locator("#rule-keys .place").first).to_have_text("sidecar.yaml:12")
+        await picture(page, folder / "dashboard-rule.png", kept)
+        await page.keyboard.press("Escape")
+        visited.fail(False)
+        await expect(orders).to_have_attribute("data-state", "closed")
+        await expect(endpoint.locator(".stands")).to_contain_text("up")
+        await expect(page.locator("#events")).to_contain_text("half_open to closed")
+
+
+async def picture(page: Page, path: Path, kept: bool) -> None:
+    """A picture of the page, which must fit its window. Other machines have other fonts: only what is kept in the
+    repository has to be small."""
+    assert await width_beyond_the_window(page) == 0
+    taken = await page.screenshot(path=path, animations="disabled")
+    assert not kept or len(taken) < MOST_BYTES, f"{path.name}: {len(taken)} bytes"

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.doubles.browser import NETWORK, PHONE, browsing, launched, width_beyond_the_window
-from tests.doubles.told_status import Service, Told, breaker, drain, endpoint, failed_reload, route, served, upstream
+from tests.doubles.browser import NETWORK, browsing, launched
+from tests.doubles.told_status import Told, breaker, drain, endpoint, failed_reload, route, served, upstream
 
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-PICTURE = (1280, 800)
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -326,56 +322,3 @@ async def tab_to(page: Page, text: str) -> None:
         if await page.evaluate("document.activeElement.textContent") == text:
             return
     raise AssertionError(f"no Tab led to {text}")
-
-
-async def test_pictures_of_peace_and_of_an_outage_fit_every_window(chromium: Browser, tmp_path: Path) -> None:
-    kept = os.environ.get("SIDECAR_SCREENSHOTS") == "1"
-    folder, seconds = (IMAGES, 140) if kept else (tmp_path, 12)
-    folder.mkdir(exist_ok=True)
-    subject = Service()
-    for number, (kind, name, text) in enumerate(PAST):
-        subject.tell(kind, name, text, after=number * 7 - 300)
-    async with served(subject) as url, browsing(chromium, url, scheme="dark") as page:
-        await page.clock.install()
-        await page.reload()
-        await pass_time(page, subject, seconds)
-        await expect(page.locator("#total-requests")).not_to_have_text("–")
-        pictures = [await picture(page, folder / "dashboard-dark.png", PICTURE)]
-        await page.emulate_media(color_scheme="light")
-        pictures.append(await picture(page, folder / "dashboard-light.png", PICTURE))
-        subject.failing = True
-        for kind, name, text in FALL:
-            subject.tell(kind, name, text, alarming=True, after=seconds)
-        await pass_time(page, subject, 20 if kept else 3)
-        await expect(page.locator("#alarm-list")).to_contain_text("Breaker upstream.orders is open")
-        pictures.append(await picture(page, folder / "dashboard-outage.png", PICTURE))
-        await page.emulate_media(color_scheme="dark")
-        pictures.append(await picture(page, folder / "dashboard-phone.png", PHONE))
-    # Other machines have other fonts; what is kept in the repository is small.
-    assert not kept or max(pictures) < 200 * 1024, pictures
-
-
-async def pass_time(page: Page, subject: Told, seconds: int) -> None:
-    """Lets the page live through so many seconds, of its own clock."""
-    wanted = subject.shown + seconds
-    while subject.shown < wanted:
-        await page.clock.run_for(100)
-
-
-async def picture(page: Page, path: Path, size: tuple[int, int]) -> int:
-    """A picture of the page in a window of this size, in which it must fit; its bytes."""
-    await page.set_viewport_size({"width": size[0], "height": size[1]})
-    assert await width_beyond_the_window(page) == 0
-    return len(await page.screenshot(path=path, animations="disabled"))
-
-
-PAST: Sequence[tuple[str, str, str]] = (
-    ("health", "app/10.0.0.1:3000", "up: status 200"),
-    ("health", "app/10.0.0.2:3000", "up: status 200"),
-    ("health", "orders/10.0.0.1:3000", "up: status 200"),
-    ("reload", "rules", "file changed: generation 3 is in force, 1 change"),
-)
-FALL: Sequence[tuple[str, str, str]] = (
-    ("health", "orders/10.0.0.1:3000", "down: 127.0.0.1:3000: Connection refused"),
-    ("breaker", "upstream.orders", "closed to open: 41 of 48 attempts failed within 10s"),
-)

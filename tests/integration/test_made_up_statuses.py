@@ -57,8 +57,8 @@ def unknown(made_up: Any, real: Iterable[Any], place: str = "") -> Iterator[str]
 
 @pytest.mark.parametrize(
     "made_up",
-    [sample_status.STATUS, told_status.status(), told_status.Service().status()],
-    ids=["the terminal's", "the dashboard's", "the one that moves"],
+    [sample_status.STATUS, told_status.status()],
+    ids=["the terminal's", "the dashboard's"],
 )
 async def test_a_running_proxy_tells_whatever_a_made_up_status_tells(made_up: dict[str, Any], tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"

@@ -1,7 +1,7 @@
 // The panel of a rule: how it is written, with its place in the file, and how it stands.
 
 import { byId, make, Rows, show, write } from "./dom.js";
-import { count, meaning, perSecond, plain } from "./words.js";
+import { count, left, meaning, perSecond, plain } from "./words.js";
 
 export class RulePanel {
   #dialog = byId("rule");
@@ -39,7 +39,7 @@ export class RulePanel {
   #write({ keys, note }) {
     document.querySelector("#rule-keys tbody").replaceChildren(...keys.map((key) =>
       make("tr", {}, make("td", { "data-label": "key", text: key.key }), make("td", { "data-label": "value", text: plain(key.value) }),
-        make("td", { "data-label": "from", class: "place", text: key.from }))));
+        make("td", { "data-label": "from", class: key.from === "default" ? "muted" : "place", text: key.from }))));
     show(byId("rule-keys"), keys.length > 0);
     show(byId("rule-note"), note !== "");
     write(byId("rule-note"), note);
@@ -90,5 +90,7 @@ export function figuresOf(status, rule) {
 }
 
 function lines(figures) {
-  return Object.entries(figures).filter(([, value]) => value !== null).map(([name, value]) => [name.replaceAll("_", " "), plain(value)]);
+  return Object.entries(figures).filter(([, value]) => value !== null).map(([name, value]) => [
+    name.replaceAll("_", " "), name.endsWith("_remaining") ? left(value) : plain(value),
+  ]);
 }
