@@ -5,11 +5,12 @@ Admin looks only; what its verbs do are methods of the subject. So nothing in ad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from sidecar.debug.terms import Terms
+from sidecar.telemetry.parts import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,10 @@ class Subject(Protocol):
     def has_been_ready(self) -> bool:
         """Whether every condition has held at once at some time."""
 
-    def status(self) -> Mapping[str, object]:
-        """One JSON-ready snapshot of everything that moves."""
+    def status(self) -> Iterator[Part]:
+        """A JSON-ready snapshot of everything that moves, in parts (telemetry.parts) of less than a millisecond's work,
+        those of one member in a row. What is told of one route, upstream or breaker is of one instant; others may have
+        moved on before theirs. The rules are those in force at the first part."""
 
     def effective_rules(self) -> Mapping[str, object]:
         """The rules in force with every default filled in and every secret redacted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from sidecar import __version__
@@ -13,13 +13,14 @@ from sidecar.app.drain import Drain
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.merged_inspection import MergedInspection
 from sidecar.app.merged_status import RULES, SERVING, merge_conditions, merge_status
-from sidecar.app.messages import Command, Sight
+from sidecar.app.messages import Command
 from sidecar.app.reload import Reloader
-from sidecar.app.sights import Sights
+from sidecar.app.sights import Seen, Sights
 from sidecar.app.status import counted
 from sidecar.debug.terms import Terms, weight
 from sidecar.rules.effective import effective
 from sidecar.rules.lookup import keys_of_rule
+from sidecar.telemetry.parts import Part
 from sidecar.telemetry.stats import Stats
 from sidecar.workers.crew import Crew
 from sidecar.workers.link import LinkEndedError
@@ -74,7 +75,7 @@ class MergedOversight:
             self._was_ready = True
         return list(told.values())
 
-    def status(self) -> Mapping[str, object]:
+    def status(self) -> Iterator[Part]:
         """See Subject."""
         loaded, reloader = self._reloader.current, self._reloader
         own = {
@@ -153,7 +154,7 @@ class MergedOversight:
         """See Subject."""
         return await self._lifecycle.reached(Phase.CLOSING, seconds)
 
-    def _known(self, names: Callable[[Sight], Sequence[str]]) -> Sequence[str]:
+    def _known(self, names: Callable[[Seen], Sequence[str]]) -> Sequence[str]:
         return list(dict.fromkeys(name for sight in self._sights.last.values() for name in names(sight)))
 
     def _command(self, kind: str, name: str, verb: str, known: Sequence[str]) -> bool:

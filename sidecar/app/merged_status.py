@@ -6,12 +6,13 @@ shared by all workers, and is taken from one of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 from sidecar.admin.subject import Condition
 from sidecar.telemetry import latency
+from sidecar.telemetry.parts import Part, extend
 from sidecar.telemetry.stats import BOUNDS
 from sidecar.workers.crew import Member
 
@@ -74,6 +75,9 @@ _PLACES: dict[tuple[str, ...], _How] = {
     )
     for place in places
 }
+# Those that there may be ten thousand of, as they are when there is none.
+_MANY: dict[str, type[list[Any] | dict[str, Any]]] = {"routes": list, "upstreams": list, "breakers": dict}
+_FOUND_TOGETHER = 256
 _ENDPOINTS = ("upstreams", "*", "endpoints")
 _LATENCIES = (("routes", "*", "latency"), ("upstreams", "*", "latency"))
 
@@ -83,24 +87,32 @@ def merge_status(
     conditions: Sequence[Condition],
     members: Iterable[Member],
     own: Mapping[str, Any],
-    departed: Mapping[str, Any] | None = None,
+    departed: Iterable[Part] = (),
     silent: Collection[int] = (),
-) -> dict[str, Any]:
-    """The instance's status. `statuses` are the workers' own, by worker; `conditions` are merged already; `members` is
-    every place of the crew; `own` is what the supervisor knows better: `uptime_seconds`, `time`, `rules`, `reload`;
-    `departed` are the counts of those that are gone (status.counted): a count that goes down is taken for a new one.
-    `silent` are those that do not answer: what they told is from before."""
+) -> Iterator[Part]:
+    """The instance's status in parts (telemetry.parts). `statuses` are the workers' own, by worker; `conditions` are
+    merged already; `members` is every place of the crew; `own` is what the supervisor knows better: `uptime_seconds`,
+    `time`, `rules`, `reload`; `departed` are the counts of those that are gone (status.counted): a count that goes down
+    is taken for a new one. `silent` are those that do not answer: what they told is from before."""
     told = [statuses[slot] for slot in sorted(statuses, key=lambda slot: (_order(statuses[slot]["phase"]), slot))]
-    nothing: dict[str, Any] = {"phase": "starting", "listeners": [], "routes": [], "upstreams": [], "breakers": {}}
-    nothing["latency_bounds"] = list(BOUNDS)
-    merged = _merged([*told, departed or {}], (), _How.ONCE) if told else nothing
+    nothing = {"phase": "starting", "listeners": [], "latency_bounds": list(BOUNDS)}
+    heads = [{key: value for key, value in one.items() if key not in _MANY} for one in told] or [nothing]
     not_ready = [f"{one.name}: {one.detail}" for one in conditions if not one.holds]
-    return {
-        **merged,
+    yield {
+        **_merged(heads, (), _How.ONCE),
         "not_ready": not_ready,
         "workers": [_member(member, statuses.get(member.slot), member.slot in silent) for member in members],
         **own,
     }
+    gone: dict[str, Any] = {}
+    for part in departed if told else ():
+        extend(gone, part)
+        yield {}
+    for key, kind in _MANY.items():
+        yield {key: kind()}
+        merged = _mapping_in_parts if kind is dict else _list_in_parts
+        for some in merged([one[key] for one in (*told, gone) if key in one], (key,), _How.ONCE):
+            yield {key: some} if some else {}
 
 
 def merge_conditions(told: Mapping[int, Sequence[Condition]]) -> list[Condition]:
@@ -159,17 +171,32 @@ def _merged_mappings(values: Sequence[Mapping[str, Any]], place: tuple[str, ...]
     }
 
 
+def _mapping_in_parts(
+    values: Sequence[Mapping[str, Any]], place: tuple[str, ...], how: _How
+) -> Iterator[dict[str, Any]]:
+    for key in dict.fromkeys(key for one in values for key in one):
+        yield {key: _merged([one[key] for one in values if key in one], (*place, key), how)}
+
+
 def _merged_lists(values: Sequence[list[Any]], place: tuple[str, ...], how: _How) -> list[Any]:
-    """Things with names are merged by their names, others by their positions."""
+    """Of figures and words, those of the first."""
     if not all(isinstance(thing, Mapping) for one in values for thing in one):
         return values[0]
+    return [thing for some in _list_in_parts(values, place, how) for thing in some]
+
+
+def _list_in_parts(values: Sequence[list[Any]], place: tuple[str, ...], how: _How) -> Iterator[list[Any]]:
+    """Things with names are merged by their names, others by their positions."""
     found: dict[object, list[Mapping[str, Any]]] = {}
     for one in values:
         for position, thing in enumerate(one):
             found.setdefault(thing.get("name", position), []).append(thing)
+            if not position % _FOUND_TOGETHER:
+                yield []
     below = (*place, "*")
     merge = _merged_endpoint if place == _ENDPOINTS else _merged
-    return [merge(things, below, how) for things in found.values()]
+    for things in found.values():
+        yield [merge(things, below, how)]
 
 
 def _merged_endpoint(things: Sequence[Mapping[str, Any]], place: tuple[str, ...], how: _How) -> dict[str, Any]:

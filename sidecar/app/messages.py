@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -64,16 +64,18 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """To a worker, as a question: what have you counted? The answer is a dump (telemetry.merging)."""
+    """To a worker, as a question: what have you counted? The answer is a dump (telemetry.merging), packed
+    (telemetry.parts)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """All that a worker tells of itself at one instant."""
+    """All that a worker tells of itself. `status` and the dump `counts` were made in turns and are packed
+    (telemetry.parts): a pickle of ten thousand routes would hold up both loops."""
 
     conditions: Sequence[Condition]
-    status: Mapping[str, Any]
-    counts: Any
+    status: Sequence[bytes]
+    counts: Sequence[bytes]
     breakers: Sequence[str]
     endpoints: Sequence[str]
 

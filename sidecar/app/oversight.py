@@ -24,6 +24,7 @@ from sidecar.rules.lookup import keys_of_rule
 from sidecar.runtime.generation import Current
 from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.metrics import Metrics
+from sidecar.telemetry.parts import Part
 from sidecar.telemetry.stats import BOUNDS, Reading, Stats
 
 
@@ -96,15 +97,15 @@ class Oversight:
             self._was_ready = True
         return told
 
-    def status(self) -> Mapping[str, object]:
+    def status(self) -> Iterator[Part]:
         """See Subject."""
         runtime, stats = self._current.runtime, self._stats
-        now = time.monotonic()
-        return {
+        clock = time.monotonic
+        yield {
             "version": __version__,
             "compiled": self._compiled,
             "phase": self._lifecycle.phase.word,
-            "uptime_seconds": round(now - self._started, 3),
+            "uptime_seconds": round(clock() - self._started, 3),
             "time": round(time.time(), 3),
             "not_ready": [f"{one.name}: {one.detail}" for one in self.conditions() if not one.holds],
             "rules": {"file": self._file, "hash": runtime.digest, "generation": runtime.number},
@@ -113,15 +114,21 @@ class Oversight:
                 {"name": door.rule.name, "address": str(door.address), "connections": len(door.listener.registry)}
                 for door in self._doors.all
             ],
-            "routes": status.routes(runtime, stats, now),
-            "upstreams": status.upstreams(runtime, stats, self._channels.pools, now, self._verdicts.why),
-            "breakers": status.breakers(runtime, now),
             "connections": status.connections(stats),
             "pressure": self._pressure.status(),
             "drain": self._drain.snapshot(),
             "loop_lag_seconds": stats.loop_lag,
             "latency_bounds": list(BOUNDS),
         }
+        yield {"routes": []}
+        for route in status.routes(runtime, stats, clock):
+            yield {"routes": [route]}
+        yield {"upstreams": []}
+        for upstream in status.upstreams(runtime, stats, self._channels.pools, clock, self._verdicts.why):
+            yield {"upstreams": [upstream]}
+        yield {"breakers": {}}
+        for label, breaker in status.breakers(runtime, clock):
+            yield {"breakers": {label: breaker}}
 
     def effective_rules(self) -> Mapping[str, object]:
         """See Subject."""

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
+from sidecar.admin.subject import Condition
 from sidecar.app.messages import Count, Look, Sight
-from sidecar.telemetry.merging import Dump, Merged
+from sidecar.telemetry.merging import Merged
+from sidecar.telemetry.parts import unpacked
 from sidecar.telemetry.stats import Stats
 from sidecar.transport.tasks import Tasks
 from sidecar.workers.crew import Crew, Worker
@@ -27,13 +31,23 @@ _PATIENCE = 3600.0
 _KINDS = ("requests", "tunnels", "websockets")
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A sight, its status unpacked."""
+
+    conditions: Sequence[Condition]
+    status: Mapping[str, Any]
+    breakers: Sequence[str]
+    endpoints: Sequence[str]
+
+
 class Sights:
     """The last sight of each worker by its slot, and `merged`, the instance's counts. `own` are the supervisor's.
     `silent` are the slots of those that have left the last look without an answer."""
 
     def __init__(self, own: Stats, tasks: Tasks) -> None:
         self.merged = Merged(own)
-        self.last: dict[int, Sight] = {}
+        self.last: dict[int, Seen] = {}
         self._tasks = tasks
         self.silent: set[int] = set()
         self._asked: dict[Worker, asyncio.Task[None]] = {}
@@ -83,22 +97,24 @@ class Sights:
 
     async def _look_at(self, worker: Worker) -> None:
         try:
-            sight = await worker.link.ask(Look(), _PATIENCE)
+            sight = cast(Sight, await worker.link.ask(Look(), _PATIENCE))
+            seen = Seen(sight.conditions, await unpacked(sight.status), sight.breakers, sight.endpoints)
+            counts = await unpacked(sight.counts)
         except (LinkEndedError, LinkRefusedError, TimeoutError):
             return
         finally:
             del self._asked[worker]
-        if isinstance(sight, Sight) and not worker.link.ended:
+        if not worker.link.ended:
             self.silent.discard(worker.slot)
-            self.last[worker.slot] = sight
-            self.merged.update(worker.slot, sight.counts)
+            self.last[worker.slot] = seen
+            self.merged.update(worker.slot, counts)
 
     async def _count(self, worker: Worker) -> None:
         begun = time.monotonic()
         try:
-            counts = await worker.link.ask(Count(), _PATIENCE)
+            counts = await unpacked(cast("list[bytes]", await worker.link.ask(Count(), _PATIENCE)))
             if not worker.link.ended:
-                self.merged.update(worker.slot, cast(Dump, counts))
+                self.merged.update(worker.slot, counts)
             await asyncio.sleep(_REST * (time.monotonic() - begun))
         except (LinkEndedError, LinkRefusedError, TimeoutError):
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,31 +12,37 @@ from sidecar.runtime.generation import Runtime
 from sidecar.runtime.route import Route
 from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.latency import latency
+from sidecar.telemetry.parts import Part
 from sidecar.telemetry.stats import OTHER_STATUS, UNROUTED, RouteStats, Stats, UpstreamStats
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
 
+Clock = Callable[[], float]
 
-def routes(runtime: Runtime, stats: Stats, now: float) -> list[dict[str, Any]]:
+
+def routes(runtime: Runtime, stats: Stats, clock: Clock) -> Iterator[dict[str, Any]]:
     """Each route of the running rules, in their order; then what matched none."""
-    told = [_route(route, stats.route(route.name), now) for route in runtime.routes]
-    unrouted = _route_counts(stats.unrouted)
-    nowhere = {"name": UNROUTED, "upstream": UNROUTED, **unrouted, "policies": {}}
-    return [*told, nowhere] if unrouted["requests"] else told
+    counts = stats.routes  # a reload meanwhile replaces it: what it forgets is told here once more
+    for route in runtime.routes:
+        yield _route(route, counts.get(route.name) or stats.route(route.name), clock())
+    if stats.unrouted.requests:
+        yield _nowhere(stats.unrouted)
 
 
 def upstreams(
     runtime: Runtime,
     stats: Stats,
     pools: Mapping[str, EndpointPool],
-    now: float,
+    clock: Clock,
     why: Callable[[Endpoint], str] = lambda endpoint: "",
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """Each upstream with what its policies tell and its endpoints; `pools` are known by the endpoint's name, and `why`
     says why one is down."""
-    return [
-        {
+    counts = stats.upstreams
+    for name, upstream in runtime.upstreams.items():
+        now = clock()
+        yield {
             "name": name,
-            **_upstream_counts(stats.upstream(name)),
+            **_upstream_counts(counts.get(name) or stats.upstream(name)),
             "breaker": machines.breaker_of(runtime, upstream, now),
             "policies": machines.policies(machines.admissions_of_upstream(upstream), now),
             "retry_budgets": [machines.plain(budget.snapshot(now)) for budget in upstream.budgets],
@@ -45,26 +51,25 @@ def upstreams(
                 for endpoint in upstream.endpoints
             ],
         }
-        for name, upstream in runtime.upstreams.items()
-    ]
 
 
 def counted(
-    unrouted: RouteStats, routes: Mapping[str, RouteStats], upstreams: Mapping[str, UpstreamStats]
-) -> dict[str, Any]:
+    unrouted: RouteStats, routes: Iterable[tuple[str, RouteStats]], upstreams: Iterable[tuple[str, UpstreamStats]]
+) -> Iterator[Part]:
     """The counts alone, as `routes` and `upstreams` tell them."""
-    told = [{"name": name, **_route_counts(stats)} for name, stats in routes.items()]
+    yield {"routes": []}
+    for name, route in routes:
+        yield {"routes": [{"name": name, **_route_counts(route)}]}
     if unrouted.requests:
-        told.append({"name": UNROUTED, "upstream": UNROUTED, **_route_counts(unrouted), "policies": {}})
-    return {
-        "routes": told,
-        "upstreams": [{"name": name, **_upstream_counts(stats)} for name, stats in upstreams.items()],
-    }
+        yield {"routes": [_nowhere(unrouted)]}
+    yield {"upstreams": []}
+    for name, upstream in upstreams:
+        yield {"upstreams": [{"name": name, **_upstream_counts(upstream)}]}
 
 
-def breakers(runtime: Runtime, now: float) -> dict[str, Any]:
-    """Each circuit breaker by its label."""
-    return {label: machines.plain(breaker.snapshot(now)) for label, breaker in runtime.breakers.items()}
+def breakers(runtime: Runtime, clock: Clock) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each circuit breaker with its label."""
+    return ((label, machines.plain(breaker.snapshot(clock()))) for label, breaker in runtime.breakers.items())
 
 
 def connections(stats: Stats) -> dict[str, dict[str, int]]:
@@ -82,6 +87,10 @@ def _route(route: Route, stats: RouteStats, now: float) -> dict[str, Any]:
         **_route_counts(stats),
         "policies": machines.policies(machines.admissions(route), now),
     }
+
+
+def _nowhere(stats: RouteStats) -> dict[str, Any]:
+    return {"name": UNROUTED, "upstream": UNROUTED, **_route_counts(stats), "policies": {}}
 
 
 def _route_counts(stats: RouteStats) -> dict[str, Any]:

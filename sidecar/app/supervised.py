@@ -22,7 +22,7 @@ from sidecar.app.crew_drain import LAST_WORDS, CrewTraffic
 from sidecar.app.doors import with_port
 from sidecar.app.drain import Drain
 from sidecar.app.errors import CommandError, Exit
-from sidecar.app.garbage import Tidying
+from sidecar.app.garbage import Tidying, tidy
 from sidecar.app.instance import Plan, inlets_of
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.merged_oversight import MergedOversight
@@ -118,6 +118,7 @@ class Supervised:
         self.stats.config_hash = self._loaded.digest
         self.stats.config_reloaded_at = time.time()
         self.lifecycle.advance(Phase.SERVING)
+        tidy()
         self.tasks.start(self._watch_crew(), "watch the crew")
         self.tasks.start(self._sights.keep_looking(self.crew), "look at the workers")
 

@@ -13,7 +13,8 @@ import os
 import signal
 import socket
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
+from typing import Any
 
 from sidecar.app import logs
 from sidecar.app.descriptors import raise_limit
@@ -48,7 +49,8 @@ from sidecar.rules.load import Loaded
 from sidecar.rules.shares import share_of
 from sidecar.telemetry.events import Event
 from sidecar.telemetry.file_writer import GATHER_SECONDS
-from sidecar.telemetry.merging import dump
+from sidecar.telemetry.merging import dump, dump_in_parts
+from sidecar.telemetry.parts import packed
 from sidecar.transport.sockets import BindError
 from sidecar.transport.tasks import Tasks
 from sidecar.workers.link import Link, LinkEndedError, Message
@@ -129,6 +131,7 @@ class _Worker:
         self._told_to_leave: Leave | None = None
         self._early: list[Command] = []
         self._inspections: dict[int, asyncio.Task[None]] = {}
+        self._dumping = asyncio.Lock()
         self.link = Link.of_descriptor(descriptor, loop, self._heard, self._orphaned)
 
     async def run(self) -> int:
@@ -214,9 +217,9 @@ class _Worker:
             self._inlets.take(body.places, deque(message.take_descriptors()))
             self._tasks.start(self._adopt(proxy, message, body.loaded), "adopt other rules")
         elif isinstance(body, Look):
-            message.answer(_sight(proxy))
+            self._tasks.start(self._answer(message, self._sight(proxy)), "tell what is seen")
         elif isinstance(body, Count):
-            message.answer(dump(proxy.stats))
+            self._tasks.start(self._answer(message, self._counts(proxy)), "tell what was counted")
         elif isinstance(body, Command):
             _obey(proxy, body)
         elif isinstance(body, Inspect):
@@ -256,6 +259,23 @@ class _Worker:
             message.refuse(f"{type(error).__name__}: {error}")
             raise
 
+    async def _answer(self, message: Message, making: Coroutine[Any, Any, object]) -> None:
+        try:
+            message.answer(await making)
+        except Exception as error:
+            message.refuse(f"{type(error).__name__}: {error}")
+            raise
+
+    async def _sight(self, proxy: Proxy) -> Sight:
+        oversight = proxy.oversight
+        status = await packed(oversight.status())
+        counts = await self._counts(proxy)
+        return Sight(oversight.conditions(), status, counts, oversight.breaker_names(), oversight.endpoint_names())
+
+    async def _counts(self, proxy: Proxy) -> list[bytes]:
+        async with self._dumping:
+            return await packed(dump_in_parts(proxy.stats))
+
     def _leave(self, proxy: Proxy, leave: Leave) -> None:
         if leave.handed_on:
             self._inlets.handed_on = True
@@ -283,17 +303,6 @@ class _LinkCrier(Crier):
 def _obey(proxy: Proxy, command: Command) -> None:
     obey = proxy.oversight.command_breaker if command.kind == "breaker" else proxy.oversight.command_endpoint
     obey(command.name, command.verb)
-
-
-def _sight(proxy: Proxy) -> Sight:
-    oversight = proxy.oversight
-    return Sight(
-        oversight.conditions(),
-        oversight.status(),
-        dump(proxy.stats),
-        oversight.breaker_names(),
-        oversight.endpoint_names(),
-    )
 
 
 def _close(sockets: Sequence[socket.socket]) -> None:

@@ -7,6 +7,7 @@ import. Every failure is a sentence on standard error and one of the exit codes;
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from sidecar.policies.units import parse_duration
 _DEFAULT_ADMIN = "127.0.0.1:9901"
 _MOST_WORKERS = 64
 _SHORTEST_INTERVAL = 0.1
+# What it is to a file that there is no more room.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _COMMANDS = {
     "run": ("sidecar.cli.run", "run"),
@@ -51,12 +54,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"sidecar: {error}", file=sys.stderr)
         return int(error.code)
     except BrokenPipeError:
-        # `sidecar schema | head` is no failure; the interpreter's own flush at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # `sidecar schema | head` is no failure.
+        _write_no_more()
         return int(Exit.DONE)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _write_no_more()
+        print(f"sidecar: cannot write: {error.strerror}", file=sys.stderr)
+        return int(Exit.FAILED)
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _write_no_more() -> None:
+    """The interpreter's own flush at exit must not complain either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser() -> argparse.ArgumentParser:

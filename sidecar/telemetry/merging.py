@@ -6,6 +6,7 @@ that no counter ever goes down: when a worker dies, its last dump is added to th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from sidecar.telemetry.events import Events
 from sidecar.telemetry.metrics import Metrics
+from sidecar.telemetry.parts import Part, joined
 from sidecar.telemetry.stats import BreakerStats, Reading, RouteStats, Stats, UpstreamStats
 
 # Plain containers only, and nothing that is zero: a worker sends one at each look.
@@ -88,19 +90,30 @@ _PROCESSES = ProcessCollector(registry=None)
 
 def dump(stats: Stats) -> Dump:
     """What a worker tells of its counts. Kept names without counts are told too: they are in the rules."""
+    return joined(dump_in_parts(stats))
+
+
+def dump_in_parts(stats: Stats) -> Iterator[Part]:
+    """The same in parts (telemetry.parts); what one name has counted is of one instant. Two of these must not be made
+    at once: of what was told in the second, some would be older than in the first."""
+    yield {"made": time.monotonic()}
+    for kind in ("routes", "upstreams", "breakers"):
+        yield {kind: {}}
+        for name, counted in list(getattr(stats, kind).items()):
+            yield {kind: {name: _told(counted)}}
     readings: dict[tuple[str, tuple[str, ...]], float] = {}
     for name, labels, value in stats.readings():
         readings[name, labels] = readings.get((name, labels), 0.0) + value
-    return {
+        yield {}
+    yield {"readings": {}}
+    for reading, value in readings.items():
+        yield {"readings": {reading: value}}
+    yield {
         "unrouted": _told(stats.unrouted),
-        "routes": {name: _told(route) for name, route in stats.routes.items()},
-        "upstreams": {name: _told(upstream) for name, upstream in stats.upstreams.items()},
-        "breakers": {label: _told(breaker) for label, breaker in stats.breakers.items()},
         "sides": {side: _told(getattr(stats, side)) for side in SIDES},
         "counters": {name: getattr(stats, name) for name in COUNTERS},
         "chosen": {name: getattr(stats, name) for name in CHOICES},
         "available": [tuple(one) for one in stats.endpoint_availability()],
-        "readings": readings,
         "process": {name: value for name, value in _of_this_process() if name in _PROCESS},
     }
 
@@ -115,7 +128,10 @@ class Merged:
         self._departed |= {"counters": {}, "process": {}}
 
     def update(self, worker: int, told: Dump) -> None:
-        """The newest dump of the process that has this place."""
+        """A dump of the process that has this place; one that was begun before the last is none to listen to."""
+        before = self._latest.get(worker)
+        if before is not None and told["made"] < before["made"]:
+            return
         self._latest.pop(worker, None)
         self._latest[worker] = told
 
@@ -132,7 +148,7 @@ class Merged:
         _add(self._departed["counters"], told["counters"])
         _add(self._departed["process"], {name: value for name, value in told["process"].items() if _PROCESS[name]})
 
-    def departed(self) -> tuple[RouteStats, dict[str, RouteStats], dict[str, UpstreamStats]]:
+    def departed(self) -> tuple[RouteStats, Iterator[tuple[str, RouteStats]], Iterator[tuple[str, UpstreamStats]]]:
         """What workers that are gone have counted: where no route matched, by route, and by upstream."""
         gone = self._departed
         for kind in ("routes", "upstreams"):
@@ -140,8 +156,8 @@ class Merged:
         unrouted, route, upstream = RouteStats(), RouteStats(), UpstreamStats("", Events())
         return (
             cast("RouteStats", _sum(unrouted, [gone["unrouted"]])),
-            {name: cast("RouteStats", _sum(route, [sums])) for name, sums in gone["routes"].items()},
-            {name: cast("UpstreamStats", _sum(upstream, [sums])) for name, sums in gone["upstreams"].items()},
+            ((name, cast("RouteStats", _sum(route, [sums]))) for name, sums in list(gone["routes"].items())),
+            ((name, cast("UpstreamStats", _sum(upstream, [sums]))) for name, sums in list(gone["upstreams"].items())),
         )
 
     def exposition(self, build: Mapping[str, str], accept: str) -> tuple[Iterator[bytes], str]:

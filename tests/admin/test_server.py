@@ -1,12 +1,14 @@
 """The server: how errors are told, what every answer carries, and that it serves on a socket it was given."""
 
 import socket
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from sidecar.admin.server import AdminServer
+from sidecar.telemetry.parts import Part
 from tests.doubles.subject import FakeSubject
 
 
@@ -32,7 +34,7 @@ async def test_every_answer_forbids_storing_and_sniffing(aiohttp_client: Aiohttp
 
 
 class BrokenSubject(FakeSubject):
-    def status(self) -> dict[str, object]:
+    def status(self) -> Iterator[Part]:
         raise RuntimeError("secret detail")
 
 

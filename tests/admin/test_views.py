@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +13,7 @@ from yarl import URL
 
 from sidecar.admin.server import AdminServer
 from sidecar.admin.subject import Condition
+from sidecar.telemetry import parts
 from tests.doubles.subject import FakeSubject
 
 Client = TestClient[web.Request, web.Application]
@@ -90,10 +92,8 @@ async def test_metrics_come_in_the_asked_form(client: Client, accept: str, kind:
     assert await answer.text() == "sidecar_up 1\n"
 
 
-async def test_each_route_of_the_status_is_a_line(
-    client: Client, subject: FakeSubject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = {
+async def test_each_route_of_the_status_is_a_line(client: Client, subject: FakeSubject) -> None:
+    told: dict[str, Any] = {
         "phase": "serving",
         "not_ready": ["a", "b"],
         "routes": [{"name": "a", "statuses": {"2xx": 1}}, {"name": "b\n", "statuses": {}}],
@@ -101,13 +101,37 @@ async def test_each_route_of_the_status_is_a_line(
         "reload": None,
         "nothing": {},
     }
-    monkeypatch.setattr(subject, "status", lambda: told)
+    first, second = told["routes"]
+    subject.status_parts = [
+        {"phase": "serving", "not_ready": ["a", "b"], "routes": []},
+        {"routes": [first]},
+        {},
+        {"routes": [second], "breakers": told["breakers"]},
+        {"reload": None, "nothing": {}},
+    ]
     answer = await client.get("/status")
     assert (answer.content_type, await answer.json()) == ("application/json", told)
     lines = (await answer.text()).splitlines()
     assert '    {"name": "a", "statuses": {"2xx": 1}},' in lines
     assert '    "upstream.app": {"state": "open"}' in lines
     assert '  "not_ready": ["a", "b"],' in lines
+
+
+async def test_others_get_a_turn_between_the_parts_of_the_status(
+    client: Client, subject: FakeSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "TURN", 0.0)
+    turns: list[int] = []
+
+    def told() -> Iterator[parts.Part]:
+        for place in range(100):
+            assert len(turns) == place
+            asyncio.get_running_loop().call_soon(turns.append, place)
+            yield {"routes": [{"name": f"r{place}"}]}
+
+    subject.status_parts = told()
+    routes = (await (await client.get("/status")).json())["routes"]
+    assert [one["name"] for one in routes] == [f"r{place}" for place in range(100)]
 
 
 async def test_status_and_config_are_json(client: Client) -> None:

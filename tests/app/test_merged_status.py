@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any, cast
+from typing import Any
 
 from sidecar.admin.subject import Condition
 from sidecar.app.merged_status import merge_conditions, merge_status
@@ -12,6 +12,7 @@ from sidecar.cli.alarms import standing
 from sidecar.cli.sheets import plain
 from sidecar.cli.status_view import report
 from sidecar.telemetry.latency import latency
+from sidecar.telemetry.parts import joined
 from sidecar.telemetry.stats import BOUNDS
 from sidecar.workers.crew import Member
 from tests.doubles.backend import Backend
@@ -89,7 +90,7 @@ def changed(**changes: Any) -> dict[str, Any]:
 
 
 def merged(*statuses: dict[str, Any], **own: Any) -> dict[str, Any]:
-    return merge_status(dict(enumerate(statuses)), [], MEMBERS, own)
+    return joined(merge_status(dict(enumerate(statuses)), [], MEMBERS, own))
 
 
 def test_counts_are_added_up() -> None:
@@ -188,7 +189,8 @@ def test_an_endpoint_is_seen_by_the_worker_that_can_reach_it() -> None:
 
 
 def test_each_worker_has_a_line() -> None:
-    told = merge_status({1: STATUS}, [], [Member(0, None, False, 3), MEMBERS[1], Member(2, 43, False, 0)], {})
+    members = [Member(0, None, False, 3), MEMBERS[1], Member(2, 43, False, 0)]
+    told = joined(merge_status({1: STATUS}, [], members, {}))
     assert [(one["slot"], one["pid"], one["phase"], one["restarts"]) for one in told["workers"]] == [
         (0, None, "restarting", 3),
         (1, 42, "serving", 2),
@@ -219,7 +221,7 @@ def test_the_supervisor_s_own_words_stand() -> None:
 def test_an_instance_without_a_worker_still_has_a_status() -> None:
     nobody = [Condition("serving", False, "no worker serves")]
     own = {"version": "1", "phase": "serving", "uptime_seconds": 1.0, "rules": STATUS["rules"]}
-    told = merge_status({}, nobody, [Member(0, None, False, 1)], own)
+    told = joined(merge_status({}, nobody, [Member(0, None, False, 1)], own))
     assert told["not_ready"] == ["serving: no worker serves"]
     assert told["latency_bounds"] == list(BOUNDS)
     assert any("worker 0 is restarting" in line for line in plain(report(told, [], 1.0)))
@@ -255,8 +257,8 @@ async def test_the_status_of_running_proxies_is_merged_and_shown() -> None:
                 await peer.get("/")
         oversights = dict(enumerate([one.proxy.oversight, other.proxy.oversight]))
         conditions = merge_conditions({slot: oversight.conditions() for slot, oversight in oversights.items()})
-        statuses = {slot: cast("dict[str, Any]", oversight.status()) for slot, oversight in oversights.items()}
-        told = merge_status(statuses, conditions, MEMBERS, {})
+        statuses = {slot: joined(oversight.status()) for slot, oversight in oversights.items()}
+        told = joined(merge_status(statuses, conditions, MEMBERS, {}))
     assert told["routes"][0]["statuses"] == {"2xx": 2}
     assert told["not_ready"] == []
     assert told["routes"][0]["latency"]["count"] == told["upstreams"][0]["latency"]["count"] == 2
@@ -274,6 +276,20 @@ def test_who_knows_why_an_endpoint_is_down_is_believed() -> None:
 
 
 def test_one_that_does_not_answer_is_said_to_be_so() -> None:
-    told = merge_status({0: STATUS, 1: STATUS}, [], MEMBERS, {}, silent={1})
+    told = joined(merge_status({0: STATUS, 1: STATUS}, [], MEMBERS, {}, silent={1}))
     assert [one["phase"] for one in told["workers"]] == ["serving", "not answering"]
     assert told["routes"][0]["requests"] == 10
+
+
+def test_routes_of_workers_with_other_rules_and_of_those_that_are_gone_are_merged_one_after_the_other() -> None:
+    other, gone = copy.deepcopy(STATUS), {"routes": [{"name": "all", "requests": 3}, {"name": "old", "requests": 1}]}
+    other["routes"] = [other["routes"][0] | {"name": "new"}, *other["routes"]]
+    parts = list(merge_status({0: STATUS, 1: other}, [], MEMBERS, {}, [gone]))
+    told = [part["routes"] for part in parts if "routes" in part]
+    assert max(map(len, told)) == 1
+    assert [(one["name"], one["requests"]) for routes in told for one in routes] == [
+        ("all", 13),
+        ("new", 5),
+        ("old", 1),
+    ]
+    assert {} in parts  # to find them was work, too

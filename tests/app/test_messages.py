@@ -26,7 +26,7 @@ PLACE = Place(Address("127.0.0.1", 80), 2, False)
     [
         Begin(loaded(rules=RULES), "a.yaml", 1, 4, 5, [PLACE], [("app", "app/a", False, "ill")], ["app/a"]),
         Adopt(loaded("http://127.0.0.1:1"), [PLACE]),
-        Sight([Condition("serving", holds=True, detail="")], {"phase": "serving"}, {"routes": {}}, ["b"], ["e"]),
+        Sight([Condition("serving", holds=True, detail="")], [b"phase"], [b"routes"], ["b"], ["e"]),
         Happened(Event(1.0, "breaker", "upstream.app", "open", {"to": "open"})),
         Findings([("app", "app/a", True, "")]),
         Inspect(7, ProfileTerms(2.0, 100)),

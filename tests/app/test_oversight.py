@@ -18,6 +18,7 @@ from sidecar.policies.ejection import Ejection
 from sidecar.policies.health_gate import EjectionSpec
 from sidecar.policies.slow_start import NEWCOMER, STEADY
 from sidecar.runtime.generation import Runtime
+from sidecar.telemetry.parts import joined
 from tests.doubles.backend import Backend
 from tests.doubles.running import RunningProxy, rules_text, running
 
@@ -76,7 +77,7 @@ async def test_a_name_that_is_not_known_yet_is_not_ready() -> None:
 async def test_status_tells_everything_that_moves(serving: RunningProxy) -> None:
     async with serving.peer() as peer:
         await peer.get("/")
-        told = cast("dict[str, Any]", serving.proxy.oversight.status())
+        told = joined(serving.proxy.oversight.status())
     assert (told["phase"], told["not_ready"], told["rules"]["generation"]) == ("serving", [], 1)
     assert told["rules"]["hash"] == serving.proxy.loaded.digest
     assert told["routes"][0]["statuses"] == {"2xx": 1}
@@ -90,7 +91,7 @@ async def test_status_is_told_while_draining(serving: RunningProxy) -> None:
     proxy = serving.proxy
     proxy.oversight.start_drain("test")
     await proxy.drain.run()
-    told = cast("dict[str, Any]", proxy.oversight.status())
+    told = joined(proxy.oversight.status())
     assert (told["phase"], told["drain"]["why"], told["drain"]["stage"]) == ("closing", "test", "closing")
     assert told["not_ready"] == ["serving: closing"]
 
@@ -125,7 +126,7 @@ async def test_a_breaker_is_commanded_by_its_label_and_that_is_an_event(serving:
     told = [(event["kind"], event["subject"], event["fields"]) for event in oversight.events()]
     assert told[0] == ("command", "upstream.app", {"verb": "open"})
     assert [kind for kind, _, _ in told] == ["command", "breaker"]
-    status = cast("dict[str, Any]", oversight.status())
+    status = joined(oversight.status())
     assert status["breakers"]["upstream.app"]["state"] == status["upstreams"][0]["breaker"]["state"] == "open"
     assert (
         'sidecar_breaker_state{breaker="upstream.app",state="open"} 1.0'
@@ -144,7 +145,7 @@ async def test_an_endpoint_is_drained_and_made_ready_by_its_name_and_that_is_an_
     assert [one.name for one in oversight.conditions() if not one.holds] == ["upstream app"]
     available = f'sidecar_endpoint_available{{endpoint="{endpoint.name}",upstream="app"}}'
     assert f"{available} 0.0" in b"".join(oversight.exposition("")[0]).decode()
-    told = cast("dict[str, Any]", oversight.status())["upstreams"][0]["endpoints"][0]
+    told = joined(oversight.status())["upstreams"][0]["endpoints"][0]
     assert (told["takes_attempts"], told["drained"]) == (False, True)
     assert oversight.command_endpoint(endpoint.name, "ready")
     assert all(condition.holds for condition in oversight.conditions())

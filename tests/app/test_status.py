@@ -61,7 +61,7 @@ def test_a_route_tells_its_requests_by_status_class_and_its_refusals_by_reason()
     route.retry_skipped("budget")
     route.fell_back("stale", "circuit_open")
     route.fell_back("stale", "timeout")
-    (told,) = routes(runtime, stats, NOW)
+    (told,) = routes(runtime, stats, lambda: NOW)
     assert told == {
         "name": "everything",
         "upstream": "app",
@@ -91,17 +91,17 @@ def test_one_rule_s_refusals_are_told_by_reason() -> None:
     runtime = built(stats)
     for reason in (Reason.REQUEST_TIMEOUT, Reason.ATTEMPT_TIMEOUT, Reason.REQUEST_TIMEOUT):
         stats.route("everything").rejected("everything/timeout", reason)
-    (told,) = routes(runtime, stats, NOW)
+    (told,) = routes(runtime, stats, lambda: NOW)
     assert told["refused"] == {"everything/timeout": {"request_timeout": 2, "attempt_timeout": 1}}
 
 
 def test_what_matched_no_route_has_a_line_once_there_is_any() -> None:
     stats = Stats()
     runtime = built(stats)
-    assert [told["name"] for told in routes(runtime, stats, NOW)] == ["everything"]
+    assert [told["name"] for told in routes(runtime, stats, lambda: NOW)] == ["everything"]
     stats.unrouted.started()
     stats.unrouted.finished(b"GET", 404, 0.0, b"", False)
-    assert [told["name"] for told in routes(runtime, stats, NOW)] == ["everything", "-"]
+    assert [told["name"] for told in routes(runtime, stats, lambda: NOW)] == ["everything", "-"]
 
 
 async def test_an_upstream_tells_its_endpoints_with_their_pools() -> None:
@@ -110,7 +110,7 @@ async def test_an_upstream_tells_its_endpoints_with_their_pools() -> None:
     stats.upstream("app").attempt_finished("success", 0.1)
     stats.upstream("app").connected("ok")
     runtime.endpoints()[0].in_flight = 2
-    (told,) = upstreams(runtime, stats, {"app/127.0.0.1:3000": await a_pool(stats)}, NOW)
+    (told,) = upstreams(runtime, stats, {"app/127.0.0.1:3000": await a_pool(stats)}, lambda: NOW)
     assert (told["name"], told["attempts"], told["connects"]) == ("app", {"success": 1}, {"ok": 1})
     assert told["ejections"] == {}
     assert (told["latency"]["count"], told["latency"]["seconds"]) == (1, 0.1)
@@ -137,7 +137,7 @@ def test_an_endpoint_that_is_drained_or_ejected_says_so() -> None:
     drained, ejected = upstream.endpoints
     upstream.settle(NOW, ejected, Outcome.FAILURE, NOW)
     drained.drained = True
-    (told,) = upstreams(runtime, stats, {}, NOW + 10.0)
+    (told,) = upstreams(runtime, stats, {}, lambda: NOW + 10.0)
     one, two = told["endpoints"]
     assert (one["takes_attempts"], one["drained"], one["ejection"]["state"]) == (False, True, "available")
     assert (two["takes_attempts"], two["drained"], two["ejection"]["state"]) == (False, False, "ejected")

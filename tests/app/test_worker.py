@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,6 +20,7 @@ from sidecar.app.worker import HandedInlets
 from sidecar.health.verdicts import Verdict
 from sidecar.model.address import Address
 from sidecar.rules.load import Loaded
+from sidecar.telemetry.parts import unpacked
 from sidecar.transport.sockets import BindError
 from sidecar.workers.link import Link, Message
 from sidecar.workers.memory import SharedMemory
@@ -83,6 +84,9 @@ class Led:
         assert isinstance(sight, Sight)
         return sight
 
+    async def status(self) -> dict[str, Any]:
+        return await unpacked((await self.look()).status)
+
     async def ended(self) -> int:
         async with asyncio.timeout(START_SECONDS):
             return await self.process.wait()
@@ -117,7 +121,8 @@ async def test_it_serves_from_begin_on_until_it_is_told_to_leave() -> None:
         async with await Peer.connect(one.port) as peer:
             assert (await peer.get()).status == 200
             sight = await one.look()
-            assert (sight.status["phase"], sight.endpoints) == ("serving", (f"app/127.0.0.1:{backend.port}",))
+            status = await unpacked(sight.status)
+            assert (status["phase"], sight.endpoints) == ("serving", (f"app/127.0.0.1:{backend.port}",))
             assert [condition.holds for condition in sight.conditions] == [True] * 3
             os.kill(one.process.pid, signal.SIGTERM)  # a whole group may be sent it; only its supervisor leads
             assert (await peer.get()).status == 200
@@ -199,11 +204,11 @@ async def test_it_begins_with_what_is_known_and_was_commanded_before_it_came() -
     async with led() as one:
         one.begin(loaded(rules=rules), verdicts, ["app/127.0.0.1:2"])
         await one.heard(Ready)
-        first, second = (await one.look()).status["upstreams"][0]["endpoints"]
+        first, second = (await one.status())["upstreams"][0]["endpoints"]
         assert (first["down"], first["why_down"]) == (True, "status 503")
         assert (second["down"], second["drained"]) == (False, True)
         one.link.tell(Command("endpoint", "app/127.0.0.1:2", "ready"))
-        _, second = (await one.look()).status["upstreams"][0]["endpoints"]
+        _, second = (await one.status())["upstreams"][0]["endpoints"]
         assert second["takes_attempts"]
 
 
@@ -212,7 +217,7 @@ async def test_it_obeys_a_command_that_came_while_it_was_starting() -> None:
         one.begin(loaded("http://127.0.0.1:1"))
         one.link.tell(Command("endpoint", "app/127.0.0.1:1", "drain"))
         await one.heard(Ready)
-        (told,) = (await one.look()).status["upstreams"][0]["endpoints"]
+        (told,) = (await one.status())["upstreams"][0]["endpoints"]
         assert told["drained"] is True
 
 

@@ -93,6 +93,17 @@ def test_a_reader_that_leaves_is_no_failure() -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_standard_output_that_is_full_is_said_to_be_so() -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "sidecar", "schema"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=30, check=False)
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        b"sidecar: cannot write: No space left on device\n",
+    )
+
+
 def test_a_standard_output_that_is_closed_is_no_bug() -> None:
     command = [sys.executable, "-m", "sidecar", "top", "--once", "--admin", "127.0.0.1:1"]
     shell = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *command]

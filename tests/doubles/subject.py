@@ -1,10 +1,11 @@
 """A subject for the admin server that answers what a test sets, and remembers what it was asked to do."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sidecar.admin.subject import Condition
 from sidecar.debug.terms import Terms
+from sidecar.telemetry.parts import Part
 
 
 class FakeSubject:
@@ -20,6 +21,7 @@ class FakeSubject:
         self.inspected: list[tuple[Terms, int | None]] = []
         self.inside: Mapping[str, Mapping[str, object]] | Exception = {"sidecar": {"error": "it stands still"}}
         self.metrics: Iterable[bytes] = (b"sidecar_up 1\n",)
+        self.status_parts: Iterable[Part] = ({"phase": "serving"},)
         self.reloads: list[str] = []
         self.looks = 0
         self.report: dict[str, object] = {"result": "unchanged", "generation": 1, "changes": [], "problems": []}
@@ -31,8 +33,8 @@ class FakeSubject:
     def conditions(self) -> Sequence[Condition]:
         return self.told
 
-    def status(self) -> Mapping[str, object]:
-        return {"phase": "serving"}
+    def status(self) -> Iterator[Part]:
+        yield from self.status_parts
 
     def effective_rules(self) -> Mapping[str, object]:
         return {"version": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,6 +12,7 @@ from sidecar.admin.subject import Condition
 from sidecar.app.messages import Count, Sight
 from sidecar.app.status import counted
 from sidecar.telemetry.merging import dump
+from sidecar.telemetry.parts import joined
 from sidecar.telemetry.stats import Stats
 from sidecar.workers.crew import Crew, Member, Worker
 from sidecar.workers.link import LinkEndedError
@@ -41,7 +43,7 @@ class ToldWorker:
 
     async def _ask(self, body: object, seconds: float) -> object:
         self.asked += 1
-        answer = dump(self.stats) if isinstance(body, Count) else self.sight()
+        answer = [pickle.dumps([dump(self.stats)])] if isinstance(body, Count) else self.sight()
         await self.gate.wait()
         if self.refusal is not None:
             raise self.refusal
@@ -60,10 +62,11 @@ class ToldWorker:
             "uptime_seconds": 1.0,
             "loop_lag_seconds": 0.0,
             "connections": {"downstream": {"active": 0, "idle": 1}},
-            **counted(self.stats.unrouted, self.stats.routes, self.stats.upstreams),
+            **joined(counted(self.stats.unrouted, self.stats.routes.items(), self.stats.upstreams.items())),
             "drain": {"in_flight": dict(self.in_flight)},
         }
-        return Sight(self.conditions, status, dump(self.stats), ["upstream.app"], ["app/a"])
+        told, counts = ([pickle.dumps([part])] for part in (status, dump(self.stats)))
+        return Sight(self.conditions, told, counts, ["upstream.app"], ["app/a"])
 
 
 class ToldCrew:

@@ -295,3 +295,12 @@ def test_every_figure_and_every_reading_is_classified_once() -> None:
     structure = ("routes", "upstreams", "breakers", "unrouted", "endpoint_availability", "readings")
     assert sorted([*structure, *COUNTERS, *CHOICES, *OWN, *SIDES]) == sorted(Stats.__slots__)
     assert set(SHARED_READINGS) == {name for name, *_ in _READINGS}
+
+
+def test_a_dump_that_was_begun_before_the_last_is_not_listened_to() -> None:
+    stats = worker()
+    older = dump(stats)
+    merged = Merged(Stats())
+    merged.update(0, {**dump(stats), "made": older["made"] + 1.0, "counters": dict.fromkeys(COUNTERS, 5)})
+    merged.update(0, older)
+    assert merged.stats().log_dropped == 5
