@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -86,7 +87,7 @@ async def test_a_thousand_routes_can_be_found_and_their_rows_are_not_made_anew(c
 class Unequal(Told):
     """One route does nothing, one much, and one nothing well."""
 
-    def status(self) -> Mapping[str, object]:
+    def status(self) -> Iterator[Mapping[str, Any]]:
         seconds = self.shown
         busy = route("busy", requests=90 * seconds, statuses={"2xx": 90 * seconds})
         failing = route("failing", requests=10 * seconds, statuses={"5xx": 10 * seconds})
@@ -114,7 +115,7 @@ async def test_routes_are_sorted_when_asked_and_only_those_in_trouble_are_shown_
 class Shadowed(Told):
     """A limit in shadow and one in force, each with a bucket that is empty, and one for each caller."""
 
-    def status(self) -> Mapping[str, object]:
+    def status(self) -> Iterator[Mapping[str, Any]]:
         limit = {"rate": "20/s", "burst": 20, "remaining": 0}
         limits = {
             "new": {**limit, "mode": "shadow"},
