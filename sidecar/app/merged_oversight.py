@@ -16,7 +16,7 @@ from sidecar.app.merged_status import RULES, SERVING, merge_conditions, merge_st
 from sidecar.app.messages import Command
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Seen, Sights
-from sidecar.app.status import counted
+from sidecar.app.status import causes_of_opening, counted, with_causes
 from sidecar.debug.terms import Terms, weight
 from sidecar.rules.effective import effective
 from sidecar.rules.lookup import keys_of_rule
@@ -89,7 +89,9 @@ class MergedOversight:
         }
         statuses = {slot: sight.status for slot, sight in self._sights.last.items()}
         departed = counted(*self._sights.merged.departed())
-        return merge_status(statuses, self.conditions(), self._crew.members, own, departed, self._sights.silent)
+        parts = merge_status(statuses, self.conditions(), self._crew.members, own, departed, self._sights.silent)
+        causes = causes_of_opening(self._stats.events.recent)  # each worker knows only of those it has opened itself
+        return (with_causes(part, causes) for part in parts)
 
     def effective_rules(self) -> Mapping[str, object]:
         """See Subject."""

@@ -127,8 +127,9 @@ class Oversight:
         for upstream in status.upstreams(runtime, stats, self._channels.pools, clock, self._verdicts.why):
             yield {"upstreams": [upstream]}
         yield {"breakers": {}}
+        causes = status.causes_of_opening(stats.events.recent)
         for label, breaker in status.breakers(runtime, clock):
-            yield {"breakers": {label: breaker}}
+            yield status.with_causes({"breakers": {label: breaker}}, causes)
 
     def effective_rules(self) -> Mapping[str, object]:
         """See Subject."""

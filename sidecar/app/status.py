@@ -11,9 +11,10 @@ from sidecar.model.connections import Connections
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.route import Route
 from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.telemetry.events import Event
 from sidecar.telemetry.latency import latency
 from sidecar.telemetry.parts import Part
-from sidecar.telemetry.stats import OTHER_STATUS, UNROUTED, RouteStats, Stats, UpstreamStats
+from sidecar.telemetry.stats import CLOSED, OPEN, OTHER_STATUS, UNROUTED, RouteStats, Stats, UpstreamStats
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
 
 Clock = Callable[[], float]
@@ -70,6 +71,27 @@ def counted(
 def breakers(runtime: Runtime, clock: Clock) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each circuit breaker with its label."""
     return ((label, machines.plain(breaker.snapshot(clock()))) for label, breaker in runtime.breakers.items())
+
+
+def causes_of_opening(events: Iterable[Event]) -> dict[str, str]:
+    """By a breaker's label why it went from closed to open at last, as far as that is still known. Its window is empty
+    since then, and a probe that fails says nothing of the cause."""
+    return {
+        event.subject: str(event.fields["why"])
+        for event in events
+        if event.kind == "breaker" and (event.fields["from"], event.fields["to"]) == (CLOSED, OPEN)
+    }
+
+
+def with_causes(part: Part, causes: Mapping[str, str]) -> Part:
+    """A part of the status; each breaker in it says in `why_open` why it is not closed, as far as that is known."""
+    if "breakers" not in part:
+        return part
+    told = {
+        label: {**breaker, "why_open": "" if breaker["state"] == CLOSED else causes.get(label, "")}
+        for label, breaker in part["breakers"].items()
+    }
+    return {**part, "breakers": told}
 
 
 def connections(stats: Stats) -> dict[str, dict[str, int]]:

@@ -110,10 +110,10 @@ def _breakers(told: Mapping[str, Any]) -> Iterator[Cell]:
         probe = left(breaker["open_remaining"] or None) if breaker["state"] == "open" else UNKNOWN
         when = f", next probe in {probe}" if probe != UNKNOWN else ""
         slow = f", {breaker['slow']} were slow" if breaker["slow"] else ""
-        # The window is empty once a probe has failed, and while it is held by hand.
-        window = (
-            f" ({breaker['failures']} of {breaker['requests']} attempts failed{slow})" if breaker["requests"] else ""
-        )
+        # The window begins anew when it opens.
+        figures = f"{breaker['failures']} of {breaker['requests']} attempts failed{slow}"
+        because = figures if breaker["requests"] else breaker["why_open"] if breaker["forced"] == "auto" else ""
+        window = f" ({because})" if because else ""
         tone = Tone.WARN if cell.tone is Tone.GOOD else cell.tone
         yield Cell(f"breaker {label} is {cell.text}{when}{window}", tone)
 

@@ -16,6 +16,7 @@ from sidecar.app.messages import Command
 from sidecar.app.reload import Reloader
 from sidecar.app.sights import Sights
 from sidecar.debug.terms import MemoryTerms, NoSuchWorkerError
+from sidecar.telemetry.events import Event
 from sidecar.telemetry.parts import joined
 from sidecar.telemetry.stats import Stats
 from sidecar.transport.tasks import Tasks
@@ -123,6 +124,16 @@ async def test_status_has_the_instances_own_words_and_every_worker(scene: Scene)
         (0, 40, 1),
         (1, 41, 1),
     ]
+
+
+async def test_why_a_breaker_opened_is_known_whichever_worker_opened_it(scene: Scene) -> None:
+    fields = {"from": "closed", "to": "open", "why": "6 of 10 attempts failed within 10s"}
+    scene.stats.events.adopt(Event(5.0, "breaker", "upstream.app", "closed to open", fields), 1)
+    for worker in scene.crew.workers:
+        worker.breaker = "open"
+    await scene.oversight.refresh()
+    told = joined(scene.oversight.status())["breakers"]["upstream.app"]
+    assert told == {"state": "open", "why_open": "6 of 10 attempts failed within 10s"}
 
 
 async def test_a_command_reaches_every_worker_that_is_there_and_is_one_event(scene: Scene) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 
-from sidecar.app.status import connections, routes, upstreams
+from sidecar.app.status import causes_of_opening, connections, routes, upstreams, with_causes
 from sidecar.model.address import Address
 from sidecar.model.outcome import Cause, Outcome
 from sidecar.model.reason import Reason
@@ -13,7 +13,8 @@ from sidecar.policies.health_gate import EjectionSpec
 from sidecar.rules.load import load_rules
 from sidecar.runtime.build import prepare
 from sidecar.runtime.generation import Runtime
-from sidecar.telemetry.stats import Stats
+from sidecar.telemetry.events import Events
+from sidecar.telemetry.stats import BreakerStats, Stats
 from sidecar.transport.pool import EndpointPool
 from sidecar.transport.settings import PoolSettings
 from sidecar.transport.tasks import Tasks
@@ -150,3 +151,25 @@ def test_connections_are_told_by_side_and_state() -> None:
     stats.downstream_connections.active = 1
     stats.upstream_connections.idle = 2
     assert connections(stats) == {"downstream": {"active": 1, "idle": 0}, "upstream": {"active": 0, "idle": 2}}
+
+
+def test_a_breaker_that_is_not_closed_says_what_opened_it_and_not_what_a_probe_met() -> None:
+    events = Events()
+    app, other = BreakerStats("upstream.app", events), BreakerStats("upstream.other", events)
+    app.transition("closed", "open", "an earlier one")
+    app.transition("half_open", "closed", "3 probes succeeded")
+    app.transition("closed", "open", "6 of 10 attempts failed within 10s")
+    app.transition("open", "half_open", "30s are over")
+    app.transition("half_open", "open", "a probe failed")
+    other.transition("half_open", "open", "a probe failed")
+    events.tell("command", "upstream.app", "POST /breakers/…/auto", {"verb": "auto"})
+    causes = causes_of_opening(events.recent)
+    assert causes == {"upstream.app": "6 of 10 attempts failed within 10s"}
+    part = {"breakers": {"upstream.app": {"state": "open"}, "upstream.other": {"state": "open"}}}
+    assert with_causes(part, causes)["breakers"] == {
+        "upstream.app": {"state": "open", "why_open": "6 of 10 attempts failed within 10s"},
+        "upstream.other": {"state": "open", "why_open": ""},
+    }
+    closed = {"breakers": {"upstream.app": {"state": "closed"}}}
+    assert with_causes(closed, causes)["breakers"]["upstream.app"]["why_open"] == ""
+    assert with_causes({"routes": []}, causes) == {"routes": []}

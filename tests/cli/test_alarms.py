@@ -46,6 +46,10 @@ def test_what_is_well_raises_no_alarm() -> None:
             {"breakers": {"upstream.app": BREAKER | {"state": "half_open", "open_remaining": 0.0, "slow": 0}}},
             "breaker upstream.app is half_open (6 of 10 attempts failed)",
         ),
+        (
+            {"breakers": {"upstream.app": BREAKER | {"requests": 0, "failures": 0, "slow": 0}}},
+            "breaker upstream.app is open, next probe in 12s (6 of 10 attempts failed within 10s)",
+        ),
         ({"breakers": {"route.all": BY_HAND}}, "breaker route.all is open, by hand, in shadow"),
         (
             {"breakers": {"route.all": BY_HAND | {"state": "closed", "forced": "closed", "shadow": False}}},

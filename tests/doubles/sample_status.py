@@ -44,6 +44,7 @@ BREAKER: dict[str, Any] = {
     "slow": 1,
     "requests": 10,
     "shadow": False,
+    "why_open": "6 of 10 attempts failed within 10s",
 }
 BY_HAND: dict[str, Any] = BREAKER | {
     "breaker": "route.all",
@@ -53,6 +54,7 @@ BY_HAND: dict[str, Any] = BREAKER | {
     "slow": 0,
     "requests": 0,
     "shadow": True,
+    "why_open": "by hand",
 }
 ENDPOINT: dict[str, Any] = {
     "name": "app/127.0.0.1:3000",

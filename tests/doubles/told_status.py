@@ -45,7 +45,7 @@ def breaker(state: str = "closed", **changes: Any) -> dict[str, Any]:
     """A breaker that has seen nothing."""
     figures = ("requests", "failures", "slow", "consecutive_failures", "leases", "opened")
     told = {"breaker": "upstream.app", "state": state, "forced": "auto", "open_remaining": 0.0, "shadow": False}
-    return {**told, **dict.fromkeys(figures, 0), "generation": 1, **changes}
+    return {**told, **dict.fromkeys(figures, 0), "generation": 1, "why_open": "", **changes}
 
 
 def endpoint(name: str, **changes: Any) -> dict[str, Any]:

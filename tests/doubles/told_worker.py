@@ -31,6 +31,7 @@ class ToldWorker:
         self.stats = Stats()
         self.conditions: Sequence[Condition] = (SERVING,)
         self.in_flight = {"requests": 0, "tunnels": 0, "websockets": 0}
+        self.breaker = "closed"
         self.refusal: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -63,6 +64,7 @@ class ToldWorker:
             "loop_lag_seconds": 0.0,
             "connections": {"downstream": {"active": 0, "idle": 1}},
             **joined(counted(self.stats.unrouted, self.stats.routes.items(), self.stats.upstreams.items())),
+            "breakers": {"upstream.app": {"state": self.breaker}},
             "drain": {"in_flight": dict(self.in_flight)},
         }
         told, counts = ([pickle.dumps([part])] for part in (status, dump(self.stats)))

@@ -100,6 +100,9 @@ async def test_an_outage_is_seen_from_its_beginning_to_its_end(chromium: Browser
         await ask_until(proxy, page.locator("#alarm-list").get_by_text("Breaker upstream.app is open"))
         await ask_until(proxy, page.locator("#alarm-list").get_by_text("by app/circuit_breaker: circuit_open"))
         await expect(page.locator("#events")).to_contain_text("closed to open")
+        because = (await proxy.status())["breakers"]["upstream.app"]["why_open"]
+        assert "failed" in because
+        await expect(breaker).to_contain_text(because)
         await expect(page.locator("#events li[data-tone='bad']").first).to_be_visible()
         application.fails = False
         await ask_until(proxy, page.locator("#breakers [data-state='closed']"))

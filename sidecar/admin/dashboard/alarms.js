@@ -102,7 +102,8 @@ function breakers(status) {
     const { word, tone, why } = breakerStanding(breaker);
     if (breaker.state !== "closed") {
       const figures = `${breaker.failures} of ${breaker.requests} attempts failed, ${breaker.slow} were slow`;
-      const reason = breaker.forced === "auto" && breaker.requests > 0 ? `${why}; ${figures}` : why;
+      const because = breaker.requests > 0 ? figures : breaker.why_open;
+      const reason = breaker.forced === "auto" && because ? `${why}; ${because}` : why;
       told.push(say(`breaker ${name}`, tone, `Breaker ${name} is ${word}`, reason, name, 1e6));
     } else if (breaker.forced === "close") {
       told.push(say(`breaker ${name}`, "warn", `Breaker ${name} is held closed`, why, name, 1));

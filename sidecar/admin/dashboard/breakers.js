@@ -44,7 +44,8 @@ function breakerRow(name, lookUp, look) {
       write(shape, SIGNS[tone]);
       write(word, said);
       write(why, because);
-      write(figures, `${count(breaker.failures)} failed, ${count(breaker.slow)} slow of ${count(breaker.requests)} · opened ${count(breaker.opened)}×`);
+      const cause = breaker.why_open && breaker.forced === "auto" ? `${breaker.why_open} · ` : "";
+      write(figures, `${cause}${count(breaker.failures)} failed, ${count(breaker.slow)} slow of ${count(breaker.requests)} · opened ${count(breaker.opened)}×`);
       mark(open, "aria-pressed", breaker.forced === "open");
       mark(close, "aria-pressed", breaker.forced === "close");
       mark(auto, "aria-pressed", breaker.forced === "auto");
