@@ -4,7 +4,7 @@ import random
 
 from benchmarks.micro import Calls
 from sidecar.exchange.decision import Decision
-from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
+from sidecar.model.observer import Unobserved
 from sidecar.policies.backoff import NO_HINT
 from sidecar.policies.contract import Key
 from sidecar.rules.load import load_text
@@ -31,17 +31,6 @@ routes:
 """
 
 
-class _Observers:
-    def route(self, name: str) -> RouteObserver:
-        return RouteObserver()
-
-    def upstream(self, name: str) -> UpstreamObserver:
-        return UpstreamObserver()
-
-    def breaker(self, label: str) -> BreakerObserver:
-        return BreakerObserver()
-
-
 class _Caller:
     """The bridge, as the decision sees it."""
 
@@ -55,7 +44,7 @@ class _Caller:
 def exchange() -> Calls:
     """Made, begun, the request sent, answered 200, complete, ended."""
     loaded = load_text(_RULES, "rules.yaml", Given())
-    runtime = prepare(loaded.rules, loaded.digest, None, _Observers(), random.Random(1))
+    runtime = prepare(loaded.rules, loaded.digest, None, Unobserved(), random.Random(1))
     route = runtime.routes[0]
     caller = _Caller()
 

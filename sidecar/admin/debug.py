@@ -11,9 +11,7 @@ from aiohttp import web
 
 from sidecar.admin.subject import Subject
 from sidecar.admin.views import as_json, problem
-from sidecar.debug import flame
 from sidecar.debug.terms import KINDS, BusyError, NoSuchWorkerError, TermsError, read
-from sidecar.debug.text import outline
 
 
 class DebugViews:
@@ -44,7 +42,12 @@ class DebugViews:
         if question.form == "json":
             return as_json({"processes": told})
         if question.form == "text":
+            from sidecar.debug.text import outline
+
             return web.Response(text=outline(told))
+        # Not before somebody asks: no start has to wait for it.
+        from sidecar.debug import flame
+
         if question.form == "folded":
             return web.Response(text=flame.folded(told))
         # Drawing thousands of stacks takes a while.

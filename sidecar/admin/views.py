@@ -101,7 +101,7 @@ class Views:
         pieces = []
         for piece in written:
             pieces.append(piece)
-            await asyncio.sleep(0)  # ten thousand routes are half a second's work, on the loop that serves
+            await asyncio.sleep(0)  # each piece is a turn's work already, on the loop that serves
         return web.Response(body=b"".join(pieces), headers={"Content-Type": kind})
 
     async def status(self, _request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """What this process tells of its inside when somebody asks: see sidecar.debug for the looks.
 
-Owns what runs where: what would hold the loop up goes to a thread that takes short turns.
+Owns what runs where: what would hold the loop up goes to a thread that takes short turns. The looks themselves are
+imported when somebody wants one: no start, and no worker that is started again, has to wait for them.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from sidecar.app.aside import aside, short_turns
-from sidecar.debug import loop, stacks
-from sidecar.debug.memory import MemoryBook
-from sidecar.debug.sampler import profile
 from sidecar.debug.terms import BusyError, LoopTerms, MemoryTerms, ProfileTerms, TaskTerms, Terms
 from sidecar.transport.tasks import BEGAN
+
+if TYPE_CHECKING:
+    from sidecar.debug.memory import MemoryBook
 
 # A sampler that waits for the usual five milliseconds would nearly always see the loop at its ease.
 _SAMPLE_SECONDS = 0.00001
@@ -30,7 +32,7 @@ class Inspection:
     ) -> None:
         self._lag = lag
         self._timers = timers
-        self._memory = MemoryBook()
+        self._memory: MemoryBook | None = None  # once somebody has looked
         self._is_profiling = False
 
     def demand_free(self, terms: Terms) -> None:
@@ -43,8 +45,14 @@ class Inspection:
         self.demand_free(terms)
         match terms:
             case TaskTerms():
+                from sidecar.debug import stacks
+
                 return stacks.tasks(BEGAN, time.monotonic())
             case MemoryTerms():
+                from sidecar.debug.memory import MemoryBook
+
+                if self._memory is None:
+                    self._memory = MemoryBook()
                 with short_turns():
                     return await aside(partial(self._memory.look, terms))
             case LoopTerms():
@@ -53,6 +61,8 @@ class Inspection:
                 return await self._profile(terms)
 
     async def _loop(self, seconds: float) -> Mapping[str, object]:
+        from sidecar.debug import loop
+
         told = loop.facts(self._lag, self._timers)
         told["descriptors"] = await aside(loop.descriptors)
         told["collector_pauses"] = None
@@ -65,6 +75,8 @@ class Inspection:
         return told
 
     async def _profile(self, terms: ProfileTerms) -> Mapping[str, object]:
+        from sidecar.debug.sampler import profile
+
         self._is_profiling = True
         try:
             with short_turns(_SAMPLE_SECONDS):

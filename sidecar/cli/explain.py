@@ -16,7 +16,7 @@ from sidecar.app.errors import CommandError, Exit
 from sidecar.cli.check import plain_environment
 from sidecar.cli.run import usable
 from sidecar.cli.sheets import columns
-from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
+from sidecar.model.observer import Unobserved
 from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded, load_rules
@@ -28,19 +28,6 @@ from sidecar.runtime.routing import Router
 from sidecar.wire.errors import BadMessage
 from sidecar.wire.head import parse_request
 from sidecar.wire.message import HeadLimits, RequestHead
-
-
-class _NoObservers:
-    """Nobody watches an explanation."""
-
-    def route(self, name: str) -> RouteObserver:
-        return RouteObserver()
-
-    def upstream(self, name: str) -> UpstreamObserver:
-        return UpstreamObserver()
-
-    def breaker(self, label: str) -> BreakerObserver:
-        return BreakerObserver()
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -59,7 +46,7 @@ def explain(arguments: argparse.Namespace) -> int:
     for warning in loaded.warnings:
         print(warning, file=sys.stderr)
     head = request_head(arguments.method, arguments.url, arguments.headers)
-    runtime = prepare(loaded.rules, loaded.digest, None, _NoObservers(), random.Random(0))  # noqa: S311 - picks nothing
+    runtime = prepare(loaded.rules, loaded.digest, None, Unobserved(), random.Random(0))  # noqa: S311 - picks nothing
     print("\n".join(explanation(loaded, runtime.router, head)))
     return Exit.DONE
 

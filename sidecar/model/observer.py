@@ -81,3 +81,19 @@ class BreakerObserver:
 
     def transition(self, before: str, after: str, why: str) -> None:
         """From one state to another (`closed`, `open`, `half_open`), with a sentence that says why."""
+
+
+class Unobserved:
+    """Gives out observers that keep nothing, for a runtime that nobody looks at."""
+
+    def route(self, name: str) -> RouteObserver:
+        """Of the route of this name."""
+        return RouteObserver()
+
+    def upstream(self, name: str) -> UpstreamObserver:
+        """Of the upstream of this name."""
+        return UpstreamObserver()
+
+    def breaker(self, label: str) -> BreakerObserver:
+        """Of the breaker with this label."""
+        return BreakerObserver()

@@ -57,11 +57,6 @@ class Metrics:
         form = asked_for(accept)
         return in_pieces(self._written(form)), form
 
-    def render(self, accept: str) -> tuple[bytes, str]:
-        """The same at once."""
-        pieces, form = self.pieces(accept)
-        return b"".join(pieces), form
-
     def _written(self, form: str) -> Iterator[str]:
         """Every family, those of the proxy first."""
         stats = self._stats

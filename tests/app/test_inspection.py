@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -12,6 +13,7 @@ import pytest
 
 from sidecar.app.inspection import Inspection
 from sidecar.debug.terms import BusyError, LoopTerms, MemoryTerms, ProfileTerms, TaskTerms
+from tests.doubles.process import ROOT
 
 
 async def test_tasks_are_told() -> None:
@@ -58,3 +60,12 @@ async def test_one_profile_is_taken_at_a_time_and_ends_with_whoever_asked() -> N
     assert sys.getswitchinterval() == usual
     told = cast("dict[str, Any]", await inspection.answer(ProfileTerms(0.1, 50)))
     assert told["samples"] == sum(count for _, count in told["stacks"])
+
+
+def test_a_proxy_is_made_without_importing_what_only_a_look_needs() -> None:
+    code = (
+        "import sys, sidecar.app.wiring, sidecar.app.admin_door, sidecar.app.merged_oversight\n"
+        "print([one for one in ('tracemalloc', 'sidecar.debug.memory', 'sidecar.debug.sampler') if one in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

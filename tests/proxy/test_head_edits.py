@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sidecar.model.address import Address, Url
+from sidecar.model.observer import Unobserved
 from sidecar.policies.header_edits import HeaderEditsSpec, RewriteSpec
 from sidecar.proxy.head_edits import attach_edits, head_edits
 from sidecar.proxy.heads import answer_head, attempt_head
@@ -15,7 +16,7 @@ from sidecar.runtime.build import prepare
 from sidecar.wire.head import parse_request
 from sidecar.wire.message import LENGTH, RequestHead
 from tests.proxy.streams import LIMITS, answer
-from tests.proxy.witnesses import Half, Observers
+from tests.proxy.witnesses import Half
 
 
 def rule(name: str = "one", **policies: object) -> RouteRule:
@@ -87,7 +88,7 @@ def test_each_route_of_a_runtime_is_given_its_own_edits() -> None:
         defaults=DefaultsRule(),
         routes=(edited, plain),
     )
-    runtime = prepare(rules, "d", None, Observers(), Half())
+    runtime = prepare(rules, "d", None, Unobserved(), Half())
     attach_edits(runtime)
     edits = {route.name: route.edits for route in runtime.routes}
     assert edits["plain"] is None

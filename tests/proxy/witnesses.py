@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
+from sidecar.model.observer import RouteObserver, UpstreamObserver
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
 from sidecar.model.record import ExchangeLog, ExchangeRecord
@@ -138,16 +138,3 @@ class RecordLog(ExchangeLog):
 
     def exchange(self, record: ExchangeRecord) -> None:
         self.records.append(record)
-
-
-class Observers:
-    """Where a runtime's observers come from; nobody looks at these."""
-
-    def route(self, name: str) -> RouteObserver:
-        return RouteObserver()
-
-    def upstream(self, name: str) -> UpstreamObserver:
-        return UpstreamObserver()
-
-    def breaker(self, label: str) -> BreakerObserver:
-        return BreakerObserver()

@@ -15,6 +15,7 @@ from sidecar.model.reason import Reason
 from sidecar.telemetry.merging import CHOICES, COUNTERS, OWN, SHARED_READINGS, SIDES, Merged, dump
 from sidecar.telemetry.metrics import _READINGS, Metrics
 from sidecar.telemetry.stats import Stats, breaker_state_readings, bucket
+from tests.doubles.exposition import rendered
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 Act = Callable[[Stats], object]
@@ -96,7 +97,9 @@ def test_the_sum_of_the_parts_is_the_whole(done: list[tuple[int, Act]]) -> None:
     for slot, part in enumerate(parts):
         seen(merged, slot, part)
     assert ours(merged) == {
-        key: value for key, value in exposed(Metrics(whole, {}).render("")[0]).items() if key[0].startswith("sidecar_")
+        key: value
+        for key, value in exposed(rendered(Metrics(whole, {}), "")[0]).items()
+        if key[0].startswith("sidecar_")
     }
 
 

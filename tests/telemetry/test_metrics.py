@@ -17,6 +17,7 @@ from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.stats import BREAKER_STATES, Stats, breaker_state_readings
+from tests.doubles.exposition import rendered
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -129,7 +130,7 @@ def busy() -> Stats:
 
 def exposed(stats: Stats, accept: str = "") -> list[Metric]:
     """What a scraper reads."""
-    body, _ = Metrics(stats, {"version": "1.2.3"}).render(accept)
+    body, _ = rendered(Metrics(stats, {"version": "1.2.3"}), accept)
     families: Iterable[Metric] = (parse_openmetrics if accept else parse_text)(body.decode())
     return list(families)
 
@@ -233,10 +234,10 @@ def test_a_histogram_adds_up(durations: list[float]) -> None:
 
 def test_the_format_is_the_one_asked_for() -> None:
     metrics = Metrics(Stats(), {})
-    body, kind = metrics.render("*/*")
+    body, kind = rendered(metrics, "*/*")
     assert kind.startswith("text/plain; version=")
     assert not body.endswith(b"# EOF\n")
-    body, kind = metrics.render(f"{OPENMETRICS},text/plain;q=0.5")
+    body, kind = rendered(metrics, f"{OPENMETRICS},text/plain;q=0.5")
     assert kind.startswith("application/openmetrics-text; version=1.0.0")
     assert body.endswith(b"# EOF\n")
 
@@ -244,9 +245,9 @@ def test_the_format_is_the_one_asked_for() -> None:
 def test_a_scrape_reads_the_counts_of_its_moment() -> None:
     stats = Stats()
     metrics = Metrics(stats, {})
-    assert b"sidecar_config_generation 0.0" in metrics.render("")[0]
+    assert b"sidecar_config_generation 0.0" in rendered(metrics, "")[0]
     stats.config_generation = 2
-    assert b"sidecar_config_generation 2.0" in metrics.render("")[0]
+    assert b"sidecar_config_generation 2.0" in rendered(metrics, "")[0]
 
 
 def test_what_has_no_end_or_no_bound_is_absent() -> None:
@@ -255,13 +256,13 @@ def test_what_has_no_end_or_no_bound_is_absent() -> None:
 
 
 def test_a_process_that_is_the_instance_tells_of_no_workers() -> None:
-    assert b"worker" not in Metrics(Stats(), {}).render("")[0]
+    assert b"worker" not in rendered(Metrics(Stats(), {}), "")[0]
 
 
 def test_two_registries_do_not_disturb_each_other() -> None:
     one, two = Metrics(Stats(), {}), Metrics(busy(), {})
-    assert b'route="login"' not in one.render("")[0]
-    assert b'route="login"' in two.render("")[0]
+    assert b'route="login"' not in rendered(one, "")[0]
+    assert b'route="login"' in rendered(two, "")[0]
 
 
 def test_two_machines_of_one_place_are_one_sample() -> None:

@@ -11,6 +11,7 @@ from prometheus_client.samples import Exemplar
 
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.stats import BOUNDS, Stats
+from tests.doubles.exposition import rendered
 from tests.doubles.servers import require
 from tests.telemetry.test_metrics import OPENMETRICS, TRACE, busy, exposed
 
@@ -30,7 +31,7 @@ def exemplars(stats: Stats, route: str) -> dict[str, Exemplar]:
 
 @pytest.mark.parametrize("stats", [busy(), Stats()], ids=["busy", "new"])
 def test_prometheus_finds_nothing_to_complain_of(stats: Stats) -> None:
-    body, _ = Metrics(stats, {"version": "1.2.3"}).render("")
+    body, _ = rendered(Metrics(stats, {"version": "1.2.3"}), "")
     found = subprocess.run([require("promtool"), "check", "metrics"], input=body, capture_output=True, check=False)
     assert (found.returncode, found.stdout, found.stderr) == (0, b"", b"")
 
@@ -59,11 +60,11 @@ def test_an_exemplar_lies_in_its_bucket_and_is_short_enough(ended: list[tuple[fl
 
 
 def test_prometheus_text_has_no_exemplars() -> None:
-    body, _ = Metrics(busy(), {}).render("")
+    body, _ = rendered(Metrics(busy(), {}), "")
     assert TRACE not in body
     assert all(line.startswith((b"# HELP ", b"# TYPE ")) for line in body.splitlines() if b"#" in line)
 
 
 def test_no_series_says_when_it_was_made() -> None:
     for accept in ("", OPENMETRICS):
-        assert b"_created" not in Metrics(busy(), {}).render(accept)[0]
+        assert b"_created" not in rendered(Metrics(busy(), {}), accept)[0]
