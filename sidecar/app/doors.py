@@ -17,7 +17,7 @@ from sidecar.app.settings import downstream_settings, origin_factory
 from sidecar.model.address import Address
 from sidecar.model.connections import Connections
 from sidecar.rules.schema import ListenerRule
-from sidecar.transport.downstream import DownstreamConnection
+from sidecar.transport.entrance import Entrance
 from sidecar.transport.listener import Listener
 from sidecar.transport.registry import Registry
 from sidecar.transport.service import Service
@@ -58,6 +58,7 @@ class Door:
         """Connections accepted from now on keep to this rule."""
         self.rule = rule
         self.service.settings = downstream_settings(rule)
+        self.service.name = rule.name
         self.service.origin_factory = origin_factory(rule, self.address.port)
         self.listener.name = rule.name
         self.listener.max_connections = rule.max_connections
@@ -135,12 +136,12 @@ class Doors:
             self._wheel,
             self._connections,
             registry,
+            rule.name,
         )
-        accept = partial(DownstreamConnection, service)
         listener = Listener(
             rule.name,
             sockets,
-            accept,
+            Entrance(service),
             registry,
             self._wheel.loop,
             rule.max_connections,

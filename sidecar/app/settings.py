@@ -8,6 +8,7 @@ from typing import Any
 
 from sidecar.policies.pool import PoolSpec
 from sidecar.rules.schema import ListenerRule
+from sidecar.transport.arrival import Announced
 from sidecar.transport.settings import DownstreamSettings, PoolSettings
 from sidecar.wire.clientip import TrustedNetworks, plain_address
 from sidecar.wire.message import HeadLimits
@@ -44,18 +45,21 @@ def trusted_networks(rules: Iterable[ListenerRule]) -> TrustedNetworks:
 _KNOWN_ORIGINS = 4096
 
 
-def origin_factory(rule: ListenerRule, port: int) -> Callable[[Any], Origin]:
+def origin_factory(rule: ListenerRule, port: int) -> Callable[[Any, Announced | None], Origin]:
     """What tells where a transport accepted on `port` comes from, and whether this listener believes what it says."""
     trusted = TrustedNetworks(str(network) for network in rule.trusted_proxies)
     known: dict[str, Origin] = {}
 
-    def origin(transport: Any) -> Origin:
-        peer = transport.get_extra_info("peername")
-        name = peer[0] if isinstance(peer, tuple) and peer else ""
+    def origin(transport: Any, announced: Announced | None) -> Origin:
+        if announced is None:
+            peer = transport.get_extra_info("peername")
+            name = peer[0] if isinstance(peer, tuple) and peer else ""
+        else:
+            name = announced.source
         found = known.get(name)
         if found is None:
             host = plain_address(name)
-            found = Origin(host, trusted=bool(host) and trusted.contains(host), port=port)
+            found = Origin(host, trusted=bool(host) and trusted.contains(host), port=port, listener=rule.name)
             if len(known) >= _KNOWN_ORIGINS:
                 known.clear()
             known[name] = found

@@ -272,6 +272,9 @@ class UpstreamRule:
 class MatchRule:
     """What a request must be like. Everything named must hold; what is not named always holds."""
 
+    listener: Annotated[
+        tuple[Name, ...], OneOrMany(), "names of listeners that it must have come in at; absent: any that speaks http"
+    ] = ()
     host: Annotated[str | None, HOST, "api.example.com, or *.example.com for every name below it; no port"] = None
     path: Annotated[
         PathPattern,

@@ -39,9 +39,9 @@ class DownstreamConnection(Leaving):
         service.registry.add(self)
         service.connections.idle += 1
         self.started = self._wheel.now()
-        self.origin = service.origin_factory(transport)
-        if self._full:
-            self._refuse(Reason.OVERLOADED, "too many connections")
+        self.origin = service.origin_factory(transport, self.announced)
+        if self.refusal is not None:
+            self._refuse(*self.refusal)
         else:
             self._wheel.set(self._timer, self.started + self._settings.header_timeout)
             if service.registry.leaving:

@@ -23,7 +23,6 @@ cdef class Leaving(DownstreamStream):
     cdef bint _close_after
     cdef Departure _departure
     cdef bint _ended
-    cdef bint _full
     cdef ReadGate _gate
     cdef double _idle_timeout
     cdef RequestIntake _intake
@@ -37,6 +36,8 @@ cdef class Leaving(DownstreamStream):
     cdef object _tunnel
     cdef WriteWatch _watch
     cdef DeadlineWheel _wheel
+    cdef public object announced
+    cdef public object refusal
     cdef public int state
     cdef bint _has_unsent(self) except -1
     cdef _close_unasked(self)

@@ -11,6 +11,7 @@ from fcntl import ioctl
 from termios import FIONREAD
 
 from sidecar.model.reason import Reason
+from sidecar.transport.arrival import Announced
 from sidecar.transport.departure import LINGER_SECONDS, Departure
 from sidecar.transport.downstream_state import BODY, BROKEN, CLOSED, CLOSING, IDLE, LINGER, TUNNEL
 from sidecar.transport.flow import FULL, TOLD, ReadGate, WriteWatch
@@ -31,26 +32,28 @@ _NONE = bytes(4)
 class Leaving(DownstreamStream):
     """What an accepted connection has, and how it ends.
 
-    `full` makes it one too many: it is answered 503 and closed.
+    `refusal` says why the connection is not wanted, as a reason and a sentence: it is told so as soon as it stands, and
+    closed. `announced` is what a PROXY header has said of it, set before it stands.
     """
 
     # fmt: off
     __slots__ = (
-        "_close_after", "_departure", "_ended", "_full", "_gate", "_idle_timeout", "_intake", "_out",
+        "_close_after", "_departure", "_ended", "_gate", "_idle_timeout", "_intake", "_out",
         "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
-        "state",
+        "announced", "refusal", "state",
     )
     # fmt: on
 
     _transport: asyncio.Transport
 
-    def __init__(self, service: Service, full: bool = False) -> None:
+    def __init__(self, service: Service, refusal: tuple[Reason, str] | None = None) -> None:
         settings = service.settings
         self._service = service
         self._settings = settings
         self._idle_timeout = settings.idle_timeout
         self._wheel = service.wheel
-        self._full = full
+        self.refusal = refusal
+        self.announced: Announced | None = None
         self._intake = RequestIntake(settings.limits, settings.max_body_bytes)
         self._out = MessageWriter()
         self._gate = ReadGate()

@@ -5,7 +5,10 @@ from sidecar.transport.wheel cimport DeadlineWheel
 cdef class Service:
     cdef public Acceptor acceptor
     cdef public Connections connections
+    cdef public str name
     cdef public object origin_factory
+    cdef public bint proxy_protocol
+    cdef public bint raw
     cdef public object registry
     cdef public object settings
     cdef public DeadlineWheel wheel

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from sidecar.model.connections import Connections
+from sidecar.transport.arrival import Announced
 from sidecar.transport.registry import Registry
 from sidecar.transport.settings import DownstreamSettings
 from sidecar.transport.stream import Acceptor
@@ -16,24 +17,33 @@ from sidecar.wire.origin import Origin
 class Service:
     """Made once for each listener. `settings` may be replaced: connections accepted from then on keep to the new ones.
 
-    `origin_factory` says where an accepted transport comes from; `registry` holds the open connections, `connections`
-    counts them.
+    `name` is the listener's. `origin_factory` says where an accepted transport comes from, given what a PROXY header
+    has announced; `registry` holds the open connections, `connections` counts them. `raw`: bytes are relayed as they
+    are, without HTTP. `proxy_protocol`: each connection begins with a PROXY header.
     """
 
-    __slots__ = ("acceptor", "connections", "origin_factory", "registry", "settings", "wheel")
+    # fmt: off
+    __slots__ = (
+        "acceptor", "connections", "name", "origin_factory", "proxy_protocol", "raw", "registry", "settings", "wheel",
+    )
+    # fmt: on
 
     def __init__(
         self,
         settings: DownstreamSettings,
         acceptor: Acceptor,
-        origin_factory: Callable[[asyncio.Transport], Origin],
+        origin_factory: Callable[[asyncio.Transport, Announced | None], Origin],
         wheel: DeadlineWheel,
         connections: Connections,
         registry: Registry,
+        name: str = "",
     ) -> None:
+        self.name = name
         self.settings = settings
         self.acceptor = acceptor
         self.origin_factory = origin_factory
         self.wheel = wheel
         self.connections = connections
         self.registry = registry
+        self.raw = False
+        self.proxy_protocol = False

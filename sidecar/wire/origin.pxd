@@ -3,6 +3,8 @@ cdef class Origin:
     cdef public bytes scheme
     cdef public bint trusted
     cdef public int port
+    cdef public str listener
+    cdef public bytes certificate
     cdef public bytes peer_token
     cdef public bytes peer_line
     cdef public bytes proto_line

@@ -64,5 +64,5 @@ def test_along_a_chain_every_listeners_trust_counts() -> None:
 def test_a_connection_comes_from_its_peer_and_is_believed_when_trusted(
     peername: object, peer: str, trusted: bool
 ) -> None:
-    origin = origin_factory(listener("listeners.0.trusted_proxies=[10.0.0.0/8]"), 8080)(FakeTransport(peername))
+    origin = origin_factory(listener("listeners.0.trusted_proxies=[10.0.0.0/8]"), 8080)(FakeTransport(peername), None)
     assert (origin.peer_ip, origin.trusted, origin.port) == (peer, trusted, 8080)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sidecar.model.connections import Connections
+from sidecar.model.reason import Reason
 from sidecar.transport.downstream import DownstreamConnection
 from sidecar.transport.registry import Registry
 from sidecar.transport.service import Service
@@ -41,8 +42,8 @@ class Client:
         self.registry = Registry()
         self.transport = FakeTransport()
         origin = Origin("127.0.0.1")
-        service = Service(settings, self.acceptor, lambda _: origin, self.wheel, self.counts, self.registry)
-        self.connection = DownstreamConnection(service, full)
+        service = Service(settings, self.acceptor, lambda *_: origin, self.wheel, self.counts, self.registry)
+        self.connection = DownstreamConnection(service, (Reason.OVERLOADED, "too many connections") if full else None)
         self.connection.connection_made(self.transport)  # type: ignore[arg-type]
 
     @property

@@ -16,6 +16,7 @@ from sidecar.model.address import Address
 from sidecar.model.connections import Connections
 from sidecar.model.reason import Reason
 from sidecar.transport.downstream import DownstreamConnection
+from sidecar.transport.entrance import Entrance
 from sidecar.transport.listener import Listener
 from sidecar.transport.registry import Registry
 from sidecar.transport.service import Service
@@ -46,7 +47,7 @@ class Proxy:
         self.service = Service(
             settings,
             self.acceptor,
-            lambda _: Origin("127.0.0.1"),
+            lambda *_: Origin("127.0.0.1"),
             self.wheel,
             self.counts,
             self.registry,
@@ -57,7 +58,7 @@ class Proxy:
         self.listener = Listener(
             "test",
             self.sockets,
-            lambda full: DownstreamConnection(self.service, full),
+            Entrance(self.service),
             self.registry,
             loop,
             max_connections,

@@ -25,7 +25,7 @@ def test_new_settings_hold_for_connections_accepted_after_them(
     service = Service(
         DownstreamSettings(),
         FakeAcceptor(calls),
-        lambda _: Origin("::1"),
+        lambda *_: Origin("::1"),
         wheel,
         Connections(),
         Registry(),
