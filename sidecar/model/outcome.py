@@ -15,6 +15,11 @@ class Cause(Enum):
 
     CONNECT_FAILURE = "connect_failure"  # refused, unreachable: nothing was sent
     CONNECT_TIMEOUT = "connect_timeout"
+    # Connected, and no TLS came of it: nothing was sent.
+    TLS_HANDSHAKE_FAILED = "tls_handshake_failed"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_WRONG_NAME = "certificate_wrong_name"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
     # No connection came free in time, or there was no descriptor or local port for one: nothing was sent, and the
     # endpoint is not to blame.
     POOL_FULL = "pool_full"
@@ -37,6 +42,10 @@ class Outcome(Enum):
 REASON_OF: dict[Cause, Reason] = {
     Cause.CONNECT_FAILURE: Reason.CONNECT_FAILURE,
     Cause.CONNECT_TIMEOUT: Reason.CONNECT_TIMEOUT,
+    Cause.TLS_HANDSHAKE_FAILED: Reason.TLS_HANDSHAKE_FAILED,
+    Cause.CERTIFICATE_EXPIRED: Reason.CERTIFICATE_EXPIRED,
+    Cause.CERTIFICATE_WRONG_NAME: Reason.CERTIFICATE_WRONG_NAME,
+    Cause.CERTIFICATE_UNTRUSTED: Reason.CERTIFICATE_UNTRUSTED,
     Cause.POOL_FULL: Reason.OVERLOADED,
     Cause.STALE: Reason.RESET,
     Cause.RESET: Reason.RESET,

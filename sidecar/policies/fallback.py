@@ -55,6 +55,10 @@ _OF_ATTEMPTS = frozenset(
     {
         Reason.CONNECT_FAILURE,
         Reason.CONNECT_TIMEOUT,
+        Reason.TLS_HANDSHAKE_FAILED,
+        Reason.CERTIFICATE_EXPIRED,
+        Reason.CERTIFICATE_WRONG_NAME,
+        Reason.CERTIFICATE_UNTRUSTED,
         Reason.RESET,
         Reason.UPSTREAM_PROTOCOL_ERROR,
         Reason.ATTEMPT_TIMEOUT,

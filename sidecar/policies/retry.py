@@ -31,16 +31,21 @@ from sidecar.policies.units import (
     parse_status_range,
 )
 
+# A connection was made and no TLS came of it; each may be named by itself, too.
+_TLS_FAILURES = ("tls_handshake_failed", "certificate_expired", "certificate_wrong_name", "certificate_untrusted")
 # What a rule names, and the causes (model/outcome.py, by their words) that it means. Absent, and so never repeated:
 # `pool_full`, which is our own queue being full: another turn in it adds load where there is too much (linkerd, too,
 # does not repeat what it shed itself); `idle_timeout`, after an answer has begun; and
 # `downstream_gone`, when nobody waits for one.
 CAUSES_OF: dict[str, tuple[str, ...]] = {
-    "connect_failure": ("connect_failure", "connect_timeout"),
+    "connect_failure": ("connect_failure", "connect_timeout", *_TLS_FAILURES),
     "reset": ("reset", "stale", "protocol_error"),
     "attempt_timeout": ("attempt_timeout",),
+    **{word: (word,) for word in _TLS_FAILURES},
 }
 TRIGGERS = tuple(CAUSES_OF)
+# Those after which nothing was sent.
+HARMLESS = frozenset(("connect_failure", *_TLS_FAILURES))
 MAX_ATTEMPTS = 10
 
 # RFC 9110 section 9.2.2, and QUERY by its own specification: repeating them has the effect of sending them once.
@@ -124,7 +129,7 @@ class RetrySpec:
     on: Annotated[
         tuple[Annotated[str | int, TRIGGER], ...],
         OneOrMany(),
-        "what is tried again: connect_failure, reset, attempt_timeout or a status",
+        "what is tried again: connect_failure, reset, attempt_timeout, a TLS failure by its reason, or a status",
     ] = ("connect_failure", "reset", "attempt_timeout", 502, 503, 504)
     methods: Annotated[
         tuple[Annotated[str, METHOD_SET], ...],

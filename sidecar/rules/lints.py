@@ -15,7 +15,7 @@ from sidecar.policies.circuit_breaker import CircuitBreakerSpec
 from sidecar.policies.fallback import FallbackSpec
 from sidecar.policies.fault import FaultSpec
 from sidecar.policies.rate_limit import RateLimitSpec
-from sidecar.policies.retry import IDEMPOTENT, RetrySpec
+from sidecar.policies.retry import HARMLESS, IDEMPOTENT, RetrySpec
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.policies.units import show_duration
 from sidecar.rules.breaker_lints import breaker_lints
@@ -78,7 +78,7 @@ def _retry(route: RouteRule, known: Places) -> Iterator[Problem]:
         return
     here = ("routes", route.name, "retry")
     # Where no connection was made nothing was sent, and any method may be repeated.
-    harmful = () if set(retry.on) == {"connect_failure"} else _harmful(route, retry, known)
+    harmful = () if set(retry.on) <= HARMLESS else _harmful(route, retry, known)
     if "all" in harmful:
         yield known.at(*here, "methods").warning(
             "`methods: all` repeats requests that may have been carried out, a POST among them"

@@ -95,7 +95,15 @@ def test_a_status_means_the_answers_of_the_upstream_and_our_own() -> None:
     fallback = _fallback(on=(502,))
     assert [status for status in range(-5, 1100) if fallback.replaces_status(status)] == [502]
     own = {reason for reason in Reason if fallback.stands_in_for(reason, False)}
-    assert own == {Reason.CONNECT_FAILURE, Reason.RESET, Reason.UPSTREAM_PROTOCOL_ERROR}
+    assert own == {
+        Reason.CONNECT_FAILURE,
+        Reason.TLS_HANDSHAKE_FAILED,
+        Reason.CERTIFICATE_EXPIRED,
+        Reason.CERTIFICATE_WRONG_NAME,
+        Reason.CERTIFICATE_UNTRUSTED,
+        Reason.RESET,
+        Reason.UPSTREAM_PROTOCOL_ERROR,
+    }
 
 
 def test_an_error_told_with_another_status_than_its_own_is_judged_by_that_one() -> None:

@@ -30,6 +30,13 @@ from sidecar.policies.retry import (
 from sidecar.policies.retry_budget import RetryBudget
 from tests.policies.specs import refused, taken
 
+TLS = {
+    Cause.TLS_HANDSHAKE_FAILED,
+    Cause.CERTIFICATE_EXPIRED,
+    Cause.CERTIFICATE_WRONG_NAME,
+    Cause.CERTIFICATE_UNTRUSTED,
+}
+
 
 @pytest.mark.parametrize(
     ("spec", "given", "key", "sentence"),
@@ -96,7 +103,11 @@ def test_without_a_status_in_the_rule_no_answer_is_repeated() -> None:
 @pytest.mark.parametrize(
     ("trigger", "causes"),
     [
-        ("connect_failure", {Cause.CONNECT_FAILURE, Cause.CONNECT_TIMEOUT}),
+        ("connect_failure", {Cause.CONNECT_FAILURE, Cause.CONNECT_TIMEOUT, *TLS}),
+        ("tls_handshake_failed", {Cause.TLS_HANDSHAKE_FAILED}),
+        ("certificate_expired", {Cause.CERTIFICATE_EXPIRED}),
+        ("certificate_wrong_name", {Cause.CERTIFICATE_WRONG_NAME}),
+        ("certificate_untrusted", {Cause.CERTIFICATE_UNTRUSTED}),
         ("reset", {Cause.RESET, Cause.STALE, Cause.PROTOCOL_ERROR}),
         ("attempt_timeout", {Cause.ATTEMPT_TIMEOUT}),
         (503, set()),

@@ -102,6 +102,7 @@ def test_what_is_hardly_meant_is_warned_about_where_it_stands(policies: str, sen
         "retry: {on: 503}, timeout: {request: 5s, attempt: 2s}",
         "retry: {methods: all, max_attempts: 1}",
         "retry: {methods: all, on: connect_failure}",
+        "retry: {methods: all, on: [connect_failure, certificate_expired]}",
         "retry: {methods: [GET, PUT, QUERY]}",
         "rate_limits: [{name: x, rate: 1/s, max_wait: 15s}]",
         "timeout: {request: 0s}, rate_limits: [{name: x, rate: 1/s, max_wait: 1h}]",
