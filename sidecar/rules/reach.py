@@ -22,6 +22,7 @@ _NEVER_SEEN = frozenset(
         "proxy-connection",
         "te",
         "transfer-encoding",
+        "x-forwarded-client-cert",
         "x-sidecar-attempt",
     }
 )

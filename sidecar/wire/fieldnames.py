@@ -30,6 +30,7 @@ NAMES: tuple[bytes, ...] = (
     b"proxy-authenticate",
     b"proxy-authentication-info",
     b"http2-settings",
+    b"x-forwarded-client-cert",
     b"tracestate",  # from here on: the fields of a trace, whose lines a request keeps apart
     b"b3",
     b"x-b3-traceid",
@@ -62,6 +63,7 @@ REWRITTEN = frozenset(
         b"x-forwarded-for",
         b"x-forwarded-host",
         b"x-forwarded-proto",
+        b"x-forwarded-client-cert",
         b"via",
         b"x-request-id",
         b"x-request-timeout-ms",
@@ -87,6 +89,7 @@ NEVER_A_CONNECTION_OPTION = frozenset(
         b"x-forwarded-for",
         b"x-forwarded-host",
         b"x-forwarded-proto",
+        b"x-forwarded-client-cert",
         b"forwarded",
         b"via",
     }

@@ -65,6 +65,9 @@ def forwarded_fields(head: RequestHead, origin: Origin, ids: RequestIds, span: b
             ids.ending,
         )
     )
+    if origin.certificate:
+        # What a client says of a certificate never comes this far: fieldnames.REWRITTEN.
+        block = block + b"X-Forwarded-Client-Cert: " + origin.certificate + b"\r\n"
     if ids.fields:
         block = block + ids.fields
     return block if ids.b3 is None else block + _b3_lines(ids, ids.b3, span)

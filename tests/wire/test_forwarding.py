@@ -41,6 +41,13 @@ def test_a_first_hop_names_the_peer_and_what_was_asked_for() -> None:
     )
 
 
+def test_a_certificate_is_told_when_the_origin_has_one() -> None:
+    known = Origin("192.0.2.7", b"https", False, 8443, "public", b'Hash=00;Subject="CN=a"')
+    told = forwarded_fields(request(), known, IDS, b"s")
+    assert told.endswith(b'-00\r\nX-Forwarded-Client-Cert: Hash=00;Subject="CN=a"\r\n')
+    assert b"X-Forwarded-Proto: https\r\n" in told
+
+
 CLAIMS = (
     b"X-Forwarded-For: 1.1.1.1",
     b"X-Forwarded-For: 2.2.2.2",

@@ -99,6 +99,7 @@ def test_fields_the_proxy_rewrites_are_picked_and_cut() -> None:
             b"B3: 1",
             b"tracestate: b=2",
             b"X-Sidecar-Attempt: 9",
+            b"x-Forwarded-client-CERT: Hash=00",
             b"Idempotency-Key: k",
             b"Expect: 100-Continue",
         )
