@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from sidecar.policies.catalogue import entries
 from sidecar.policies.units import FLAG, TEXT, Kind, NotInForce, Off, OneOrMany
+from sidecar.rules.marks import FromKey, Policies
 from sidecar.rules.nearest import nearest
-from sidecar.rules.schema import FromKey, Policies
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal, TypeVar, cast
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from sidecar.model.address import Address
-from sidecar.policies.catalogue import Scope
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.selection import SelectionSpec
 from sidecar.policies.units import (
     Bytes,
     Count,
     FieldName,
-    FieldValue,
-    KeySource,
-    Method,
     Name,
     NotInForce,
     Off,
@@ -33,31 +29,40 @@ from sidecar.policies.units import (
     Text,
     demand,
 )
-from sidecar.rules.forms import ADDRESS, COLLECTOR, HOST, NETWORK, PATH, URL, EndpointUrl, Network, PathPattern
+from sidecar.rules.forms import ADDRESS, COLLECTOR, NETWORK, URL, EndpointUrl, Network
+from sidecar.rules.upstream_tls import UpstreamTls
+from sidecar.rules.marks import FromKey, Policies, policy_of
+from sidecar.rules.route_rule import DefaultsRule, MatchRule, RouteRule, SplitRule
+
+__all__ = [
+    "DEFAULT_LISTENER",
+    "AdminRule",
+    "DefaultsRule",
+    "DrainRule",
+    "EndpointRule",
+    "ExportRule",
+    "ListenerRule",
+    "ListenerTimeouts",
+    "ListenerTls",
+    "LogRule",
+    "MatchRule",
+    "OverloadRule",
+    "RouteRule",
+    "RuleSet",
+    "SampledRule",
+    "SplitRule",
+    "TracingRule",
+    "UpstreamRule",
+    "UpstreamTls",
+]
 
 S = TypeVar("S")
 DEFAULT_LISTENER = "public"
 _ADMIN = Address("127.0.0.1", 9901)
-# What an https endpoint would do as well; see lints.py.
-PLAINTEXT = "send requests in plaintext"
-_EVERY_PATH = PathPattern("prefix", "/")
 # Less would refuse everything for ever.
 LEAST_MEMORY = 16 << 20
 # One line a minute, in lines a second.
 LEAST_LOG_RATE = 1 / 60
-
-
-@dataclass(frozen=True, slots=True)
-class FromKey:
-    """Marks the field that takes the key a mapping of rules is written under."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policies:
-    """Marks the field that takes every policy of a scope, each by its key. `given`: those on by default are on."""
-
-    scope: Scope
-    given: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,21 +223,6 @@ class EndpointRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamTls:
-    """TLS towards an upstream's https endpoints."""
-
-    ca: Annotated[str | None, "PEM file with the authorities believed; absent: the system's"] = None
-    server_name: Annotated[str | None, "name asked for and checked; absent: the endpoint's host"] = None
-    verify: Annotated[bool, "check the certificate"] = True
-    certificate: Annotated[str | None, "PEM file with our own certificate"] = None
-    private_key: Annotated[str | None, "PEM file with its key"] = None
-
-    def __post_init__(self) -> None:
-        paired = (self.certificate is None) == (self.private_key is None)
-        demand(("certificate", paired, "and `private_key` go together"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRule:
     """A named group of equal endpoints."""
 
@@ -242,7 +232,7 @@ class UpstreamRule:
         Seconds | None, Off(), "look host names up again this often; every address is an endpoint; 0: once"
     ] = 30.0
     connect_timeout: Annotated[Seconds, "for a connection to an endpoint"] = 1.0
-    tls: Annotated[UpstreamTls | None, NotInForce(harm=PLAINTEXT), "TLS towards https endpoints"] = None
+    tls: Annotated[UpstreamTls | None, "TLS towards https endpoints"] = None
     policies: Annotated[Mapping[str, object], Policies("upstream")]
 
     def __post_init__(self) -> None:
@@ -255,7 +245,7 @@ class UpstreamRule:
 
     def spec(self, kind: type[S], key: str | None = None) -> S | None:
         """The policy of this Spec type, or None where the rules switch it off or never name it."""
-        return _spec(self.policies, kind, key)
+        return policy_of(self.policies, kind, key)
 
     @property
     def balance(self) -> SelectionSpec:
@@ -266,84 +256,6 @@ class UpstreamRule:
     def pool(self) -> PoolSpec:
         """How many connections are kept."""
         return self.spec(PoolSpec) or PoolSpec()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchRule:
-    """What a request must be like. Everything named must hold; what is not named always holds."""
-
-    listener: Annotated[
-        tuple[Name, ...], OneOrMany(), "names of listeners that it must have come in at; absent: any that speaks http"
-    ] = ()
-    host: Annotated[str | None, HOST, "api.example.com, or *.example.com for every name below it; no port"] = None
-    path: Annotated[
-        PathPattern,
-        PATH,
-        "/prefix by whole segments, =/exact, or a template as /users/{id}; no wildcards, `*` is itself",
-    ] = _EVERY_PATH
-    methods: Annotated[tuple[Method, ...], OneOrMany(), "any of these; absent: every method"] = ()
-    headers: Annotated[Mapping[FieldName, FieldValue], "all of these, each with exactly this value"] = field(
-        default_factory=dict
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitRule:
-    """A share of a route's requests."""
-
-    upstream: Annotated[Name, "name of an upstream"]
-    weight: Annotated[Count, "its share"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteRule:
-    """Which requests go where, and under which policies. The first route that matches is taken."""
-
-    name: Annotated[Name, "names the route in replies, logs and metrics; unique"]
-    match: Annotated[MatchRule, "what a request must be like; absent: anything"] = field(default_factory=MatchRule)
-    upstream: Annotated[Name | None, "name of the upstream"] = None
-    split: Annotated[tuple[SplitRule, ...], "upstreams by share, instead of upstream"] = ()
-    split_key: Annotated[
-        KeySource | None,
-        "what keeps a caller on its upstream of the split: client_ip, header:NAME, cookie:NAME; absent: nothing",
-    ] = None
-    policies: Annotated[Mapping[str, object], Policies("route")]
-
-    def __post_init__(self) -> None:
-        weights = [share.weight for share in self.split]
-        named = [share.upstream for share in self.split]
-        demand(
-            ("upstream", self.upstream is not None or bool(self.split), "is missing; name one, or give a `split`"),
-            ("split", self.upstream is None or not self.split, "and `upstream` exclude each other"),
-            ("split", not weights or sum(weights) > 0, "has no weight above 0, so no upstream would ever be chosen"),
-            ("split", len(set(named)) == len(named), "names the same upstream twice"),
-            ("split_key", self.split_key is None or bool(self.split), "goes with a `split`, and there is none"),
-            (
-                "split_key",
-                not (self.split_key or "").startswith("path:"),
-                "is about who asks; write client_ip, header:NAME or cookie:NAME",
-            ),
-        )
-
-    def spec(self, kind: type[S], key: str | None = None) -> S | None:
-        """The policy of this Spec type, or None; `key` tells apart those that share a type (request_headers, …)."""
-        return _spec(self.policies, kind, key)
-
-    def specs(self, kind: type[S]) -> tuple[S, ...]:
-        """Every policy of this Spec type, in order (rate_limits)."""
-        return tuple(_all(self.policies, kind))
-
-    @property
-    def upstreams(self) -> tuple[str, ...]:
-        """Names of every upstream this route may choose."""
-        return (self.upstream,) if self.upstream is not None else tuple(share.upstream for share in self.split)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultsRule:
-    """Policies of every route, under what the route itself says; merged in when read, kept here as written."""
-
-    policies: Annotated[Mapping[str, object], Policies("route", given=False)] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,23 +274,3 @@ class RuleSet:
         DefaultsRule, "policies of every route; a route's own are merged over them, null switches off"
     ] = field(default_factory=DefaultsRule)
     routes: Annotated[tuple[RouteRule, ...], "which requests go where; the first that matches is taken"]
-
-
-def _spec(policies: Mapping[str, object], kind: type[S], key: str | None) -> S | None:
-    if key is not None:
-        found = policies.get(key)
-        return found if isinstance(found, kind) else None
-    for value in policies.values():
-        if isinstance(value, kind):
-            return value
-        if isinstance(value, tuple) and value and isinstance(value[0], kind):
-            return value[0]
-    return None
-
-
-def _all(policies: Mapping[str, object], kind: type[S]) -> list[S]:
-    found: list[S] = []
-    for value in policies.values():
-        items = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
-        found.extend(item for item in items if isinstance(item, kind))
-    return found
