@@ -13,23 +13,35 @@ from sidecar.policies.units import show_duration
 from sidecar.rules.breaker_lints import attempt_time, breaker_lints
 from sidecar.rules.places import Places
 from sidecar.rules.problems import Problem
-from sidecar.rules.schema import PLAINTEXT, RouteRule, UpstreamRule
+from sidecar.rules.schema import RouteRule, UpstreamRule
 
+# The schemes of URLs that mean TLS.
+SECURE = frozenset(("https", "tls"))
 _ROUNDING = 1e-9  # 0.29 x 100 is 28.999… in binary
 
 
 def upstream_lints(upstream: UpstreamRule, users: Sequence[RouteRule], known: Places) -> Iterator[Problem]:
     """Every warning about the upstream; `users` are the routes that may choose it."""
     here = ("upstreams", upstream.name)
-    for index, endpoint in enumerate(upstream.endpoints):
-        if endpoint.url.scheme == "https":
-            place = known.at(*here, "endpoints", str(index), "url")
-            yield place.not_in_force(f"https, as in `{endpoint.url}`,", PLAINTEXT)
+    yield from _tls(upstream, known)
     breaker = upstream.spec(CircuitBreakerSpec)
     if breaker is not None and known.wrote(*here, "circuit_breaker"):
         yield from breaker_lints(breaker, (*here, "circuit_breaker"), users, known)
     yield from _endpoints(upstream, known)
     yield from _waits(upstream, users, known)
+
+
+def _tls(upstream: UpstreamRule, known: Places) -> Iterator[Problem]:
+    tls = upstream.tls
+    if tls is None:
+        return
+    here = ("upstreams", upstream.name, "tls")
+    if not any(endpoint.url.scheme in SECURE for endpoint in upstream.endpoints):
+        yield known.at(*here).warning("`tls` does nothing: no endpoint is https, and requests go in plaintext")
+    elif not tls.verify:
+        yield known.at(*here, "verify").warning(
+            "anybody on the way can pose as the endpoint: its certificate is not checked; name its authority as `ca`"
+        )
 
 
 def _endpoints(upstream: UpstreamRule, known: Places) -> Iterator[Problem]:

@@ -70,8 +70,16 @@ def test_an_upstream_without_routes_is_compared_with_nothing() -> None:
     assert warnings(f"{ONE}}}, b: {{endpoints: 'http://b:1', hold: {{timeout: 1h}}, connect_timeout: 1h") == []
 
 
-def test_https_is_not_spoken_and_said_to_be_so() -> None:
-    text = "upstreams: {app: {endpoints: 'https://a:1'}}\nroutes: [{name: all, upstream: app}]\n"
-    said = [str(problem) for problem in load_text(text, "f", Given()).warnings]
-    assert len(said) == 1
-    assert "https, as in `https://a:1`, is not in force" in said[0]
+@pytest.mark.parametrize(
+    ("endpoint", "tls", "said"),
+    [
+        ("https://a:1", "", ""),
+        ("https://a:1", ", tls: {server_name: b}", ""),
+        ("https://a:1", ", tls: {verify: false}", "f:1:64: warning: anybody on the way can pose as the endpoint"),
+        ("http://a:1", ", tls: {verify: true}", "f:1:50: warning: `tls` does nothing: no endpoint is https"),
+    ],
+)
+def test_tls_that_protects_nobody_is_told_where_it_stands(endpoint: str, tls: str, said: str) -> None:
+    text = f"upstreams: {{app: {{endpoints: '{endpoint}'{tls}}}}}\nroutes: [{{name: all, upstream: app}}]\n"
+    told = [str(problem) for problem in load_text(text, "f", Given()).warnings]
+    assert [line.startswith(said) for line in told] == ([True] if said else [])
