@@ -25,6 +25,15 @@ def end_half(transport: asyncio.Transport) -> None:
         transport.write_eof()
 
 
+def cut_off(transport: asyncio.Transport) -> None:
+    """Closes at once, with RST where there is one."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        with suppress(OSError):  # closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+    transport.abort()
+
+
 class Departure:
     """Made once for each connection. `discarded` counts what was read and thrown away since it was set to 0."""
 
@@ -65,10 +74,4 @@ class Departure:
 
     def cut(self) -> None:
         """Closes at once, with RST: a FIN would end an answer without a length as if it were complete."""
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None and sock.family != socket.AF_UNIX:
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
-            except OSError:
-                sock = None  # closed already
-        self.transport.abort()
+        cut_off(self.transport)

@@ -37,9 +37,11 @@ cdef class DownstreamStream:
 cdef class Acceptor:
     cpdef Receiver request(self, DownstreamStream stream, RequestHead head)
     cpdef refuse(self, DownstreamStream stream, object reason, str detail)
+    cpdef Receiver connection(self, DownstreamStream stream, tuple refusal)
 
 cdef class UpstreamStream:
     cdef public bint reused
+    cpdef open_tunnel(self, Receiver receiver)
     cpdef start(self, Receiver receiver, bytes method, bytes head, int framing, bint more, long long length=*)
     cpdef send_data(self, bytes data)
     cpdef send_end(self, bytes trailers=*)

@@ -154,6 +154,11 @@ class Acceptor:
         send_end with `close`; without an answer the connection is cut. There is no receiver."""
         raise NotImplementedError
 
+    def connection(self, stream: DownstreamStream, refusal: tuple[Reason, str] | None) -> Receiver:
+        """A connection of bytes without HTTP stands. `refusal` says why it is not wanted. The bridge ends it by
+        `send_end`, perhaps inside this call, or has it stand by `open_tunnel`; the receiver then hears its bytes."""
+        raise NotImplementedError
+
 
 class UpstreamStream:
     """One attempt on one connection. `reused`: it carried an earlier exchange, so it may be stale."""
@@ -161,6 +166,10 @@ class UpstreamStream:
     __slots__ = ("reused",)
 
     reused: bool
+
+    def open_tunnel(self, receiver: Receiver) -> None:
+        """Where no HTTP is spoken, in place of `start`: from now on raw bytes both ways."""
+        raise NotImplementedError
 
     def start(self, receiver: Receiver, method: bytes, head: bytes, framing: int, more: bool, length: int = -1) -> None:
         """Sends a serialised head; `framing` is how the data that follows is put on the wire. `more`: data follows in
