@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sidecar.transport.sparing_log import SparingLog
+
+# Whoever has just connected is about to speak, and cannot know that we leave: it gets this long from the accept on.
+FIRST_WORD_SECONDS = 1.0
 
 
 class Announced(NamedTuple):
@@ -12,3 +19,44 @@ class Announced(NamedTuple):
     source_port: int
     destination: str
     destination_port: int
+
+
+class PreambleTerms(NamedTuple):
+    """What the preambles of a listener share. `trusts` says of a transport whether its peer is believed; `counted` is
+    told each result, `log` why a connection was refused."""
+
+    trusts: Callable[[asyncio.Transport], bool]
+    counted: Callable[[str], None]
+    log: SparingLog
+
+
+# An address and a port.
+End = tuple[str, int]
+
+
+class Ends(NamedTuple):
+    """The two ends of an accepted connection: the client's, and the one that it had reached. None for what is not TCP,
+    as a unix socket."""
+
+    source: End | None
+    destination: End | None
+
+
+def ends_of(transport: Any, announced: Announced | None) -> Ends:
+    """The ends of a connection: those that a PROXY header has announced, or else the socket's own."""
+    if announced is not None:
+        return Ends(
+            (announced.source, announced.source_port),
+            (announced.destination, announced.destination_port),
+        )
+    return Ends(_end(transport.get_extra_info("peername")), _end(transport.get_extra_info("sockname")))
+
+
+def peer_name(transport: Any) -> str:
+    """The address that a connection comes from, as the socket has it; empty for a unix socket."""
+    end = _end(transport.get_extra_info("peername"))
+    return "" if end is None else end[0]
+
+
+def _end(name: Any) -> End | None:
+    return (name[0], name[1]) if isinstance(name, tuple) and len(name) >= 2 else None

@@ -11,13 +11,13 @@ cdef int BODY
 cdef int BROKEN
 cdef int CLOSED
 cdef int CLOSING
+cdef double FIRST_WORD_SECONDS
 cdef int FULL
 cdef int IDLE
 cdef int LINGER
 cdef double LINGER_SECONDS
 cdef int TOLD
 cdef int TUNNEL
-cdef double _FIRST_WORD_SECONDS
 
 cdef class Leaving(DownstreamStream):
     cdef bint _close_after

@@ -11,7 +11,7 @@ from fcntl import ioctl
 from termios import FIONREAD
 
 from sidecar.model.reason import Reason
-from sidecar.transport.arrival import Announced
+from sidecar.transport.arrival import FIRST_WORD_SECONDS, Announced
 from sidecar.transport.departure import LINGER_SECONDS, Departure
 from sidecar.transport.downstream_state import BODY, BROKEN, CLOSED, CLOSING, IDLE, LINGER, TUNNEL
 from sidecar.transport.flow import FULL, TOLD, ReadGate, WriteWatch
@@ -23,8 +23,6 @@ from sidecar.transport.stream import DEAF, DownstreamStream, Receiver
 from sidecar.transport.tunnel import Tunnel, WebSocketTunnel
 from sidecar.transport.wheel import Timer
 
-# Whoever has just connected is about to ask, and cannot know that we leave: it gets this long from the accept on.
-_FIRST_WORD_SECONDS = 1.0
 _OUT_OF_TIME = "the proxy shuts down, and this request did not finish in time"
 _NONE = bytes(4)
 
@@ -84,7 +82,7 @@ class Leaving(DownstreamStream):
         self.leaving = True
         if self.state != IDLE or self._intake.backlog:
             return
-        first = self.started + _FIRST_WORD_SECONDS
+        first = self.started + FIRST_WORD_SECONDS
         if not self._served and self._wheel.now() < first:
             self._wheel.set(self._timer, min(first, self._timer.deadline))
         else:
@@ -157,7 +155,7 @@ class Leaving(DownstreamStream):
 
     def _close_unasked(self) -> None:
         """Closes an idle connection, unless a request lies unread: the loop has not come to it, and will."""
-        if not _unread(self._transport):
+        if not unread(self._transport):
             self._close()
 
     def _linger(self) -> None:
@@ -189,7 +187,8 @@ class Leaving(DownstreamStream):
             self._service.connections.active += 1
 
 
-def _unread(transport: asyncio.Transport) -> bool:
+def unread(transport: asyncio.Transport) -> bool:
+    """Whether bytes lie in the kernel that nobody has read yet."""
     sock = transport.get_extra_info("socket")
     if sock is None:
         return False

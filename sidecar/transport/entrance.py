@@ -6,8 +6,10 @@ Owns which layers there are and in which order. What each does is its own.
 from __future__ import annotations
 
 from sidecar.model.reason import Reason
+from sidecar.transport.arrival import Announced
 from sidecar.transport.downstream import DownstreamConnection
 from sidecar.transport.listener import Accepted
+from sidecar.transport.preamble import Preamble, Refusal
 from sidecar.transport.service import Service
 
 _FULL = (Reason.OVERLOADED, "too many connections")
@@ -22,4 +24,14 @@ class Entrance:
         self._service = service
 
     def __call__(self, full: bool) -> Accepted:
-        return DownstreamConnection(self._service, _FULL if full else None)
+        service = self._service
+        refusal = _FULL if full else None
+        if service.proxy_protocol is not None:
+            return Preamble(service, service.proxy_protocol, self._beyond, refusal, answers=not service.raw)
+        return self._beyond(refusal, None)
+
+    def _beyond(self, refusal: Refusal | None, announced: Announced | None) -> Accepted:
+        """What comes after a PROXY header, or first where there is none."""
+        connection = DownstreamConnection(self._service, refusal)
+        connection.announced = announced
+        return connection

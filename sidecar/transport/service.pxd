@@ -7,7 +7,7 @@ cdef class Service:
     cdef public Connections connections
     cdef public str name
     cdef public object origin_factory
-    cdef public bint proxy_protocol
+    cdef public object proxy_protocol
     cdef public bint raw
     cdef public object registry
     cdef public object settings

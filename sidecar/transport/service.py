@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from sidecar.model.connections import Connections
-from sidecar.transport.arrival import Announced
+from sidecar.transport.arrival import Announced, PreambleTerms
 from sidecar.transport.registry import Registry
 from sidecar.transport.settings import DownstreamSettings
 from sidecar.transport.stream import Acceptor
@@ -19,7 +19,7 @@ class Service:
 
     `name` is the listener's. `origin_factory` says where an accepted transport comes from, given what a PROXY header
     has announced; `registry` holds the open connections, `connections` counts them. `raw`: bytes are relayed as they
-    are, without HTTP. `proxy_protocol`: each connection begins with a PROXY header.
+    are, without HTTP. `proxy_protocol` is not None where each connection begins with a PROXY header.
     """
 
     # fmt: off
@@ -46,4 +46,4 @@ class Service:
         self.connections = connections
         self.registry = registry
         self.raw = False
-        self.proxy_protocol = False
+        self.proxy_protocol: PreambleTerms | None = None
