@@ -21,8 +21,10 @@ from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded, load_rules
 from sidecar.rules.lookup import origin_of
-from sidecar.rules.schema import RouteRule, UpstreamRule
+from sidecar.rules.nearest import nearest
+from sidecar.rules.schema import RouteRule, RuleSet, UpstreamRule
 from sidecar.runtime.build import prepare
+from sidecar.runtime.listening import GONE
 from sidecar.runtime.route import Route
 from sidecar.runtime.routing import Router
 from sidecar.wire.errors import BadMessage
@@ -47,8 +49,20 @@ def explain(arguments: argparse.Namespace) -> int:
         print(warning, file=sys.stderr)
     head = request_head(arguments.method, arguments.url, arguments.headers)
     runtime = prepare(loaded.rules, loaded.digest, None, Unobserved(), random.Random(0))  # noqa: S311 - picks nothing
-    print("\n".join(explanation(loaded, runtime.router, head)))
+    listener = _listener(loaded.rules, arguments.listener)
+    print("\n".join(explanation(loaded, runtime.router_at(listener), head)))
     return Exit.DONE
+
+
+def _listener(rules: RuleSet, wanted: str | None) -> str:
+    """The listener that the request comes in at: the first that speaks http, unless one is named."""
+    names = [listener.name for listener in rules.listeners if listener.protocol == "http"]
+    if wanted is None:
+        return names[0] if names else GONE
+    if wanted not in names:
+        meant = nearest(wanted, names) or f"; there are: {', '.join(names)}"
+        raise CommandError(Exit.USAGE, f"no listener `{wanted}` speaks http{meant}")
+    return wanted
 
 
 def request_head(method: str, url: str, headers: Sequence[str]) -> RequestHead:

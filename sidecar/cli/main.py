@@ -152,6 +152,9 @@ def _add_explain(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-c", "--config", metavar="FILE", default=os.environ.get("SIDECAR_CONFIG") or None, help="rules file"
     )
+    command.add_argument(
+        "--listener", metavar="NAME", help="where the request comes in; the first listener that speaks http by default"
+    )
     command.add_argument("method", metavar="METHOD", help="as in GET")
     command.add_argument("url", metavar="URL", help="http://host/path, or a path alone")
     command.add_argument(

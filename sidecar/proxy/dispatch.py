@@ -46,7 +46,9 @@ class Dispatcher(Acceptor):
             if self.environment.shedding:
                 self._shed(stream, head)
                 return DEAF
-            route = self.current.runtime.router.match(head)
+            runtime = self.current.runtime
+            router = runtime.router_at(stream.origin.listener) if runtime.by_listener else runtime.router
+            route = router.match(head)
             if route is None:
                 self._no_route(stream, head)
                 return DEAF

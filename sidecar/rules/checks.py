@@ -51,10 +51,13 @@ def references(rules: RuleSet, tree: Table, places: Mapping[str, Origin], allow_
     for listener in rules.listeners:
         if listener.address == rules.admin.address and listener.address.port:
             yield at("listeners", listener.name, "address").error(f"`{listener.address}` is the admin's address, too")
+    listeners = [listener.name for listener in rules.listeners]
     for route in rules.routes:
+        for index, name in enumerate(route.match.listener):
+            yield from _unknown("listener", name, listeners, at("routes", route.name, "match", "listener", str(index)))
         for index, name in enumerate(route.upstreams):
             place = at("routes", route.name, *(("upstream",) if route.upstream else ("split", str(index), "upstream")))
-            yield from _unknown(name, names, place)
+            yield from _unknown("upstream", name, names, place)
         fault = route.spec(FaultSpec)
         if fault is not None and not allow_faults:
             yield at("routes", route.name, "fault").error("`fault` is refused without --allow-faults")
@@ -75,10 +78,10 @@ def _hash_keys(rules: RuleSet, at: Callable[..., Origin]) -> Iterator[Problem]:
             yield place.error(_no_variable(hashed, "the path of any route to this upstream"))
 
 
-def _unknown(name: str, names: Sequence[str], place: Origin) -> Iterator[Problem]:
+def _unknown(what: str, name: str, names: Sequence[str], place: Origin) -> Iterator[Problem]:
     if name not in names:
         hint = nearest(name, names) or (f"; there are: {', '.join(names)}" if names else "")
-        yield place.error(f"there is no upstream `{name}`{hint}")
+        yield place.error(f"there is no {what} `{name}`{hint}")
 
 
 def _has(route: RouteRule, source: str) -> bool:

@@ -21,7 +21,7 @@ from sidecar.policies.units import show_duration
 from sidecar.rules.breaker_lints import breaker_lints
 from sidecar.rules.places import Places
 from sidecar.rules.problems import Problem
-from sidecar.rules.reach import Earlier, unreachable
+from sidecar.rules.reach import Earlier, unreachable, unserved
 from sidecar.rules.schema import RouteRule, RuleSet
 from sidecar.rules.tree import Origin
 from sidecar.rules.upstream_lints import upstream_lints
@@ -33,6 +33,7 @@ def lints(rules: RuleSet, places: Mapping[str, Origin]) -> Iterator[Problem]:
     """Every warning, route by route, then upstream by upstream."""
     known = Places(places)
     earlier = Earlier()
+    yield from unserved(rules, known)
     for route in rules.routes:
         yield from unreachable(route, earlier, known)
         earlier.add(route)

@@ -1,4 +1,5 @@
-"""Routes that no request ever takes: an earlier one takes all of theirs, or what they ask for is never there."""
+"""Routes that no request ever takes: an earlier one takes all of theirs, or what they ask for is never there. And
+listeners that no route asks for."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import replace
 
 from sidecar.rules.places import Places
 from sidecar.rules.problems import Problem
-from sidecar.rules.schema import MatchRule, RouteRule
+from sidecar.rules.schema import MatchRule, RouteRule, RuleSet
 
 # Cut from a request before any rule sees it: they are of one connection only (RFC 9110 7.6.1, 11.7), or the sidecar's
 # own. Upgrade is one of them, and can be matched all the same.
@@ -121,6 +122,15 @@ def unreachable(route: RouteRule, earlier: Earlier, known: Places) -> Iterator[P
         yield known.at(*here, "name").warning(message)
 
 
+def unserved(rules: RuleSet, known: Places) -> Iterator[Problem]:
+    """Listeners that speak http and whose every request is answered with 404."""
+    named = [route.match.listener for route in rules.routes]
+    for listener in rules.listeners:
+        if listener.protocol == "http" and not any(not names or listener.name in names for names in named):
+            message = f"no route takes what comes in at the listener `{listener.name}`: every request there gets a 404"
+            yield known.at("listeners", listener.name, "name").warning(message)
+
+
 def _takers(match: MatchRule, earlier: list[RouteRule]) -> tuple[str, ...]:
     """The earlier routes that leave this one nothing, each taking some of its methods; empty when something is left."""
     for other in earlier:
@@ -138,6 +148,8 @@ def _takers(match: MatchRule, earlier: list[RouteRule]) -> tuple[str, ...]:
 
 def _covers(one: MatchRule, other: MatchRule) -> bool:
     """Whether every request the other matches is matched by this one."""
+    if one.listener and (not other.listener or not set(other.listener) <= set(one.listener)):
+        return False
     if one.methods and (not other.methods or not set(other.methods) <= set(one.methods)):
         return False
     if not one.headers.items() <= other.headers.items():

@@ -21,6 +21,7 @@ from sidecar.policies.timeout import TimeoutSpec
 from sidecar.rules.schema import RouteRule, RuleSet, UpstreamRule
 from sidecar.runtime.binding import Binder, Observers
 from sidecar.runtime.generation import Runtime
+from sidecar.runtime.listening import routers
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
 from sidecar.runtime.route import Branch, Route
@@ -52,7 +53,9 @@ def prepare(
     for name, upstream in upstreams.items():
         upstream.budgets = binder.budgets(name)
     number = previous.number + 1 if previous is not None else 1
-    runtime = Runtime(number, digest, rules, Router(routes), upstreams, binder.machines, weights)
+    router = Router(routes)
+    apart = routers(rules, routes, router)
+    runtime = Runtime(number, digest, rules, router, upstreams, binder.machines, weights, apart)
     if previous is not None:
         runtime.succeed(previous)
     return runtime

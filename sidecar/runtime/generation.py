@@ -8,12 +8,14 @@ rules come from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from sidecar.policies.circuit_breaker import CircuitBreaker
 from sidecar.policies.contract import Admission
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.stale_store import StaleStore
 from sidecar.rules.schema import RuleSet
+from sidecar.runtime.listening import GONE
 from sidecar.runtime.route import Route
 from sidecar.runtime.routing import Router
 from sidecar.runtime.upstream import Endpoint, Upstream
@@ -24,13 +26,15 @@ class Runtime:
 
     `number` counts generations from 1, `digest` names the text of the rules. `machines` are all admissions by name,
     `breakers` the circuit breakers by the label that metrics and verbs know them by. `weights` are what endpoints that
-    live on shall weigh, once it is current.
+    live on shall weigh, once it is current. `by_listener` are the routers of listeners by name; it is empty where
+    `router` serves all of them.
     """
 
     __slots__ = (
         "_previous",
         "_weights",
         "breakers",
+        "by_listener",
         "digest",
         "machines",
         "number",
@@ -49,17 +53,23 @@ class Runtime:
         upstreams: Mapping[str, Upstream],
         machines: Sequence[Admission] = (),
         weights: Sequence[tuple[Endpoint, int]] = (),
+        by_listener: Mapping[str, Router] = MappingProxyType({}),
     ) -> None:
         self.number = number
         self.digest = digest
         self.rules = rules
         self.router = router
         self.routes = router.routes
+        self.by_listener = by_listener
         self.upstreams = dict(upstreams)
         self.machines = {machine.name: machine for machine in machines}
         self.breakers = {machine.label: machine for machine in machines if isinstance(machine, CircuitBreaker)}
         self._weights = tuple(weights)
         self._previous: Runtime | None = None
+
+    def router_at(self, listener: str) -> Router:
+        """What finds the route of a request that came in at the listener of this name."""
+        return self.by_listener.get(listener) or self.by_listener.get(GONE) or self.router
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Every endpoint of every upstream as of now."""

@@ -156,3 +156,26 @@ def test_rules_that_cannot_be_used_end_with_their_problems(tmp_path: Path, capsy
     path.write_text(RULES + "bogus: 1\n")
     assert main(["explain", "-c", str(path), "GET", "/"]) == 1
     assert f"{path}:15:1: error: unknown key `bogus`" in capsys.readouterr().err
+
+
+LISTENERS = """\
+version: 1
+listeners:
+  - {name: public, address: ':8080'}
+  - {name: inner, address: '127.0.0.1:8081'}
+upstreams: {app: {endpoints: 'http://127.0.0.1:3000'}}
+routes:
+  - {name: ours, match: {listener: inner}, upstream: app}
+  - {name: everything, upstream: app}
+"""
+
+
+def test_a_request_comes_in_at_the_first_listener_unless_another_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(LISTENERS)
+    assert told(capsys, "-c", str(path), "GET", "/")[0][:2] == ["✓", "everything:"]
+    assert told(capsys, "-c", str(path), "--listener", "inner", "GET", "/")[0][:2] == ["✓", "ours:"]
+    assert main(["explain", "-c", str(path), "--listener", "iner", "GET", "/"]) == 2
+    assert "no listener `iner` speaks http; did you mean `inner`?" in capsys.readouterr().err

@@ -44,6 +44,11 @@ class Runtime:
 
     def __init__(self, router: Router) -> None:
         self.router = router
+        self.by_listener: dict[str, Router] = {}
+
+    def router_at(self, listener: str) -> Router:
+        """That of the listener of this name."""
+        return self.by_listener.get(listener, self.router)
 
 
 class Current:
@@ -80,7 +85,8 @@ class Bridge:
         ids = IdSource(lambda size: next(counter).to_bytes(size, "big"))
         self.environment = Environment(self.wheel, ids, self.records, TrustedNetworks(), replay_bytes=100)
         self.router = Router(self.route)
-        current: Any = Current(Runtime(self.router))
+        self.runtime = Runtime(self.router)
+        current: Any = Current(self.runtime)
         self.unrouted = RouteLog()
         self.dispatcher = Dispatcher(current, self.environment, self.unrouted)
         self.origin = Origin("192.0.2.7")

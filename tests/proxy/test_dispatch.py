@@ -9,7 +9,8 @@ import pytest
 
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
-from tests.proxy.bridges import Bridge
+from sidecar.wire.origin import Origin
+from tests.proxy.bridges import Bridge, Router
 from tests.proxy.streams import Downstream, UpstreamDouble, answers
 
 
@@ -24,6 +25,16 @@ def test_a_request_that_no_route_wants_is_404() -> None:
     receiver.request_data(b"x")
     receiver.downstream_gone()
     assert len(bridge.unrouted.finishes) == 1
+
+
+def test_a_request_is_looked_for_among_the_routes_of_its_listener() -> None:
+    bridge = Bridge(UpstreamDouble())
+    bridge.runtime.by_listener = {"inner": Router(None)}
+    bridge.origin = Origin("192.0.2.7", listener="inner")
+    assert bridge.request()[0].status == 404
+    bridge.origin = Origin("192.0.2.7", listener="public")
+    bridge.request()
+    assert bridge.route_log.in_flight == 1
 
 
 def test_an_unwanted_request_with_a_body_ends_its_connection() -> None:

@@ -13,11 +13,16 @@ from sidecar.rules.reach import Earlier, _covers
 from sidecar.rules.schema import MatchRule, RouteRule
 
 UPSTREAM = "upstreams: {app: {endpoints: 'http://a:1'}}\n"
+LISTENERS = "listeners: [{name: one, address: ':1'}, {name: two, address: ':2'}]\n"
 
 
 def warnings(*matches: str) -> list[str]:
     routes = [f"- {{name: r{index}, match: {match}, upstream: app}}\n" for index, match in enumerate(matches, 1)]
-    return [str(problem) for problem in load_text(UPSTREAM + "routes:\n" + "".join(routes), "f", Given()).warnings]
+    listening = LISTENERS if "listener" in "".join(matches) else ""
+    return [
+        str(problem)
+        for problem in load_text(UPSTREAM + "routes:\n" + "".join(routes) + listening, "f", Given()).warnings
+    ]
 
 
 @pytest.mark.parametrize(
@@ -41,11 +46,24 @@ def warnings(*matches: str) -> list[str]:
         ("{host: '*.a.com'}", "{host: '*.b.a.com'}", True),
         ("{host: '*.a.com'}", "{host: a.com}", False),
         ("{host: a.com}", "{}", False),
+        ("{listener: one}", "{}", False),
+        ("{listener: one}", "{listener: two}", False),
+        ("{listener: one}", "{listener: [one, two]}", False),
+        ("{listener: one}", "{listener: one, path: /a}", True),
+        ("{listener: [one, two]}", "{listener: two}", True),
+        ("{path: /}", "{listener: two}", True),
     ],
 )
 def test_a_route_that_an_earlier_one_covers_is_never_reached(earlier: str, later: str, covered: bool) -> None:
     expected = ["f:4:10: warning: the route `r2` is never reached: `r1` above takes all its requests"]
-    assert warnings(earlier, later) == (expected if covered else [])
+    assert [said for said in warnings(earlier, later) if "never reached" in said] == (expected if covered else [])
+
+
+def test_a_listener_that_no_route_asks_for_is_told() -> None:
+    assert warnings("{listener: one}", "{listener: [one], path: /a}")[1:] == [
+        "f:5:48: warning: no route takes what comes in at the listener `two`: every request there gets a 404"
+    ]
+    assert warnings("{listener: one}", "{listener: [one, two]}") == []
 
 
 def test_several_routes_above_may_share_all_its_methods() -> None:
@@ -87,6 +105,7 @@ def test_a_route_that_can_be_reached_is_left_alone(match: str) -> None:
 PATHS = ("/", "/a", "/a/b", "=/a", "=/a/", "=/a/b", "/a/{x}", "/{x}/b", "/{x}/{y}", "/a//b", "=/", "/{z}", "/a/b/{x}")
 matches = st.builds(
     MatchRule,
+    listener=st.sampled_from([(), ("one",), ("one", "two")]),
     host=st.sampled_from([None, "a.org", "b.a.org", "*.a.org", "*.b.a.org", "*.org", "org"]),
     path=st.sampled_from(PATHS).map(PathPattern.parse),
     methods=st.sampled_from([(), ("GET",), ("GET", "PUT")]),

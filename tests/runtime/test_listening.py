@@ -1,0 +1,54 @@
+"""A request is matched with the routes of the listener that it came in at."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from sidecar.model.address import Address
+from sidecar.rules.schema import ListenerRule, MatchRule, RuleSet
+from sidecar.runtime.build import prepare
+from sidecar.runtime.generation import Runtime
+from tests.runtime.requests import Observers, Request, route_rule, rule_set, upstream_rule
+
+UPSTREAM = upstream_rule("http://127.0.0.1:1")
+
+
+def built(*matches: MatchRule, listeners: tuple[str, ...] = ("public", "inner", "spare")) -> Runtime:
+    routes = [route_rule(f"r{index}", match=match) for index, match in enumerate(matches)]
+    bound = [ListenerRule(name=name, address=Address("", port)) for port, name in enumerate(listeners, 1)]
+    rules: RuleSet = replace(rule_set((UPSTREAM,), *routes), listeners=tuple(bound))
+    return prepare(rules, "d", None, Observers(), random.Random(1))
+
+
+def taken(runtime: Runtime, listener: str) -> str | None:
+    route = runtime.router_at(listener).match(Request())
+    return None if route is None else route.name
+
+
+def test_one_router_serves_every_listener_where_no_route_names_one() -> None:
+    runtime = built(MatchRule(), MatchRule())
+    assert runtime.by_listener == {}
+    assert runtime.router_at("public") is runtime.router_at("inner") is runtime.router
+
+
+def test_a_route_is_found_at_the_listeners_that_it_names() -> None:
+    runtime = built(MatchRule(listener=("inner",)), MatchRule(listener=("public", "inner")))
+    assert [taken(runtime, name) for name in ("public", "inner", "spare")] == ["r1", "r0", None]
+
+
+def test_a_route_that_names_none_is_found_at_all_of_them_in_its_place() -> None:
+    runtime = built(MatchRule(listener=("inner",)), MatchRule(), MatchRule(listener=("public",)))
+    assert [taken(runtime, name) for name in ("public", "inner", "spare")] == ["r1", "r0", "r1"]
+
+
+def test_listeners_with_the_same_routes_share_a_router() -> None:
+    runtime = built(MatchRule(listener=("inner",)), MatchRule())
+    assert runtime.router_at("public") is runtime.router_at("spare")
+    assert runtime.router_at("inner") is runtime.router, "it has all of them"
+
+
+def test_what_came_in_at_a_listener_that_is_gone_has_the_routes_that_name_none() -> None:
+    runtime = built(MatchRule(listener=("inner",)), MatchRule())
+    assert taken(runtime, "closed since") == "r1"
+    assert taken(built(MatchRule(listener=("inner",))), "closed since") is None
