@@ -1,7 +1,7 @@
 """A TLS client that only ever says hello, byte by byte: what no library would offer any more can be offered here.
 
-`offer(port, …)` sends one ClientHello (RFC 5246 section 7.4.1.2, RFC 8446 section 4.1.2) and reads what the server makes of
-it: a `ServerHello`, with the certificates where they are told in clear (TLS 1.2), or a `Refusal` with its alert.
+`offer(port, …)` sends one ClientHello (RFC 5246 section 7.4.1.2, RFC 8446 section 4.1.2) and reads what the server
+makes of it: a `ServerHello`, with its certificates where they are told in clear (TLS 1.2), or a `Refusal`.
 """
 
 from __future__ import annotations

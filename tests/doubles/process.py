@@ -21,7 +21,7 @@ from tests.doubles.backend import LIMIT_SECONDS
 from tests.doubles.peer import Answer, Peer
 
 ROOT = Path(__file__).resolve().parents[2]
-_SERVING = re.compile(r"serving on http://([^:]+):(\d+).*admin on http://([^:]+):(\d+)")
+_SERVING = re.compile(r"serving on \w+://([^:]+):(\d+).*admin on http://([^:]+):(\d+)")
 # Interpreted, on a busy machine, the imports alone take seconds.
 START_SECONDS = 30.0
 _LIMITED = (
