@@ -8,7 +8,7 @@ import os
 import sys
 
 from sidecar.app.errors import Exit
-from sidecar.app.extras import lacking
+from sidecar.app.surroundings import examined
 from sidecar.rules.load import load_rules
 from sidecar.rules.problems import ConfigError
 
@@ -23,7 +23,7 @@ def check(arguments: argparse.Namespace) -> int:
                 environ=plain_environment(),
                 sets=arguments.set,
                 allow_faults=arguments.allow_faults,
-                lacking=lacking,
+                examine=examined,
             )
         except ConfigError as error:
             failed = True

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from sidecar.app.errors import CommandError, Exit
-from sidecar.app.extras import lacking
+from sidecar.app.surroundings import examined
 from sidecar.rules.load import Loaded, load_rules
 from sidecar.rules.problems import ConfigError
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             sets=(*told, *arguments.set),
             environ=environ,
             allow_faults=arguments.allow_faults,
-            lacking=lacking,
+            examine=examined,
         ).to_run()
 
     loaded = usable(read)
@@ -63,7 +63,7 @@ def demo(arguments: argparse.Namespace) -> int:
                 sets=(*told, *arguments.set),
                 environ={},
                 allow_faults=arguments.allow_faults,
-                lacking=lacking,
+                examine=examined,
             ).to_run()
 
         return Plan(usable(read), read, demo=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from sidecar.rules.credential_files import credential_files
 from sidecar.rules.effective import HIDDEN, effective, notation
 from sidecar.rules.load import Loaded
 
@@ -53,7 +54,15 @@ _NOTHING = _Value(None, None)
 def difference(before: Loaded, after: Loaded) -> tuple[Change, ...]:
     """Every change from one to the other, in the order of the file."""
     one, two = (_Value(effective(each.rules), effective(each.rules, each.secrets)) for each in (before, after))
-    return tuple(_changes("", one, two))
+    return (*_changes("", one, two), *_changed_files(before, after))
+
+
+def _changed_files(before: Loaded, after: Loaded) -> Iterator[Change]:
+    """Certificates and keys that are others now in the same files."""
+    files = dict(credential_files(before.rules))
+    for key, path in credential_files(after.rules):
+        if files.get(key) == path and before.credentials.get(path) != after.credentials.get(path):
+            yield Change(key, path, path)
 
 
 def _changes(path: str, before: _Value, after: _Value) -> Iterator[Change]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 
 from sidecar.rules.checks import references, structure
 from sidecar.rules.decode import FAILED, Decoder
 from sidecar.rules.effective import effective
+from sidecar.rules.findings import Examine, Finding, Read, nothing
 from sidecar.rules.interpolation import Interpolation
 from sidecar.rules.keys import Record
 from sidecar.rules.lints import lints
@@ -35,8 +37,10 @@ class Loaded:
 
     `provenance` says for each dotted path where its value came from: `file:line`, `--listen`, `--set a.b`,
     `environment NAME` or `default`. `secrets` holds the paths whose values are never to be shown. `digest` is the
-    SHA-256 of what is in effect, so it changes when and only when a value does. `sources` are the files that were read,
-    by their absolute paths as written, each with the fingerprint (rules/source.py) of what it held.
+    SHA-256 of what is in effect, so it changes when and only when a value or a credential does. `sources` are the files
+    that were read, by their absolute paths as written, each with the fingerprint (rules/source.py) of what it held.
+    `credentials` is what the files with certificates and keys held, by their paths as the rules name them: a worker
+    that is started again must not depend on what is there by then.
     """
 
     rules: RuleSet
@@ -45,6 +49,7 @@ class Loaded:
     provenance: Mapping[str, str]
     secrets: frozenset[str]
     sources: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def to_run(self) -> Loaded:
         """These rules, when this version may run on them; else ConfigError with what it must not run without.
@@ -66,17 +71,17 @@ def load_rules(
     sets: Sequence[str] = (),
     environ: Mapping[str, str] = MappingProxyType({}),
     allow_faults: bool = False,
-    lacking: Callable[[RuleSet], Mapping[str, str]] = lambda rules: {},
+    examine: Examine = nothing,
 ) -> Loaded:
-    """Load the rules; ConfigError carries every problem. Without a file, one upstream URL is enough. `lacking` tells
-    what rules need and this installation has not, by key: they are valid, and refused to run.
+    """Load the rules; ConfigError carries every problem. Without a file, one upstream URL is enough. `examine` looks at
+    what valid rules name or need (rules/findings.py); without it nothing of that is.
 
     Keeps nothing, so it may run on any thread.
     """
-    given = Given(upstreams, listen, admin, sets, environ, allow_faults, lacking)
+    given = Given(upstreams, listen, admin, sets, environ, allow_faults, examine)
     files = Files()
     try:
-        loaded = load_text(_text(path, files), path or COMMAND_LINE, given, files.secret)
+        loaded = load_text(_text(path, files), path or COMMAND_LINE, given, files.secret, files.credential)
     except ConfigError as error:
         raise ConfigError(error.problems, files.seen) from None
     return replace(loaded, sources=files.seen)
@@ -91,9 +96,16 @@ def _text(path: str | None, files: Files) -> str:
         raise ConfigError([Origin(path).error(str(error))]) from None
 
 
-def load_text(text: str, file: str, given: Given, read: Callable[[str], str] | None = None) -> Loaded:
-    """Load rules from their text; `file` is what problems call it, `read` is how `${file:…}` is read."""
-    read = read or Files().secret
+def load_text(
+    text: str,
+    file: str,
+    given: Given,
+    read: Callable[[str], str] | None = None,
+    content: Read | None = None,
+) -> Loaded:
+    """Load rules from their text; `file` is what problems call it, `read` is how `${file:…}` is read, and `content`
+    how a certificate or a key is."""
+    read, content = read or Files().secret, content or Files().credential
     from_file = file != COMMAND_LINE
     parsed = parse_yaml(text, lambda line, column: Origin(file, line, column) if from_file else Origin(file))
     node, problems = parsed.node, parsed.problems
@@ -109,26 +121,51 @@ def load_text(text: str, file: str, given: Given, read: Callable[[str], str] | N
     tree = with_defaults(interpolated) if isinstance(interpolated, Table) else tree
     decoder = Decoder(problems)
     rules = decoder.decode(tree, Record(RuleSet, None), "")
-    return _checked(rules, tree, decoder, given)
+    return _checked(rules, tree, decoder, given, content)
 
 
-def _checked(rules: RuleSet, tree: Table, decoder: Decoder, given: Given) -> Loaded:
+def _checked(rules: RuleSet, tree: Table, decoder: Decoder, given: Given, content: Read) -> Loaded:
     problems = decoder.problems
     problems.extend(structure(tree))
     usable = rules is not FAILED
     if usable:
         problems.extend(references(rules, tree, decoder.places, given.allow_faults))
-    if not usable or any(problem.severity == "error" for problem in problems):
+    credentials: dict[str, bytes] = {}
+    if usable and not _has_error(problems):
+        problems.extend(lints(rules, decoder.places))
+        known = Places(decoder.places)
+        found = given.examine(rules, partial(_noting, content, credentials))
+        problems.extend(_placed(finding, known.at(*finding.key.split("."))) for finding in found)
+    if not usable or _has_error(problems):
         raise ConfigError(sorted(dict.fromkeys(problems)))
-    problems.extend(lints(rules, decoder.places))
-    known = Places(decoder.places)
-    for key, sentence in given.lacking(rules).items():
-        problems.append(replace(known.at(*key.split(".")).warning(sentence), refused=True))
-    whole = json.dumps(effective(rules), sort_keys=True, ensure_ascii=True)
     return Loaded(
         rules=rules,
         warnings=tuple(sorted(dict.fromkeys(problems))),
-        digest=hashlib.sha256(whole.encode()).hexdigest(),
+        digest=_digest(rules, credentials),
         provenance=MappingProxyType({path: str(origin) for path, origin in decoder.leaves.items()}),
         secrets=frozenset(decoder.secrets),
+        credentials=credentials,
     )
+
+
+def _noting(content: Read, kept: dict[str, bytes], path: str) -> bytes:
+    if path not in kept:
+        kept[path] = content(path)
+    return kept[path]
+
+
+def _placed(finding: Finding, origin: Origin) -> Problem:
+    if finding.gravity == "error":
+        return origin.error(finding.sentence)
+    return replace(origin.warning(finding.sentence), refused=finding.gravity == "refused")
+
+
+def _has_error(problems: Iterable[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
+
+
+def _digest(rules: RuleSet, credentials: Mapping[str, bytes]) -> str:
+    whole = hashlib.sha256(json.dumps(effective(rules), sort_keys=True, ensure_ascii=True).encode())
+    for path, content in sorted(credentials.items()):
+        whole.update(hashlib.sha256(path.encode()).digest() + hashlib.sha256(content).digest())
+    return whole.hexdigest()

@@ -7,14 +7,14 @@ One mechanism for all of them: an edit of the tree whose nodes remember that the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sidecar.policies.catalogue import entries
+from sidecar.rules.findings import Examine, nothing
 from sidecar.rules.nearest import nearest
 from sidecar.rules.parse import parse_yaml
 from sidecar.rules.problems import Problem
-from sidecar.rules.schema import RuleSet
 from sidecar.rules.tree import DEFAULT, Entry, Items, Node, Origin, Scalar, Table, is_null, merged
 
 DEFAULT_LISTEN = ":8080"
@@ -24,7 +24,7 @@ DEFAULT_ROUTE = "everything"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was said outside of the file. `lacking` tells what rules need and this installation has not, by key."""
+    """What was said outside of the file. `examine` looks at what valid rules name or need (rules/findings.py)."""
 
     upstreams: Sequence[str] = ()
     listen: str | None = None
@@ -32,7 +32,7 @@ class Given:
     sets: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     allow_faults: bool = False
-    lacking: Callable[[RuleSet], Mapping[str, str]] = lambda rules: {}
+    examine: Examine = nothing
 
     def one(self, option: str, value: str | None, variable: str) -> Scalar | None:
         """A value of the command line, else of the environment, else None."""

@@ -29,10 +29,12 @@ from sidecar.policies.units import (
     Text,
     demand,
 )
-from sidecar.rules.forms import ADDRESS, COLLECTOR, NETWORK, URL, EndpointUrl, Network
-from sidecar.rules.upstream_tls import UpstreamTls
+from sidecar.rules.forms import ADDRESS, COLLECTOR, NETWORK, URL, EndpointUrl, TrustedPeer
+from sidecar.rules.listener_tls import ListenerTls
+from sidecar.rules.listener_unix import ListenerUnix
 from sidecar.rules.marks import FromKey, Policies, policy_of
 from sidecar.rules.route_rule import DefaultsRule, MatchRule, RouteRule, SplitRule
+from sidecar.rules.upstream_tls import UpstreamTls
 
 __all__ = [
     "DEFAULT_LISTENER",
@@ -75,16 +77,6 @@ class ListenerTimeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListenerTls:
-    """TLS of a listener; its files are watched and swapped without dropping a connection."""
-
-    certificate: Annotated[str, "PEM file with the certificate and its chain"]
-    private_key: Annotated[str, "PEM file with the key"]
-    client_ca: Annotated[str | None, "PEM file; when set, a client must present a certificate signed by it"] = None
-    min_version: Annotated[Literal["1.2", "1.3"], "oldest TLS spoken"] = "1.2"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerRule:
     """Where connections are accepted, and what is believed and tolerated there."""
 
@@ -94,14 +86,15 @@ class ListenerRule:
         Literal["http", "tcp"], NotInForce(only=("tcp",), harm="read every connection as HTTP"), "what is spoken"
     ] = "http"
     trusted_proxies: Annotated[
-        tuple[Annotated[Network, NETWORK], ...],
+        tuple[Annotated[TrustedPeer, NETWORK], ...],
         OneOrMany(),
-        "whose X-Forwarded-For, Forwarded and PROXY header are believed, as networks; none by default",
+        "whose X-Forwarded-For, Forwarded and PROXY header are believed: networks, or unix for a unix socket's peers",
     ] = ()
     proxy_protocol: Annotated[
-        bool, NotInForce(harm="refuse what a load balancer sends"), "expect PROXY v1 or v2, from trusted_proxies only"
+        bool, "every connection begins with a PROXY header, v1 or v2; from trusted_proxies only"
     ] = False
-    tls: Annotated[ListenerTls | None, NotInForce(harm="speak plaintext to clients"), "speak TLS"] = None
+    unix: Annotated[ListenerUnix | None, "the file of a unix socket; absent: whoever enters its directory"] = None
+    tls: Annotated[ListenerTls | None, "speak TLS"] = None
     timeouts: Annotated[ListenerTimeouts, "how long a downstream may take"] = field(default_factory=ListenerTimeouts)
     max_connections: Annotated[Count, "connections at once"] = 10_000
     max_header_bytes: Annotated[Bytes, "largest head of a request, its first line included"] = 32 << 10
@@ -113,7 +106,24 @@ class ListenerRule:
             ("max_connections", self.max_connections >= 1, "must be at least 1"),
             ("max_header_bytes", 256 <= self.max_header_bytes <= 1 << 20, "must be from 256B to 1MiB"),
             ("max_headers", 1 <= self.max_headers <= 10_000, "must be from 1 to 10000"),
+            ("unix", self.unix is None or self.address.is_unix, "goes with an address as unix:/run/sidecar.sock"),
+            ("proxy_protocol", not self.proxy_protocol or self._believes, self._unbelieving),
+            (
+                "tls",
+                self.protocol == "tcp" or self.tls is None or self.tls.offers_http,
+                "offers by `alpn` what is not spoken here",
+            ),
         )
+
+    @property
+    def _believes(self) -> bool:
+        """Whether anybody who can connect here is believed."""
+        return "unix" in self.trusted_proxies if self.address.is_unix else bool({*self.trusted_proxies} - {"unix"})
+
+    @property
+    def _unbelieving(self) -> str:
+        whom = "unix" if self.address.is_unix else "10.0.0.0/8"
+        return f"needs `trusted_proxies`, as in [{whom}]: from others the header is not believed, and they are refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +243,10 @@ class UpstreamRule:
     ] = 30.0
     connect_timeout: Annotated[Seconds, "for a connection to an endpoint"] = 1.0
     tls: Annotated[UpstreamTls | None, "TLS towards https endpoints"] = None
+    proxy_protocol: Annotated[
+        Literal["v1", "v2"] | None,
+        "begin every connection with a PROXY header of the client; no connection then serves two requests",
+    ] = None
     policies: Annotated[Mapping[str, object], Policies("upstream")]
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The only file of the rules that opens a file: the rules themselves, and what `${file:…}` names."""
+"""The only file of the rules that opens a file: the rules themselves, what `${file:…}` names, certificates and keys."""
 
 from __future__ import annotations
 
@@ -36,7 +36,18 @@ class Files:
             raise ValueError("is empty")
         return text
 
+    def credential(self, path: str) -> bytes:
+        """What a file holds; what is in it is not looked at. ValueError carries the sentence for the operator."""
+        return self._bytes(path, MAX_BYTES)
+
     def _read(self, path: str, limit: int) -> str:
+        content = self._bytes(path, limit)
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}") from None
+
+    def _bytes(self, path: str, limit: int) -> bytes:
         try:
             place = str(Path(path).absolute())
             if not _is_special(place):
@@ -48,10 +59,7 @@ class Files:
             self.seen[place] = _print_of(content)
         if len(content) > limit:
             raise ValueError(f"is larger than {limit} bytes")
-        try:
-            return content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}") from None
+        return content
 
 
 def fingerprint(path: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from sidecar.app import extras
 from sidecar.app.extras import lacking
+from sidecar.app.surroundings import examined
 from sidecar.cli.main import main
 from sidecar.cli.run import usable
 from sidecar.rules.load import load_rules
@@ -51,13 +52,13 @@ def test_check_warns(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("bare")
 def test_what_a_reload_reads_is_refused_as_bad_rules_are(file: Path) -> None:
     with pytest.raises(ConfigError, match="sidecar-proxy"):
-        load_rules(str(file), lacking=lacking).to_run()
+        load_rules(str(file), examine=examined).to_run()
 
 
 @pytest.mark.usefixtures("bare")
 def test_rules_that_export_nothing_need_nothing(file: Path) -> None:
     file.write_text(PLAIN)
-    assert usable(lambda: load_rules(str(file), lacking=lacking).to_run()).warnings == ()
+    assert usable(lambda: load_rules(str(file), examine=examined).to_run()).warnings == ()
 
 
 def test_with_the_packages_there_is_nothing_to_say(file: Path) -> None:

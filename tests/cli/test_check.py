@@ -47,7 +47,7 @@ def test_a_warning_is_printed_and_fails_nothing(tmp_path: Path, capsys: pytest.C
 def test_what_run_would_refuse_is_a_warning_that_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.cli.check.lacking", lambda rules: {"upstreams.app": "`app` needs more"})
+    monkeypatch.setattr("sidecar.app.surroundings.lacking", lambda rules: {"upstreams.app": "`app` needs more"})
     file = written(tmp_path, GOOD)
     assert main(["check", file]) == 0
     assert capsys.readouterr().out == f"{file}:2:13: warning: `app` needs more; `sidecar run` refuses\n"

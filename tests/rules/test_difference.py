@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,6 +120,14 @@ def test_a_long_value_is_cut() -> None:
     before, after = (load(RULES, fallback.format(mark * 1000)) for mark in "ab")
     (change,) = difference(before, after)
     assert str(change) == f"routes.rest.fallback.body: {'a' * 200}… -> {'b' * 200}…"
+
+
+def test_a_certificate_that_is_another_now_is_told_by_the_key_of_its_file() -> None:
+    text = RULES + "listeners: [{address: ':1', tls: {certificate: /a.crt, private_key: /a.key}}]\n"
+    before = replace(load(text), credentials={"/a.crt": b"1", "/a.key": b"1"})
+    after = replace(before, credentials={"/a.crt": b"2", "/a.key": b"1"})
+    assert [str(one) for one in difference(before, after)] == ["listeners.public.tls.certificate: /a.crt changed"]
+    assert difference(before, before) == ()
 
 
 _SETS = st.lists(

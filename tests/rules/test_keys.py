@@ -27,7 +27,6 @@ def test_a_spec_s_keys_carry_form_default_and_meaning() -> None:
 
 def test_what_is_pending_says_so_and_what_harm_is_in_running_without_it() -> None:
     keys = {key.name: key for key in keys_of(ListenerRule)}
-    assert (keys["tls"].in_force, keys["tls"].harm) == (False, "speak plaintext to clients")
     assert (keys["protocol"].in_force, keys["protocol"].only) == (False, ("tcp",))
     assert keys["address"].in_force
 

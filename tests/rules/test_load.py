@@ -13,6 +13,7 @@ from sidecar.model.address import Address
 from sidecar.policies.retry import RetrySpec
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.rules.effective import effective
+from sidecar.rules.findings import Finding
 from sidecar.rules.load import Loaded, load_rules, load_text
 from sidecar.rules.overlay import Given
 from sidecar.rules.problems import ConfigError
@@ -197,13 +198,8 @@ def test_what_is_not_in_force_warns_and_may_run(setting: str, warning: str) -> N
             "4:29",
             "`proxy_protocol` {} refuse what a load balancer sends",
         ),
-        (
-            "listeners: [{address: ':1', tls: {certificate: /a, private_key: /b}}]",
-            "4:29",
-            "`tls` {} speak plaintext to clients",
-        ),
     ],
-    ids=["tcp", "PROXY", "listener-tls"],
+    ids=["tcp", "PROXY"],
 )
 def test_what_must_not_run_without_warns_when_checked_and_is_an_error_to_run(
     line: str, place: str, sentence: str
@@ -345,5 +341,5 @@ def test_files_are_told_of_rules_that_must_not_run(tmp_path: Path) -> None:
     rules = tmp_path / "r.yaml"
     rules.write_text(MINIMAL)
     with pytest.raises(ConfigError) as caught:
-        load_rules(str(rules), lacking=lambda rules: {"upstreams": "needs more"}).to_run()
+        load_rules(str(rules), examine=lambda *_: [Finding("upstreams", "needs more", "refused")]).to_run()
     assert list(caught.value.sources) == [str(rules)]

@@ -1,0 +1,141 @@
+"""Certificates and keys of the files that the rules name: what is wrong with them, and contexts out of what was read.
+
+Owns the keys at which problems are told, and when a certificate is said to end. What was read with the rules is used,
+not what the files hold by now: they may be half-written, or gone, when a worker is started again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sidecar.rules.credential_files import of_listener
+from sidecar.rules.findings import Finding, Read
+from sidecar.rules.schema import ListenerRule, RuleSet
+from sidecar.tls.contexts import CredentialError, Credentials, Identity, server_context
+
+if TYPE_CHECKING:
+    from sidecar.tls.certificates import CertificateFacts
+
+# Seconds before its end from which a certificate is told of. Whoever renews automatically does so long before.
+ENDS_SOON = 14 * 86400.0
+# Of what was good when it was read it does not matter how late it is by now: nothing is before or after this.
+ANY_TIME = math.nan
+
+# Tells where what a file of the rules held is to be had.
+PathOf = Callable[[str], str]
+
+
+def listener_findings(rules: RuleSet, read: Read, now: float) -> Iterator[Finding]:
+    """What is wrong with the certificates and keys of listeners, or will be soon; `now` in Unix seconds."""
+    for rule in rules.listeners:
+        if rule.tls is None:
+            continue
+        key = f"listeners.{rule.name}.tls"
+        unreadable = list(unreadable_files(of_listener(rule.tls, key), read))
+        yield from unreadable
+        if unreadable:
+            continue
+        try:
+            credentials = listener_credentials(rule, str, now)
+        except CredentialError as error:
+            yield Finding(f"{key}.{field_of(error)}", str(error))
+            continue
+        for index, facts in enumerate(credentials.certificates):
+            yield from ends_soon(f"{key}.{_identity(index)}certificate", facts, now)
+
+
+def unreadable_files(files: Iterable[tuple[str, str]], read: Read) -> Iterator[Finding]:
+    """Those of these files (rules.credential_files) that cannot be read. All others are read, and watched."""
+    for key, path in files:
+        try:
+            read(path)
+        except ValueError as error:
+            yield Finding(key, f"{path} {error}")
+
+
+def ends_soon(key: str, facts: CertificateFacts, now: float) -> Iterator[Finding]:
+    """A warning at `key` about a certificate in its last fortnight."""
+    if facts.not_after - now < ENDS_SOON:
+        yield Finding(key, f"the certificate of {name_of(facts)} {end_of(facts, now)}; renew it", "warning")
+
+
+def end_of(facts: CertificateFacts, now: float) -> str:
+    """When it ends, or that it has ended: `ends in 3 days (2026-03-01 10:00 UTC)`."""
+    left = facts.not_after - now
+    when = datetime.fromtimestamp(facts.not_after, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if left <= 0:
+        return f"has ended ({when})"
+    days, hours = int(left // 86400), int(left // 3600)
+    often, unit = (days, "day") if days else (hours, "hour")
+    return f"ends in {often} {unit}{'' if often == 1 else 's'} ({when})" if often else f"ends within the hour ({when})"
+
+
+def name_of(facts: CertificateFacts) -> str:
+    """What a certificate is called: its first name, else its subject."""
+    return facts.names[0] if facts.names else facts.subject
+
+
+def listener_credentials(rule: ListenerRule, path_of: PathOf, now: float) -> Credentials:
+    """What a listener with TLS proves itself with; `now` in Unix seconds, or ANY_TIME.
+
+    :raises CredentialError: something is wrong with one of the files."""
+    tls = rule.tls
+    if tls is None:
+        raise ValueError(f"listener {rule.name} speaks no TLS")
+    pairs = [(tls.certificate, tls.private_key), *((one.certificate, one.private_key) for one in tls.certificates)]
+    return server_context(
+        [Identity(path_of(certificate), path_of(key)) for certificate, key in pairs],
+        client_ca=None if tls.client_ca is None else path_of(tls.client_ca),
+        client_certificate=tls.client_certificate,
+        min_version=tls.min_version,
+        alpn=tls.alpn or (("http/1.1",) if rule.protocol == "http" else ()),
+        strict_sni=tls.strict_sni,
+        now=now,
+    )
+
+
+def field_of(error: CredentialError) -> str:
+    """The key below a listener's `tls` that an error is about."""
+    own = error.field in ("certificate", "private_key")
+    return f"{_identity(error.index)}{error.field}" if own else error.field
+
+
+@contextmanager
+def as_files(contents: Mapping[str, bytes]) -> Iterator[PathOf]:
+    """While it lasts, what tells the path of a file that holds what was read from a file of the rules. The TLS library
+    loads keys from files only; these are in memory where the system has such, and have no name that lasts."""
+    with ExitStack() as stack:
+        places: dict[str, str] = {}
+
+        def path_of(path: str) -> str:
+            if path not in contents:
+                return path
+            if path not in places:
+                places[path] = stack.enter_context(_as_file(contents[path]))
+            return places[path]
+
+        yield path_of
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    if not hasattr(os, "memfd_create"):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+        return
+    with open(os.memfd_create("credential", os.MFD_CLOEXEC), "wb") as memory:
+        memory.write(content)
+        memory.flush()
+        yield f"/proc/self/fd/{memory.fileno()}"
+
+
+def _identity(index: int) -> str:
+    return f"certificates.{index - 1}." if index else ""

@@ -1,0 +1,18 @@
+"""What is looked at around rules before they run: what is installed, and the certificates and keys that they name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from sidecar.app.credentials import listener_findings
+from sidecar.app.extras import lacking
+from sidecar.rules.findings import Finding, Read
+from sidecar.rules.schema import RuleSet
+
+
+def examined(rules: RuleSet, read: Read) -> Iterable[Finding]:
+    """See rules.findings.Examine."""
+    for key, sentence in lacking(rules).items():
+        yield Finding(key, sentence, "refused")
+    yield from listener_findings(rules, read, time.time())
