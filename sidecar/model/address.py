@@ -1,7 +1,7 @@
 """Where to listen and where to connect, as values that print back the way they were written.
 
-Owns the text forms `host:port`, `[v6]:port`, `:port`, `unix:/path` and the endpoint form `http://host:port`.
-Knows no socket and no resolver: a host name stays a name here.
+Owns the text forms `host:port`, `[v6]:port`, `:port`, `unix:/path` and the endpoint forms `http://host:port`,
+`http://unix:/path`. Knows no socket and no resolver: a host name stays a name here.
 """
 
 from __future__ import annotations
@@ -65,12 +65,19 @@ class Url:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `http://host[:port]` or `https://host[:port]`; ValueError says what is wrong with it."""
+        """Read `http://host[:port]`, `https://host[:port]`, `http://unix:/path` or `unix:/path`; ValueError says what is
+        wrong with it."""
+        if text.startswith("unix:"):
+            return cls("http", Address.parse(text))
         scheme, separator, rest = text.partition("://")
         if not separator:
             raise ValueError(f"`{text}` is not a URL{_meant(text)}")
         if scheme not in ("http", "https"):
             raise ValueError(f"`{text}` has the scheme `{scheme}`; only http and https are spoken")
+        if rest.startswith("unix:"):
+            if scheme == "https":
+                raise ValueError(f"`{text}` is a unix socket, over which TLS is not spoken; write http://{rest}")
+            return cls(scheme, Address.parse(rest))  # type: ignore[arg-type]
         authority = rest.removesuffix("/")
         if any(mark in authority for mark in "/?#"):
             raise ValueError(f"`{text}` has a path or a query; an endpoint is scheme, host and port only")
@@ -79,7 +86,7 @@ class Url:
         if not re.search(r":[^\]]*$", authority):
             authority = f"{authority}:{_DEFAULT_PORTS[scheme]}"
         address = Address.parse(authority)
-        if address.is_unix or not address.host:
+        if not address.host:
             raise ValueError(f"`{text}` has no host")
         if address.port == 0:
             raise ValueError(f"`{text}` has the port 0; nothing can be reached there")

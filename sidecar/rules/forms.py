@@ -12,6 +12,7 @@ from sidecar.model.address import Address, Url
 from sidecar.policies.units import Kind
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+TrustedPeer = Network | Literal["unix"]
 EndpointUrl = Url
 
 _HOST = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
@@ -77,6 +78,11 @@ def parse_network(text: str) -> Network:
     raise ValueError(f"`{text}` has bits set below its mask; did you mean `{meant}`?")
 
 
+def parse_trusted(text: str) -> TrustedPeer:
+    """Whom to believe: a network, or `unix` for whoever may connect to a unix socket."""
+    return "unix" if text == "unix" else parse_network(text)
+
+
 def parse_host(text: str) -> str:
     """A host name to match, in lower case: exact, or `*.` and the name that it is below."""
     host = text.lower().removesuffix(".")
@@ -106,8 +112,8 @@ def parse_collector(text: str) -> str:
 
 
 ADDRESS = Kind("address", Address.parse, {"type": "string", "pattern": r"^(unix:/.+|.*:[0-9]+)$"})
-URL = Kind("URL", Url.parse, {"type": "string", "pattern": r"^https?://[^/?#@]+/?$"})
+URL = Kind("URL", Url.parse, {"type": "string", "pattern": r"^(unix:/.+|http://unix:/.+|https?://[^/?#@]+/?)$"})
 COLLECTOR = Kind("URL", parse_collector, {"type": "string", "pattern": r"^https?://[^?#@]+$"})
-NETWORK = Kind("network", parse_network, {"type": "string"})
+NETWORK = Kind("network", parse_trusted, {"type": "string"})
 HOST = Kind("host", parse_host, {"type": "string"})
 PATH = Kind("path", PathPattern.parse, {"type": "string", "pattern": "^=?/"})

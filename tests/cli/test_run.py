@@ -45,9 +45,8 @@ def test_rules_that_cannot_be_used_are_told_with_their_problems(
 @pytest.mark.parametrize(
     "argv",
     [
-        ["run", "--upstream", "http://127.0.0.1:1", "--set", "listeners.0.proxy_protocol=true"],
         ["run", "--upstream", "http://127.0.0.1:1", "--set", "listeners.0.protocol=tcp"],
-        ["demo", "--set", "listeners.0.proxy_protocol=true"],
+        ["demo", "--set", "listeners.0.protocol=tcp"],
     ],
     ids=" ".join,
 )

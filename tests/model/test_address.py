@@ -79,6 +79,8 @@ def test_loopback_is_told_from_the_rest(text: str, loopback: bool) -> None:
         ("https://app/", "https://app:443"),
         ("http://[::1]", "http://[::1]:80"),
         ("https://[::1]:8443", "https://[::1]:8443"),
+        ("unix:/run/app.sock", "http://unix:/run/app.sock"),
+        ("http://unix:/run/my app.sock", "http://unix:/run/my app.sock"),
     ],
 )
 def test_an_endpoint_url_reads_with_the_scheme_s_port(text: str, expected: str) -> None:
@@ -98,7 +100,10 @@ def test_an_endpoint_url_reads_with_the_scheme_s_port(text: str, expected: str) 
         ("http://:80", "has no host"),
         ("http://", "has no host"),
         ("http://x:0", "port 0"),
-        ("http://unix:/x", "has a path"),
+        ("unix:run/x", "absolute path"),
+        ("http://unix:/x/", "absolute path"),
+        ("http://unix:@abstract", "absolute path"),
+        ("https://unix:/x", "`https://unix:/x` is a unix socket, over which TLS is not spoken; write http://unix:/x"),
     ],
 )
 def test_a_wrong_endpoint_url_says_what_is_wrong(text: str, sentence: str) -> None:

@@ -193,13 +193,8 @@ def test_what_is_not_in_force_warns_and_may_run(setting: str, warning: str) -> N
     ("line", "place", "sentence"),
     [
         ("listeners: [{address: ':1', protocol: tcp}]", "4:29", "`protocol: tcp` {} read every connection as HTTP"),
-        (
-            "listeners: [{address: ':1', proxy_protocol: true}]",
-            "4:29",
-            "`proxy_protocol` {} refuse what a load balancer sends",
-        ),
     ],
-    ids=["tcp", "PROXY"],
+    ids=["tcp"],
 )
 def test_what_must_not_run_without_warns_when_checked_and_is_an_error_to_run(
     line: str, place: str, sentence: str
