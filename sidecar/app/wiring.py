@@ -202,7 +202,8 @@ class Proxy:
         self.channels.let_go(gone, runtime)
         self._follow_health()
         self.doors.replace(doors, rules.listeners)
-        self.stats.keep_only([route.name for route in runtime.routes], runtime.upstreams, runtime.breakers)
+        listeners = [rule.name for rule in rules.listeners]
+        self.stats.keep_only([route.name for route in runtime.routes], runtime.upstreams, runtime.breakers, listeners)
         self.breaker_books.keep_only(runtime.breakers)
         self.access_log.follow(access_settings(rules.log))
         self.pressure.follow(rules)

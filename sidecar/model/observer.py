@@ -83,6 +83,15 @@ class BreakerObserver:
         """From one state to another (`closed`, `open`, `half_open`), with a sentence that says why."""
 
 
+class TlsObserver:
+    """Told of the TLS handshakes of one listener."""
+
+    __slots__ = ()
+
+    def handshake(self, result: str, seconds: float) -> None:
+        """A handshake ended: `ok`, `resumed`, or the word of what was wrong; `seconds` from the first byte on."""
+
+
 class Unobserved:
     """Gives out observers that keep nothing, for a runtime that nobody looks at."""
 

@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from sidecar.telemetry.events import Events
+from sidecar.telemetry.listener_stats import ListenerStats
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.parts import Part, joined
 from sidecar.telemetry.stats import BreakerStats, Reading, RouteStats, Stats, UpstreamStats
@@ -62,6 +63,8 @@ OWN = (
     "worker_restarts",
     "workers_up",
 )
+# What is counted by name, in what the rules name so.
+KINDS = ("routes", "upstreams", "breakers", "listeners")
 SIDES = ("downstream_connections", "upstream_connections")
 
 # What the machines tell (`Stats.readings`): True where every worker tells the instance's figure, because the machine's
@@ -74,6 +77,7 @@ SHARED_READINGS: dict[str, bool] = {
     "held_requests": False,
     "rate_limit_evictions": True,
     "retry_budget_available": False,
+    "tls_certificate_expiry_timestamp_seconds": True,
 }
 
 # Of the usual figures of a process: what is added up, and whether it outlives the process. Those of the supervisor
@@ -97,7 +101,7 @@ def dump_in_parts(stats: Stats) -> Iterator[Part]:
     """The same in parts (telemetry.parts); what one name has counted is of one instant. Two of these must not be made
     at once: of what was told in the second, some would be older than in the first."""
     yield {"made": time.monotonic()}
-    for kind in ("routes", "upstreams", "breakers"):
+    for kind in KINDS:
         yield {kind: {}}
         for name, counted in list(getattr(stats, kind).items()):
             yield {kind: {name: _told(counted)}}
@@ -124,8 +128,8 @@ class Merged:
     def __init__(self, own: Stats) -> None:
         self._own = own
         self._latest: dict[int, Dump] = {}  # by worker; the one that was looked at last is the last
-        self._departed: dict[str, Any] = {"unrouted": {}, "routes": {}, "upstreams": {}, "breakers": {}}
-        self._departed |= {"counters": {}, "process": {}}
+        self._departed: dict[str, Any] = {"unrouted": {}, "counters": {}, "process": {}}
+        self._departed |= {kind: {} for kind in KINDS}
 
     def update(self, worker: int, told: Dump) -> None:
         """A dump of the process that has this place; one that was begun before the last is none to listen to."""
@@ -141,7 +145,7 @@ class Merged:
         if told is None:
             return
         _add(self._departed["unrouted"], _lasting(told["unrouted"]))
-        for kind in ("routes", "upstreams", "breakers"):
+        for kind in KINDS:
             for name, figures in told[kind].items():
                 _add(self._departed[kind].setdefault(name, {}), _lasting(figures))
             self._forget(kind)
@@ -184,6 +188,7 @@ class Merged:
         stats.routes = cast("dict[str, RouteStats]", self._sums("routes", RouteStats()))
         stats.upstreams = cast("dict[str, UpstreamStats]", self._sums("upstreams", UpstreamStats("", Events())))
         stats.breakers = cast("dict[str, BreakerStats]", self._sums("breakers", BreakerStats("", Events())))
+        stats.listeners = cast("dict[str, ListenerStats]", self._sums("listeners", ListenerStats()))
         available = self._available()
         readings = self._readings()
         stats.endpoint_availability = lambda: available

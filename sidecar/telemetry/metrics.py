@@ -23,9 +23,11 @@ from sidecar.telemetry.exposition import (
     exemplar,
     in_pieces,
 )
+from sidecar.telemetry.listener_stats import HANDSHAKE_BOUNDS
 from sidecar.telemetry.stats import BOUNDS, OTHER_STATUS, UNROUTED, RouteStats, Stats
 
 _LES = (*(repr(bound) for bound in BOUNDS), "+Inf")
+_HANDSHAKE_LES = (*(repr(bound) for bound in HANDSHAKE_BOUNDS), "+Inf")
 _Routes = Sequence[tuple[str, RouteStats]]
 _Sample = tuple[Sequence[str], float]
 
@@ -38,6 +40,7 @@ _READINGS: tuple[tuple[str, bool, str, tuple[str, ...]], ...] = (
     ("held_requests", False, "Requests that wait for an endpoint of the upstream.", ("upstream",)),
     ("rate_limit_evictions", True, "Keys forgotten before their bucket was full again.", ("route", "rule")),
     ("retry_budget_available", False, "Retries that the budget would allow now.", ("upstream",)),
+    ("tls_certificate_expiry_timestamp_seconds", False, "When a certificate ends, Unix time.", ("owner", "name")),
 )
 
 
@@ -67,6 +70,7 @@ class Metrics:
         yield from _breakers(stats, form)
         yield from _readings(stats, form)
         yield from _connections(stats, form)
+        yield from _handshakes(stats, form)
         yield from _config(stats, form)
         yield from _process(stats, form)
         yield from _workers(stats, form)
@@ -205,6 +209,23 @@ def _connections(stats: Stats, form: str) -> Iterator[str]:
     states = [((side, "active"), counts.active) for side, counts in sides]
     states += [((side, "idle"), counts.idle) for side, counts in sides]
     yield from _gauge(form, "connections", "Open connections.", ("side", "state"), states)
+
+
+def _handshakes(stats: Stats, form: str) -> Iterator[str]:
+    """Of listeners that speak TLS; others have none to tell of."""
+    listeners = [(name, one) for name, one in sorted(stats.listeners.items()) if one.handshakes]
+    yield from _counter(
+        form,
+        "tls_handshakes",
+        "TLS handshakes with clients, by result.",
+        ("listener", "result"),
+        (((name, result), count) for name, one in listeners for result, count in sorted(one.handshakes.items())),
+    )
+    text = "From a connection's first byte to the end of its handshake, where it came to one."
+    durations = Family(HISTOGRAM, "sidecar_tls_handshake_duration_seconds", text, ("listener",))
+    yield durations.head(form)
+    for name, one in listeners:
+        yield durations.histogram(name, _HANDSHAKE_LES, accumulate(one.buckets), one.seconds, {})
 
 
 def _config(stats: Stats, form: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from sidecar.model.connections import Connections
 from sidecar.model.observer import BreakerObserver, RouteObserver, UpstreamObserver
 from sidecar.model.reason import Reason
 from sidecar.telemetry.events import Events
+from sidecar.telemetry.listener_stats import ListenerStats
 
 # Upper bounds in seconds, inclusive. Half a millisecond is what the sidecar and a near backend cost together; a minute
 # is past every default timeout.
@@ -239,8 +240,8 @@ class BreakerStats(BreakerObserver):
 
 
 class Stats:
-    """Everything the process counts. Attributes are set by whoever knows them; `route`, `upstream` and `breaker`
-    create by name.
+    """Everything the process counts. Attributes are set by whoever knows them; `route`, `upstream`, `breaker`
+    and `listener` create by name.
 
     `drain_phase`: 0 serving, 1 announced, 2 draining, 3 closing; `drain_cut_requests` were cut short by its deadline,
     `drain_deadline`; None while not draining. It and `config_reloaded_at` in Unix seconds.
@@ -266,6 +267,7 @@ class Stats:
         "drain_phase",
         "endpoint_availability",
         "events",
+        "listeners",
         "log_dropped",
         "loop_lag",
         "memory_limit",
@@ -288,6 +290,7 @@ class Stats:
         self.routes: dict[str, RouteStats] = {}
         self.upstreams: dict[str, UpstreamStats] = {}
         self.breakers: dict[str, BreakerStats] = {}
+        self.listeners: dict[str, ListenerStats] = {}
         self.downstream_connections = Connections()
         self.upstream_connections = Connections()
         self.config_generation = 0
@@ -334,11 +337,25 @@ class Stats:
             stats = self.breakers[label] = BreakerStats(label, self.events)
         return stats
 
-    def keep_only(self, routes: Collection[str], upstreams: Collection[str], breakers: Collection[str]) -> None:
+    def listener(self, name: str) -> ListenerStats:
+        """The listener's stats, made at its first mention; one object for a name, over every reload."""
+        stats = self.listeners.get(name)
+        if stats is None:
+            stats = self.listeners[name] = ListenerStats()
+        return stats
+
+    def keep_only(
+        self,
+        routes: Collection[str],
+        upstreams: Collection[str],
+        breakers: Collection[str],
+        listeners: Collection[str],
+    ) -> None:
         """Forget what the rules no longer name, but for routes with exchanges in flight: those go at a later call."""
         self.routes = {name: stats for name, stats in self.routes.items() if name in routes or stats.in_flight}
         self.upstreams = {name: stats for name, stats in self.upstreams.items() if name in upstreams}
         self.breakers = {label: stats for label, stats in self.breakers.items() if label in breakers}
+        self.listeners = {name: stats for name, stats in self.listeners.items() if name in listeners}
 
 
 def breaker_state_readings(label: str, state: str) -> list[Reading]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from sidecar.model.reason import Reason
-from sidecar.telemetry.merging import CHOICES, COUNTERS, OWN, SHARED_READINGS, SIDES, Merged, dump
+from sidecar.telemetry.merging import CHOICES, COUNTERS, KINDS, OWN, SHARED_READINGS, SIDES, Merged, dump
 from sidecar.telemetry.metrics import _READINGS, Metrics
 from sidecar.telemetry.stats import Stats, breaker_state_readings, bucket
 from tests.doubles.exposition import rendered
@@ -48,6 +48,7 @@ def worker() -> Stats:
         stats.route(route)
     stats.upstream("app")
     stats.breaker("upstream.app")
+    stats.listener("public")
     return stats
 
 
@@ -82,6 +83,8 @@ acts = st.one_of(
             lambda stats: stats.upstream("app").connected("ok"),
             lambda stats: stats.upstream("app").ejected("app/127.0.0.1:1", 1.0),
             lambda stats: stats.breaker("upstream.app").transition("closed", "open", "test"),
+            lambda stats: stats.listener("public").handshake("ok", 0.25),
+            lambda stats: stats.listener("public").handshake("left", 0.25),
             *map(add_to, COUNTERS),
         ]
     ),
@@ -295,7 +298,7 @@ def test_a_dump_does_not_follow_what_is_counted_later() -> None:
 
 
 def test_every_figure_and_every_reading_is_classified_once() -> None:
-    structure = ("routes", "upstreams", "breakers", "unrouted", "endpoint_availability", "readings")
+    structure = (*KINDS, "unrouted", "endpoint_availability", "readings")
     assert sorted([*structure, *COUNTERS, *CHOICES, *OWN, *SIDES]) == sorted(Stats.__slots__)
     assert set(SHARED_READINGS) == {name for name, *_ in _READINGS}
 

@@ -46,6 +46,9 @@ PROMISED = {
     "sidecar_rate_limit_evictions_total": {"route", "rule"},
     "sidecar_retry_budget_available": {"upstream"},
     "sidecar_connections": {"side", "state"},
+    "sidecar_tls_handshakes_total": {"listener", "result"},
+    "sidecar_tls_handshake_duration_seconds_bucket": {"listener", "le"},
+    "sidecar_tls_certificate_expiry_timestamp_seconds": {"owner", "name"},
     "sidecar_config_generation": set(),
     "sidecar_config_reloads_total": {"result"},
     "sidecar_config_last_reload_successful": set(),
@@ -105,7 +108,10 @@ def busy() -> Stats:
         ("rate_limit_evictions", ("login", "login/per-client"), 9),
         ("retry_budget_available", ("app",), 12.5),
         ("held_requests", ("app",), 1),
+        ("tls_certificate_expiry_timestamp_seconds", ("listener.public", "a.test"), 1e9),
     ]
+    stats.listener("public").handshake("ok", 0.02)
+    stats.listener("public").handshake("plain_http", 0.001)
     stats.downstream_connections.active = 3
     stats.upstream_connections.idle = 2
     stats.config_generation = 4
@@ -146,7 +152,7 @@ def samples(stats: Stats, accept: str = "") -> Samples:
     return found
 
 
-def value(found: Samples, name: str, **labels: str) -> float:
+def value(found: Samples, name: str, /, **labels: str) -> float:
     return found[f"sidecar_{name}", frozenset(labels.items())]
 
 
@@ -181,6 +187,10 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "concurrency_queued", route="login") == 2
     assert value(found, "rate_limit_evictions_total", route="login", rule="login/per-client") == 9
     assert value(found, "retry_budget_available", upstream="app") == 12.5
+    assert value(found, "tls_handshakes_total", listener="public", result="ok") == 1
+    assert value(found, "tls_handshakes_total", listener="public", result="plain_http") == 1
+    assert value(found, "tls_handshake_duration_seconds_count", listener="public") == 1
+    assert value(found, "tls_certificate_expiry_timestamp_seconds", owner="listener.public", name="a.test") == 1e9
     assert value(found, "config_generation") == 4
     assert value(found, "config_info", hash="abc") == 1
     assert value(found, "config_last_reload_timestamp_seconds") == 1_700_000_000

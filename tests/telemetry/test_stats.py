@@ -178,13 +178,16 @@ def test_names_that_left_the_rules_are_forgotten_once_nothing_is_in_flight() -> 
     app = stats.upstream("app")
     stats.breaker("upstream.gone")
     breaker = stats.breaker("upstream.app")
+    stats.listener("gone")
+    public = stats.listener("public")
     busy.started()
-    stats.keep_only(["kept"], ["app"], ["upstream.app"])
+    stats.keep_only(["kept"], ["app"], ["upstream.app"], ["public"])
+    assert stats.listeners == {"public": public}
     assert stats.routes == {"busy": busy, "kept": kept}
     assert stats.upstreams == {"app": app}
     assert stats.breakers == {"upstream.app": breaker}
     busy.finished(b"GET", 200, 0.1, b"", False)
-    stats.keep_only(["kept"], ["app"], [])
+    stats.keep_only(["kept"], ["app"], [], [])
     assert stats.routes == {"kept": kept}
 
 

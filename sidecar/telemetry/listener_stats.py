@@ -1,0 +1,28 @@
+"""What one listener counts of its connections before a request comes: TLS handshakes. May not know label formats."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from sidecar.model.observer import TlsObserver
+
+# Upper bounds in seconds, inclusive: from a resumed handshake on the same machine to one that times out.
+HANDSHAKE_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class ListenerStats(TlsObserver):
+    """What happened at one listener. `seconds` and `buckets` are those of handshakes that came to a connection."""
+
+    __slots__ = ("buckets", "handshakes", "seconds")
+
+    def __init__(self) -> None:
+        self.handshakes: dict[str, int] = {}
+        self.buckets: list[int] = [0] * (len(HANDSHAKE_BOUNDS) + 1)
+        self.seconds = 0.0
+
+    def handshake(self, result: str, seconds: float) -> None:
+        """A handshake ended."""
+        self.handshakes[result] = self.handshakes.get(result, 0) + 1
+        if result in ("ok", "resumed"):
+            self.buckets[bisect_left(HANDSHAKE_BOUNDS, seconds)] += 1
+            self.seconds += seconds
