@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks import machine, proxies
-from benchmarks.life import broken, cancel, drain, hold, reload, sizes, takeover, workers
+from benchmarks.life import broken, cancel, certificates, drain, hold, reload, sizes, takeover, workers
 from benchmarks.life.finding import Finding, Findings
 from benchmarks.life.stage import Stage, stages
 
@@ -22,7 +22,7 @@ OUT = machine.ROOT / "benchmarks" / "out"
 Scenario = Callable[[Stage], Coroutine[Any, Any, list[Finding]]]
 
 SCENARIOS: Mapping[str, Scenario] = {
-    one.NAME: one.play for one in (reload, sizes, broken, drain, hold, takeover, workers, cancel)
+    one.NAME: one.play for one in (reload, sizes, broken, certificates, drain, hold, takeover, workers, cancel)
 }
 
 

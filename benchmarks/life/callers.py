@@ -6,6 +6,7 @@ A request has failed when its client got no whole answer, or one that is not 2xx
 import asyncio
 import json
 import re
+import ssl
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -110,14 +111,25 @@ class Calling:
             self.failures = [*self.failures, failure][:5]
 
 
-async def posting(calling: Calling, port: Callable[[], int], leaves: Callable[[], None] = lambda: None) -> None:
+async def posting(
+    calling: Calling,
+    port: Callable[[], int],
+    leaves: Callable[[], None] = lambda: None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    closes: bool = False,
+) -> None:
     """An aiohttp client that keeps its connection. POST, which aiohttp never sends a second time by itself.
 
-    `port` is asked before each request; `leaves` is called when an answer says `Connection: close`."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_PATIENCE_SECONDS)) as session:
+    `port` is asked before each request; `leaves` is called when an answer says `Connection: close`. With `tls` it
+    speaks that; with `closes` each request has a connection of its own."""
+    connector = aiohttp.TCPConnector(ssl=tls or True, force_close=closes)
+    scheme = "https" if tls is not None else "http"
+    patience = aiohttp.ClientTimeout(_PATIENCE_SECONDS)
+    async with aiohttp.ClientSession(connector=connector, timeout=patience) as session:
         while not calling.ends:
             try:
-                async with session.post(f"http://127.0.0.1:{port()}/small", data=b"x") as answer:
+                async with session.post(f"{scheme}://127.0.0.1:{port()}/small", data=b"x") as answer:
                     await answer.read()
                     calling.count("" if answer.status == 200 else f"status {answer.status}")
                     if answer.headers.get("Connection") == "close":

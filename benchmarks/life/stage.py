@@ -146,19 +146,28 @@ class Stage:
 
     @contextmanager
     def sidecar(
-        self, body: str, *options: str, port: int | None = None, admin: int | None = None, drain: str = ""
+        self,
+        body: str,
+        *options: str,
+        port: int | None = None,
+        admin: int | None = None,
+        drain: str = "",
+        tls: str = "",
     ) -> Iterator[Sidecar]:
-        """A Sidecar that serves. `body` are its rules from `upstreams:` on; `drain` those of its end."""
+        """A Sidecar that serves. `body` are its rules from `upstreams:` on; `drain` and `tls` are those of its end and of
+        its listener."""
         port, admin = port or free_port(), admin or free_port()
-        rules = prologue(port, admin, drain) + body
+        rules = prologue(port, admin, drain, tls) + body
         with Sidecar(f"sidecar-{port}-{time.monotonic_ns()}", self.room, rules, port, admin, *options) as started:
             started.wait_until_answers(admin, "/readyz")
             yield started
 
 
-def prologue(port: int, admin: int, drain: str = "") -> str:
+def prologue(port: int, admin: int, drain: str = "", tls: str = "") -> str:
     """The rules of every scenario up to `upstreams:`."""
     text = configs.sidecar_prologue(port, admin, 20_000).replace("level: error", "level: info")
+    if tls:
+        text = text.replace("\nadmin:", f"\n    tls: {tls}\nadmin:")
     return (re.sub(r"drain: .*", f"drain: {drain}", text) if drain else text) + "\n"
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks.life import __main__ as life
-from benchmarks.life import broken, cancel, drain, hold, reload, sizes
+from benchmarks.life import broken, cancel, certificates, drain, hold, reload, sizes
+from benchmarks.life.authority import Authority
 from benchmarks.life.finding import Finding, Findings
 from benchmarks.life.stage import Stage, ask, prologue, stages
 from sidecar.rules.load import load_text
@@ -93,6 +96,7 @@ def test_one_scenario_that_fails_costs_no_other_its_figures(
     [
         broken.rules(3000, "5/s"),
         cancel.rules(3000),
+        certificates.rules(3000),
         drain.rules(3000),
         hold.rules(3000),
         reload.rules(3000, 1),
@@ -115,6 +119,19 @@ def test_a_broken_file_is_played_through_on_real_processes() -> None:
     assert served.measured.endswith(" failed")
     assert repaired.kept
     assert said
+
+
+def test_a_listener_of_a_scenario_can_speak_tls() -> None:
+    text = prologue(8080, 9901, tls="{certificate: server.pem, private_key: server.key}")
+    (listener,) = yaml.safe_load(text)["listeners"]
+    assert listener["tls"] == {"certificate": "server.pem", "private_key": "server.key"}
+
+
+def test_an_authority_signs_another_certificate_each_time_and_its_files_belong_together(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    assert authority.renew() != authority.renew()
+    ssl.create_default_context(cafile=str(authority.path))
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(authority.certificate, authority.private_key)
 
 
 async def test_an_answer_that_is_cut_short_is_none() -> None:
