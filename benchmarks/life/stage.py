@@ -154,7 +154,7 @@ class Stage:
         drain: str = "",
         tls: str = "",
     ) -> Iterator[Sidecar]:
-        """A Sidecar that serves. `body` are its rules from `upstreams:` on; `drain` and `tls` are those of its end and of
+        """A Sidecar that serves. `body` are its rules from `upstreams:` on, `drain` those of its end, `tls` those of
         its listener."""
         port, admin = port or free_port(), admin or free_port()
         rules = prologue(port, admin, drain, tls) + body
