@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sidecar.model.address import Address
-from sidecar.transport.sockets import BindError, bind, bind_error, bind_tcp, hosts
+from sidecar.transport.sockets import BindError, UnixFile, admit, bind, bind_error, bind_tcp, hosts
 
 
 class Inlet(NamedTuple):
@@ -38,24 +38,31 @@ class Inlets:
     connections.
     """
 
-    __slots__ = ("_copies", "_handed", "_open", "_role", "is_doubled")
+    __slots__ = ("_copies", "_files", "_handed", "_open", "_role", "is_doubled")
 
     def __init__(self, handed: Sequence[Inlet] = (), copies: int = 1, role: str = "public") -> None:
         self._handed = list(handed)
         self._copies = copies
         self._role = role
         self._open: dict[Address, tuple[_Group, ...]] = {}
+        self._files: dict[Address, UnixFile] = {}
         # Another instance accepts on all of them, too: a predecessor that has not left, or a successor.
         self.is_doubled = False
 
-    def open(self, address: Address) -> tuple[socket.socket, ...]:
+    def open(self, address: Address, file: UnixFile | None = None) -> tuple[socket.socket, ...]:
         """The sockets that listen at `address`, always the same until `keep_only` drops them.
+
+        `file` is what a unix socket's file is to be from now on; without it a new one is open to all, and one that is
+        there stays as it is. So does a lent one: it is as whoever lends it wants it.
 
         :raises BindError: it cannot be listened on; what was taken up for it is let go of.
         """
         groups = self._open.get(address)
         if groups is None:
-            groups = self._open[address] = self._unix(address) if address.is_unix else self._tcp(address)
+            groups = self._open[address] = self._unix(address, file) if address.is_unix else self._tcp(address)
+        if file is not None and self._files.get(address) != file and not self.is_lent(address):
+            admit(address, file)
+            self._files[address] = file
         return tuple(inlet.sock for group in groups for inlet in group)
 
     def share(self, address: Address, worker: int, workers: int) -> tuple[socket.socket, ...]:
@@ -75,6 +82,7 @@ class Inlets:
         kept = set(addresses)
         for address in [address for address in self._open if address not in kept]:
             self._handed += [inlet for group in self._open.pop(address) for inlet in group]
+            self._files.pop(address, None)
         _close(inlet for inlet in self._handed if not inlet.lent)
         self._handed = [inlet for inlet in self._handed if inlet.lent]
 
@@ -106,13 +114,13 @@ class Inlets:
         self._open.clear()
         self._handed.clear()
 
-    def _unix(self, address: Address) -> tuple[_Group, ...]:
+    def _unix(self, address: Address, file: UnixFile | None) -> tuple[_Group, ...]:
         for inlet in self._handed:
             if inlet.sock.family == socket.AF_UNIX and inlet.sock.getsockname() == address.path:
                 self._handed.remove(inlet)
                 return ((inlet,),)
         # A path has one queue; all workers accept from it.
-        return tuple((Inlet(self._role, sock),) for sock in bind(address))
+        return tuple((Inlet(self._role, sock),) for sock in bind(address, file=file))
 
     def _tcp(self, address: Address) -> tuple[_Group, ...]:
         groups: list[_Group] = []

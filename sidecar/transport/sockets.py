@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import grp
 import os
+import pwd
 import socket
 import stat
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from sidecar.model.address import Address
 
@@ -45,13 +49,22 @@ class BindError(OSError):
     """An address cannot be listened on; the text names the address and the reason."""
 
 
-def bind(address: Address, backlog: int = BACKLOG, mode: int = UNIX_MODE) -> list[socket.socket]:
+class UnixFile(NamedTuple):
+    """Who may connect to a unix socket: the permissions of its file, and whose it is, by name or number; None: ours."""
+
+    mode: int = UNIX_MODE
+    owner: str | None = None
+    group: str | None = None
+
+
+def bind(address: Address, backlog: int = BACKLOG, file: UnixFile | None = None) -> list[socket.socket]:
     """Listening, non-blocking sockets for `address`: several for an empty host or a name with several addresses.
+    `file` is what a unix path becomes.
 
     :raises BindError: one of them cannot be had; then none stays open.
     """
     if address.path is not None:
-        return [_bind_unix(address, address.path, backlog, mode)]
+        return [_bind_unix(address, address.path, backlog, file or UnixFile())]
     bound: list[socket.socket] = []
     port = address.port
     try:
@@ -109,18 +122,47 @@ def bind_tcp(family: int, host: str, port: int, backlog: int = BACKLOG, *, group
     return made
 
 
-def _bind_unix(address: Address, path: str, backlog: int, mode: int) -> socket.socket:
+def _bind_unix(address: Address, path: str, backlog: int, file: UnixFile) -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    bound = False
     try:
         _remove_stale(path)
         made.bind(path)
-        os.chmod(path, mode)
+        bound = True
+        admit(address, file)  # before it listens: nobody else can connect in between
         made.listen(backlog)
         made.setblocking(False)
     except OSError as fault:
         made.close()
-        raise bind_error(address, fault) from fault
+        if bound:
+            with suppress(OSError):
+                os.unlink(path)
+        raise fault if isinstance(fault, BindError) else bind_error(address, fault) from fault
     return made
+
+
+def admit(address: Address, file: UnixFile) -> None:
+    """Give the file of a unix socket its permissions and its owners.
+
+    :raises BindError: there is no such user or group, or it is not ours to give away.
+    """
+    path = str(address.path)
+    try:
+        user = -1 if file.owner is None else _number(file.owner, lambda name: pwd.getpwnam(name).pw_uid)
+        group = -1 if file.group is None else _number(file.group, lambda name: grp.getgrnam(name).gr_gid)
+        if user >= 0 or group >= 0:
+            os.chown(path, user, group)
+        os.chmod(path, file.mode)
+    except (OSError, LookupError) as fault:
+        whom = ", ".join([one for one in (file.owner, file.group and f"group {file.group}") if one])
+        why = fault.strerror if isinstance(fault, OSError) else "nobody of that name is known"
+        code = fault.errno if isinstance(fault, OSError) else errno.EINVAL
+        what = f"the mode {file.mode:04o}" + (f" and {whom}" if whom else "")
+        raise BindError(code, f"cannot give {address} {what}: {why}") from fault
+
+
+def _number(name: str, look_up: Callable[[str], int]) -> int:
+    return int(name) if name.isdecimal() else look_up(name)
 
 
 def _remove_stale(path: str) -> None:

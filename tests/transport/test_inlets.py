@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from sidecar.model.address import Address
 from sidecar.transport.inlets import Inlet, Inlets
-from sidecar.transport.sockets import BindError, bind, bind_tcp
+from sidecar.transport.sockets import BindError, UnixFile, bind, bind_tcp
 
 Maker = Callable[..., Inlets]
 ANYWHERE = [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
@@ -237,3 +238,31 @@ def test_a_successor_is_told_what_each_socket_is_for_and_whether_it_is_lent(make
     assert inlets.listening() == (Inlet("public", own), Inlet("before", lent, lent=True))
     inlets.open(Address("127.0.0.1", port_of(lent)))
     assert inlets.listening()[1] == Inlet("public", lent, lent=True)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_unix_socket_s_file_follows_what_is_asked_for(make: Maker, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    inlets, address = make(), Address(path=str(path))
+    sockets = inlets.open(address, UnixFile(0o600))
+    modes = [mode_of(path)]
+    for file in (UnixFile(0o660), None):
+        assert inlets.open(address, file) == sockets
+        modes.append(mode_of(path))
+    assert modes == [0o600, 0o660, 0o660]
+    path.chmod(0o640)  # an operator's hand
+    inlets.open(address, UnixFile(0o660))
+    assert mode_of(path) == 0o640
+
+
+@pytest.mark.parametrize(("lent", "mode"), [(False, 0o600), (True, 0o666)])
+def test_a_file_that_was_handed_down_is_changed_unless_it_is_lent(
+    make: Maker, tmp_path: Path, lent: bool, mode: int
+) -> None:
+    path = tmp_path / "s"
+    address = Address(path=str(path))
+    make(*bind(address), lent=lent).open(address, UnixFile(0o600))
+    assert mode_of(path) == mode

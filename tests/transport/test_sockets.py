@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import socket
 import stat
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.model.address import Address
-from sidecar.transport.sockets import BindError, SocketFile, bind, refuse_newcomers
+from sidecar.transport.sockets import BindError, SocketFile, UnixFile, bind, refuse_newcomers
 
 
 @pytest.fixture
@@ -137,3 +139,35 @@ def test_a_file_that_is_gone_or_replaced_is_left_alone(bound: list[socket.socket
     path.write_text("another's")
     file.remove()
     assert path.read_text() == "another's"
+
+
+def test_a_unix_path_listens_for_those_whom_its_mode_lets(bound: list[socket.socket], tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    bound += bind(Address(path=str(path)), file=UnixFile(0o600, str(os.getuid()), str(os.getgid())))
+    found = os.stat(path)
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o600, os.getuid(), os.getgid())
+    assert connects(str(path), socket.AF_UNIX)
+
+
+@pytest.mark.parametrize(
+    ("file", "fault", "sentence"),
+    [
+        (UnixFile(0o660, owner="app"), None, r"the mode 0660 and app: nobody of that name is known"),
+        (UnixFile(0o660, group="app"), None, r"the mode 0660 and group app: nobody of that name is known"),
+        (UnixFile(0o660, "12345", "54321"), errno.EPERM, r"the mode 0660 and 12345, group 54321: Operation not permit"),
+    ],
+)
+def test_a_file_that_cannot_be_given_away_is_not_left_behind(
+    file: UnixFile, fault: int | None, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chown(*_: object) -> None:
+        assert fault is not None
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(os, "chown", chown)
+    monkeypatch.setattr(pwd, "getpwnam", {}.__getitem__)
+    monkeypatch.setattr(grp, "getgrnam", {}.__getitem__)
+    path = tmp_path / "s"
+    with pytest.raises(BindError, match=rf"cannot give unix:{path} {sentence}"):
+        bind(Address(path=str(path)), file=file)
+    assert not path.exists()
