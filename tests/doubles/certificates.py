@@ -217,16 +217,18 @@ def intermediate() -> Authority:
     return root().intermediate()
 
 
-@cache
 def server_certificate(
     *names: str, days: tuple[float, float] = VALID_DAYS, kind: str = "p256", authority: Authority | None = None
 ) -> Certificate:
     """A server's, signed by the intermediate where no other authority is given. Its common name is its first name."""
-    names = names or ("localhost", "127.0.0.1")
-    return (authority or intermediate()).issue(names[0], names, days=days, kind=kind)
+    return _server(names or ("localhost", "127.0.0.1"), days, kind, authority or intermediate())
 
 
 @cache
+def _server(names: tuple[str, ...], days: tuple[float, float], kind: str, authority: Authority) -> Certificate:
+    return authority.issue(names[0], names, days=days, kind=kind)
+
+
 def client_certificate(
     common_name: str = "client",
     *,
@@ -235,9 +237,14 @@ def client_certificate(
     uris: tuple[str, ...] = (),
 ) -> Certificate:
     """A client's, signed by the root where no other authority is given."""
-    return (authority or root()).issue(common_name, client=True, days=days, uris=uris)
+    return _client(common_name, days, authority or root(), uris)
+
+
+@cache
+def _client(common_name: str, days: tuple[float, float], authority: Authority, uris: tuple[str, ...]) -> Certificate:
+    return authority.issue(common_name, client=True, days=days, uris=uris)
 
 
 def renewed(*names: str) -> Certificate:
     """Another one for the same names each time: what a renewal brings."""
-    return server_certificate.__wrapped__(*names)
+    return intermediate().issue(names[0], names)
