@@ -39,6 +39,7 @@ cdef class Decision(Standing):
     cpdef replaced(self, double now)
     cpdef completed(self, double now)
     cpdef int broken_off(self, double now, object cause) except -1
+    cpdef parted(self, double now, object cause)
     cpdef int overdue(self, double now) except -1
     @cython.locals(waiting=Admission)
     cpdef abandoned(self, double now)

@@ -130,7 +130,7 @@ class Decision(Standing):
         return DELIVER
 
     def switched(self, now: float) -> None:
-        """A 101 is here: from now on a tunnel, until `completed` or `broken_off`."""
+        """A 101 is here, or a connection of bytes stands: from now on a tunnel, until `completed` or broken off."""
         self.status = SWITCHING_PROTOCOLS
         self.head_at = now
         tell_answering(self.held_by_attempt, now)
@@ -152,6 +152,10 @@ class Decision(Standing):
         self._settle(now, of_break(cause, self.status), cause.value)
         self.reason = REASON_OF[cause]
         return STOP
+
+    def parted(self, now: float, cause: Cause) -> None:
+        """A connection of bytes that stood has broken off. What it meant nobody here can read: no verdict."""
+        self._settle(now, _IGNORED, cause.value)
 
     def overdue(self, now: float) -> int:
         """`timeout.total` has passed after the head of the answer: no verdict on the endpoint."""

@@ -1,4 +1,5 @@
-"""A complete head → the rules in force → one corridor. The transport's way into the bridge.
+"""A complete head → the rules in force → one corridor; or a connection of bytes → one conduit. The transport's way into
+the bridge.
 
 Pins the current runtime for the whole life of each exchange, and answers what never becomes one: a head that is no
 valid HTTP, a request that no route wants, any request while memory is short.
@@ -12,10 +13,11 @@ from math import inf
 from sidecar.model.observer import RouteObserver
 from sidecar.model.reason import Reason
 from sidecar.policies.contract import NO_TIME
+from sidecar.proxy.conduit import Conduit
 from sidecar.proxy.corridor import Corridor
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.local_reply import NO_RULE, local_reply, send_reply
-from sidecar.proxy.record import refusal_record
+from sidecar.proxy.record import RAW_METHOD, refusal_record, turned_away_record
 from sidecar.proxy.trace import trace_refusal
 from sidecar.runtime.generation import Current
 from sidecar.transport.stream import DEAF, Acceptor, DownstreamStream, Receiver
@@ -26,12 +28,13 @@ from sidecar.wire.trace_context import request_ids
 _log = logging.getLogger("sidecar.proxy")
 
 _SHED_RULE = "overload/max_memory"
+_SHED_DETAIL = "the proxy uses more memory than its rules allow"
 # Memory is looked at four times a second; sooner would only add to the load.
 _SHED_RETRY_AFTER = 1.0
 
 
 class Dispatcher(Acceptor):
-    """The bridge's two entrances: `request` for a valid head, `refuse` for what is none."""
+    """The bridge's entrances: `request` for a valid head, `refuse` for what is none, `connection` for bytes."""
 
     __slots__ = ("current", "environment", "unrouted")
 
@@ -64,9 +67,45 @@ class Dispatcher(Acceptor):
         """Answers what is no valid request (or one too many) and closes."""
         self._answer(stream, None, reason, detail)
 
+    def connection(self, stream: DownstreamStream, refusal: tuple[Reason, str] | None) -> Receiver:
+        """One connection of bytes; it may already be refused when this returns."""
+        environment = self.environment
+        try:
+            if refusal is not None:
+                self._turn_away(stream, *refusal)
+                return DEAF
+            if environment.shedding:
+                self._turn_away(stream, Reason.OVERLOADED, _SHED_DETAIL, _SHED_RULE)
+                return DEAF
+            route = self.current.runtime.byte_routes.get(stream.origin.listener)
+            if route is None:
+                self._turn_away(stream, Reason.NO_ROUTE, "no route of the rules names this listener")
+                return DEAF
+            conduit = Conduit(environment, stream, route)  # type: ignore[arg-type]  # from a ByteConnection only
+            conduit.begin(environment.wheel.turn)
+        except Exception as error:  # noqa: BLE001 - one connection's bug ends that connection
+            _log.error("a connection failed inside the proxy", exc_info=error)
+            stream.reset()
+            return DEAF
+        return conduit
+
+    def _turn_away(self, stream: DownstreamStream, reason: Reason, detail: str, rule: str = NO_RULE) -> None:
+        now = self.environment.wheel.now()
+        taken = now - stream.started
+        self.unrouted.started()
+        self.unrouted.rejected(rule, reason)
+        self.unrouted.finished(RAW_METHOD, reason.status, taken, b"", False)
+        if self.environment.log.wants(reason.status, True, taken):
+            record = turned_away_record(stream, now)
+            record.status = reason.status
+            record.reason = reason
+            record.rule = rule
+            record.detail = detail
+            self.environment.log.exchange(record)
+        stream.send_end()
+
     def _shed(self, stream: DownstreamStream, head: RequestHead) -> None:
-        detail = "the proxy uses more memory than its rules allow"
-        self._answer(stream, head, Reason.OVERLOADED, detail, _SHED_RULE, _SHED_RETRY_AFTER)
+        self._answer(stream, head, Reason.OVERLOADED, _SHED_DETAIL, _SHED_RULE, _SHED_RETRY_AFTER)
 
     def _no_route(self, stream: DownstreamStream, head: RequestHead) -> None:
         self._answer(stream, head, Reason.NO_ROUTE, "no route of the rules matches this host, path, method and fields")

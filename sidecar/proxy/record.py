@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from sidecar.exchange.decision import Decision
 from sidecar.model.reason import Reason
@@ -12,6 +12,9 @@ from sidecar.proxy.local_reply import rule_name
 from sidecar.transport.stream import DownstreamStream
 from sidecar.wire.message import RequestHead
 from sidecar.wire.trace_context import RequestIds
+
+# What stands in place of a method where there is none.
+RAW_METHOD = b"TCP"
 
 
 class Finished(Protocol):
@@ -28,6 +31,16 @@ class Finished(Protocol):
     fallback: str
 
 
+class Relayed(Protocol):
+    """What is known of a connection of bytes at its end."""
+
+    downstream: Any
+    decision: Decision
+    bytes_in: int
+    bytes_out: int
+    detail: str
+
+
 def exchange_record(exchange: Finished, now: float, status: int) -> ExchangeRecord:
     """The record of an exchange that had a route."""
     record = _of_request(exchange.downstream, exchange.head, now)
@@ -35,12 +48,36 @@ def exchange_record(exchange: Finished, now: float, status: int) -> ExchangeReco
     record.bytes_in = exchange.bytes_in
     record.bytes_out = exchange.bytes_out
     record.detail = exchange.detail
-    decision = exchange.decision
-    ids = exchange.ids
+    _identify(record, exchange.ids)
+    _decided(record, exchange.decision)
+    record.fallback = exchange.fallback
+    return record
+
+
+def connection_record(relay: Relayed, now: float, status: int) -> ExchangeRecord:
+    """The record of a connection of bytes that had a route."""
+    record = turned_away_record(relay.downstream, now)
+    record.status = status
+    record.bytes_in = relay.bytes_in
+    record.bytes_out = relay.bytes_out
+    record.detail = relay.detail
+    _decided(record, relay.decision)
+    return record
+
+
+def turned_away_record(stream: DownstreamStream, now: float) -> ExchangeRecord:
+    """What is known of a connection of bytes whatever became of it."""
+    record = ExchangeRecord()
+    record.method = RAW_METHOD
+    record.client = stream.origin.peer_ip
+    record.duration_ms = (now - stream.started) * 1000
+    return record
+
+
+def _decided(record: ExchangeRecord, decision: Decision) -> None:
     route = decision.route
     record.route = route.name
     record.attempts = decision.attempt
-    _identify(record, ids)
     if decision.endpoint is not None:
         record.upstream = decision.branch.upstream.name
         record.endpoint = decision.endpoint.name
@@ -48,8 +85,6 @@ def exchange_record(exchange: Finished, now: float, status: int) -> ExchangeReco
     if reason is not None:
         record.reason = reason
         record.rule = decision.rule or rule_name(route.name, reason)
-    record.fallback = exchange.fallback
-    return record
 
 
 def refusal_record(

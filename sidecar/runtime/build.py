@@ -21,7 +21,7 @@ from sidecar.policies.timeout import TimeoutSpec
 from sidecar.rules.schema import RouteRule, RuleSet, UpstreamRule
 from sidecar.runtime.binding import Binder, Observers
 from sidecar.runtime.generation import Runtime
-from sidecar.runtime.listening import routers
+from sidecar.runtime.listening import byte_routes, routers
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
 from sidecar.runtime.route import Branch, Route
@@ -55,7 +55,8 @@ def prepare(
     number = previous.number + 1 if previous is not None else 1
     router = Router(routes)
     apart = routers(rules, routes, router)
-    runtime = Runtime(number, digest, rules, router, upstreams, binder.machines, weights, apart)
+    raw = byte_routes(rules, routes)
+    runtime = Runtime(number, digest, rules, router, upstreams, binder.machines, weights, apart, raw)
     if previous is not None:
         runtime.succeed(previous)
     return runtime

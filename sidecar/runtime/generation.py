@@ -27,7 +27,7 @@ class Runtime:
     `number` counts generations from 1, `digest` names the text of the rules. `machines` are all admissions by name,
     `breakers` the circuit breakers by the label that metrics and verbs know them by. `weights` are what endpoints that
     live on shall weigh, once it is current. `by_listener` are the routers of listeners by name; it is empty where
-    `router` serves all of them.
+    `router` serves all of them. `byte_routes` are where connections without HTTP go, by their listener.
     """
 
     __slots__ = (
@@ -35,6 +35,7 @@ class Runtime:
         "_weights",
         "breakers",
         "by_listener",
+        "byte_routes",
         "digest",
         "machines",
         "number",
@@ -54,6 +55,7 @@ class Runtime:
         machines: Sequence[Admission] = (),
         weights: Sequence[tuple[Endpoint, int]] = (),
         by_listener: Mapping[str, Router] = MappingProxyType({}),
+        byte_routes: Mapping[str, Route] = MappingProxyType({}),
     ) -> None:
         self.number = number
         self.digest = digest
@@ -61,6 +63,7 @@ class Runtime:
         self.router = router
         self.routes = router.routes
         self.by_listener = by_listener
+        self.byte_routes = byte_routes
         self.upstreams = dict(upstreams)
         self.machines = {machine.name: machine for machine in machines}
         self.breakers = {machine.label: machine for machine in machines if isinstance(machine, CircuitBreaker)}

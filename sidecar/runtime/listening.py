@@ -29,6 +29,16 @@ def routers(rules: RuleSet, routes: Sequence[Route], shared: Router) -> dict[str
     return found
 
 
+def byte_routes(rules: RuleSet, routes: Sequence[Route]) -> dict[str, Route]:
+    """Where connections go that come in at a listener without HTTP: the first route that names it."""
+    found: dict[str, Route] = {}
+    for listener in rules.listeners:
+        if listener.protocol == "tcp":
+            naming = [route for route in routes if listener.name in rules.routes[route.rule_index].match.listener]
+            found.update({listener.name: route for route in naming[:1]})
+    return found
+
+
 def _serves(rules: RuleSet, route: Route, listener: str) -> bool:
     named = rules.routes[route.rule_index].match.listener
     return not named or listener in named

@@ -52,3 +52,19 @@ def test_what_came_in_at_a_listener_that_is_gone_has_the_routes_that_name_none()
     runtime = built(MatchRule(listener=("inner",)), MatchRule())
     assert taken(runtime, "closed since") == "r1"
     assert taken(built(MatchRule(listener=("inner",))), "closed since") is None
+
+
+def test_a_connection_without_http_takes_the_first_route_that_names_its_listener_and_no_other() -> None:
+    raw = ListenerRule(name="raw", address=Address("", 1), protocol="tcp")
+    bare = ListenerRule(name="bare", address=Address("", 2), protocol="tcp")
+    public = ListenerRule(name="public", address=Address("", 3))
+    routes = [
+        route_rule("web"),
+        route_rule("inner", match=MatchRule(listener=("public",))),
+        route_rule("db", match=MatchRule(listener=("raw",))),
+        route_rule("spare", match=MatchRule(listener=("raw",))),
+    ]
+    rules = replace(rule_set((UPSTREAM,), *routes), listeners=(raw, bare, public))
+    runtime = prepare(rules, "d", None, Observers(), random.Random(1))
+    assert {name: route.name for name, route in runtime.byte_routes.items()} == {"raw": "db"}
+    assert len(runtime.routes) == 4
