@@ -48,6 +48,8 @@ _KNOWN_ORIGINS = 4096
 def origin_factory(rule: ListenerRule, port: int) -> Callable[[Any, Announced | None], Origin]:
     """What tells where a transport accepted on `port` comes from, and whether this listener believes what it says."""
     trusted = TrustedNetworks(str(network) for network in rule.trusted_proxies)
+    scheme = b"http" if rule.tls is None else b"https"
+    tells_certificate = rule.tls is not None and rule.tls.forward_client_certificate
     known: dict[str, Origin] = {}
 
     def origin(transport: Any, announced: Announced | None) -> Origin:
@@ -59,13 +61,26 @@ def origin_factory(rule: ListenerRule, port: int) -> Callable[[Any, Announced | 
         found = known.get(name)
         if found is None:
             host = plain_address(name)
-            found = Origin(host, trusted=bool(host) and trusted.contains(host), port=port, listener=rule.name)
+            is_trusted = bool(host) and trusted.contains(host)
+            found = Origin(host, scheme, is_trusted, port, rule.name)
             if len(known) >= _KNOWN_ORIGINS:
                 known.clear()
             known[name] = found
+        certificate = _certificate(transport) if tells_certificate else b""
+        if certificate:  # which is of the connection, and not of the address
+            return Origin(found.peer_ip, scheme, found.trusted, port, rule.name, certificate)
         return found
 
     return origin
+
+
+def _certificate(transport: Any) -> bytes:
+    """What X-Forwarded-Client-Cert says of a transport's client; empty where it has shown no certificate."""
+    from sidecar.tls.client_certificate import forwarded  # which most listeners have no use for
+
+    session = transport.get_extra_info("ssl_object")
+    shown = None if session is None else session.getpeercert(binary_form=True)
+    return forwarded(shown) if shown else b""
 
 
 def _or_never(seconds: float | None) -> float:

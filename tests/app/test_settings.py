@@ -3,11 +3,14 @@
 import math
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sidecar.app.settings import downstream_settings, origin_factory, pool_settings, trusted_networks
 from sidecar.policies.pool import PoolSpec
 from sidecar.rules.load import load_rules
 from sidecar.rules.schema import ListenerRule
+from sidecar.tls.client_certificate import forwarded
+from tests.doubles.certificates import client_certificate
 
 
 def listener(*sets: str) -> ListenerRule:
@@ -66,3 +69,39 @@ def test_a_connection_comes_from_its_peer_and_is_believed_when_trusted(
 ) -> None:
     origin = origin_factory(listener("listeners.0.trusted_proxies=[10.0.0.0/8]"), 8080)(FakeTransport(peername), None)
     assert (origin.peer_ip, origin.trusted, origin.port) == (peer, trusted, 8080)
+
+
+class FakeSession:
+    def __init__(self, certificate: bytes | None) -> None:
+        self.certificate = certificate
+
+    def getpeercert(self, binary_form: bool) -> bytes | None:
+        assert binary_form
+        return self.certificate
+
+
+class SecureTransport(FakeTransport):
+    def __init__(self, certificate: bytes | None) -> None:
+        super().__init__(("10.1.1.1", 5))
+        self.session = FakeSession(certificate)
+
+    def get_extra_info(self, name: str) -> object:
+        return self.session if name == "ssl_object" else super().get_extra_info(name)
+
+
+TLS = "listeners.0.tls={certificate: /a, private_key: /b, client_ca: /c, forward_client_certificate: %s}"
+
+
+def test_behind_tls_the_scheme_is_https() -> None:
+    origin = origin_factory(listener(TLS % "false"), 8443)(SecureTransport(None), None)
+    assert (origin.scheme, origin.certificate, origin.peer_ip) == (b"https", b"", "10.1.1.1")
+
+
+def test_a_certificate_is_told_of_its_own_connection_only_and_where_the_rules_say_so() -> None:
+    der = client_certificate().x509.public_bytes(Encoding.DER)
+    tells, silent = origin_factory(listener(TLS % "true"), 8443), origin_factory(listener(TLS % "false"), 8443)
+    assert tells(SecureTransport(der), None).certificate == forwarded(der)
+    assert tells(SecureTransport(None), None).certificate == b""
+    assert silent(SecureTransport(der), None).certificate == b""
+    known = tells(SecureTransport(der), None)
+    assert (known.scheme, known.peer_ip, known.port, known.listener) == (b"https", "10.1.1.1", 8443, "public")
