@@ -8,21 +8,27 @@ comes in.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from sidecar.app.settings import pool_settings
-from sidecar.model.address import Address, ip_literal
+from sidecar.model.address import RAW, Address, ip_literal
 from sidecar.model.connections import Connections
 from sidecar.rules.schema import UpstreamRule
+from sidecar.rules.upstream_tls import SECURE
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.upstream import Endpoint, Upstream
-from sidecar.transport.dialling import connector_to
+from sidecar.transport.dialling import ClientTls, connector_to
 from sidecar.transport.pool import EndpointPool
 from sidecar.transport.resolver import Resolver
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.wheel import DeadlineWheel
+
+if TYPE_CHECKING:
+    from sidecar.app.upstream_credentials import SecuredUpstream
 
 _LOG = logging.getLogger("sidecar.upstreams")
 
@@ -56,16 +62,21 @@ class _Watch:
 class Channels:
     """The pools of the process. `moved` is called after the endpoints of an upstream have become others."""
 
-    __slots__ = ("_ground", "_moved", "_watches", "pools")
+    __slots__ = ("_ground", "_moved", "_secured", "_terms", "_watches", "pools")
 
     def __init__(self, ground: Ground, moved: Callable[[], None] | None = None) -> None:
         self._ground = ground
         self._moved = moved
         self._watches: dict[str, _Watch] = {}
+        self._secured: Mapping[str, SecuredUpstream] = {}
+        self._terms: dict[str, ClientTls | None] = {}  # what each pool's connections are made with
         self.pools: dict[str, EndpointPool] = {}
 
-    def attach(self, runtime: Runtime) -> None:
-        """Give every endpoint of this generation its pool: the one it has, under the rules of today, or a new one."""
+    def attach(self, runtime: Runtime, secured: Mapping[str, SecuredUpstream] = MappingProxyType({})) -> None:
+        """Give every endpoint of this generation its pool: the one it has, under the rules of today, or a new one.
+
+        `secured` is what each upstream whose endpoints speak TLS does so with."""
+        self._secured = secured
         for name in self._watches.keys() - runtime.upstreams.keys():
             for resolver in self._watches.pop(name).resolvers.values():
                 resolver.stop()
@@ -93,10 +104,12 @@ class Channels:
         for pool in self.pools.values():
             pool.abort()
         self.pools.clear()
+        self._terms.clear()
 
     def _close(self, endpoints: Iterable[Endpoint]) -> None:
         for endpoint in endpoints:
             pool = self.pools.pop(endpoint.name, None)
+            self._terms.pop(endpoint.name, None)
             if pool is not None:
                 pool.close()
 
@@ -158,22 +171,37 @@ class Channels:
 
     def _attach(self, upstream: Upstream, endpoint: Endpoint) -> None:
         settings = pool_settings(upstream.pool)
+        terms = self._terms_of(endpoint)
+        ground = self._ground
+        raw = endpoint.scheme in RAW
         pool = self.pools.get(endpoint.name)
+        if pool is not None and pool.raw != raw:
+            pool.close()  # what it leads to is another thing now, at the same address
+            pool = None
         if pool is not None:
             pool.configure(settings, upstream.connect_timeout)
+            if terms != self._terms[endpoint.name]:
+                pool.reconnect(connector_to(ground.wheel.loop, endpoint.address, terms))
         else:
-            ground = self._ground
             pool = self.pools[endpoint.name] = EndpointPool(
                 endpoint.address,
                 settings,
                 upstream.connect_timeout,
-                connector_to(ground.wheel.loop, endpoint.address),
+                connector_to(ground.wheel.loop, endpoint.address, terms),
                 ground.wheel,
                 upstream.observer,
                 ground.connections,
                 ground.tasks,
+                raw=raw,
             )
+        self._terms[endpoint.name] = terms
         endpoint.channel = pool
+
+    def _terms_of(self, endpoint: Endpoint) -> ClientTls | None:
+        if endpoint.scheme not in SECURE:
+            return None
+        secured = self._secured[endpoint.upstream_name]  # a missing one must not become plaintext
+        return ClientTls(secured.credentials.context, secured.server_name or endpoint.host, self._ground.wheel)
 
 
 def _is_looked_up(endpoint: Endpoint) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from sidecar.app.credentials import listener_findings
 from sidecar.app.extras import lacking
+from sidecar.app.upstream_credentials import upstream_findings
 from sidecar.rules.findings import Finding, Read
 from sidecar.rules.schema import RuleSet
 
@@ -15,4 +16,6 @@ def examined(rules: RuleSet, read: Read) -> Iterable[Finding]:
     """See rules.findings.Examine."""
     for key, sentence in lacking(rules).items():
         yield Finding(key, sentence, "refused")
-    yield from listener_findings(rules, read, time.time())
+    now = time.time()
+    yield from listener_findings(rules, read, now)
+    yield from upstream_findings(rules, read, now)

@@ -162,6 +162,7 @@ class Standing(Applicant):
         self.span_id = b""  # the next attempt may never be sent
         entry.upstream = self.branch.upstream.name
         entry.endpoint = endpoint.name
+        entry.scheme = endpoint.scheme
         entry.outcome = word
         entry.status = self.status if self.head_at > 0.0 else 0
         entry.started = self.attempt_started

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sidecar.model.outcome import Cause
+
 # The label `result` of `health_checks_total`.
 SUCCESS = "success"
 CONNECT_FAILURE = "connect_failure"
 TIMEOUT = "timeout"
 STATUS = "status"
+ANSWER = "answer"
 RESET = "reset"
 PROTOCOL_ERROR = "protocol_error"
 SHORTAGE = "shortage"
-RESULTS = (SUCCESS, CONNECT_FAILURE, TIMEOUT, STATUS, RESET, PROTOCOL_ERROR, SHORTAGE)
+# Why no TLS came of a connection.
+TLS_FAILURES = (
+    Cause.TLS_HANDSHAKE_FAILED.value,
+    Cause.CERTIFICATE_EXPIRED.value,
+    Cause.CERTIFICATE_WRONG_NAME.value,
+    Cause.CERTIFICATE_UNTRUSTED.value,
+)
+RESULTS = (SUCCESS, CONNECT_FAILURE, *TLS_FAILURES, TIMEOUT, STATUS, ANSWER, RESET, PROTOCOL_ERROR, SHORTAGE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One look at one endpoint: a GET, or a connection that is made and closed again.
+"""One look at one endpoint: a GET, some bytes and their answer, or a connection that is made and closed again.
 
 Each has a connection of its own, because one that is kept proves nothing about the next to be made. The answer is read
 as strictly, and within the same bounds, as those that requests get. Keeps nothing between two looks. Knows no verdict:
@@ -8,11 +8,11 @@ what a finding means is the policy's.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
+from typing import cast
 
 from sidecar import __version__
 from sidecar.health.finding import (
+    ANSWER,
     CONNECT_FAILURE,
     PROTOCOL_ERROR,
     RESET,
@@ -20,13 +20,14 @@ from sidecar.health.finding import (
     STATUS,
     SUCCESS,
     TIMEOUT,
+    TLS_FAILURES,
     Finding,
 )
-from sidecar.model.address import Address
+from sidecar.model.outcome import Cause
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.policies.units import show_duration
 from sidecar.runtime.upstream import Endpoint
-from sidecar.transport.dialling import is_shortage
+from sidecar.transport.dialling import Dial, cause_of, connector_to, said
 from sidecar.wire.body import reader_for
 from sidecar.wire.errors import UPSTREAM_PROTOCOL_ERROR, BadMessage
 from sidecar.wire.head import parse_response
@@ -38,11 +39,20 @@ MAX_BODY_BYTES = 16 << 10
 MAX_INTERIM = 32
 _PIECE = 16 << 10
 _MAX_WORDS = 200
+_MAX_SHOWN = 40
 _LIMITS = HeadLimits()
+# What a failed connection is called.
+_RESULT_OF: dict[Cause, str] = {cause: cause.value for cause in Cause if cause.value in TLS_FAILURES}
+_RESULT_OF |= {Cause.CONNECT_FAILURE: CONNECT_FAILURE, Cause.POOL_FULL: SHORTAGE}
+
+
+# How an endpoint is looked at that was lost and has no check to bring it back: whether somebody listens at all. What
+# else is wrong with it, requests are to be told.
+VIGIL = HealthCheckSpec(tcp=True, interval=0.1, timeout=1.0, healthy_after=1, unhealthy_after=1)
 
 
 async def look(endpoint: Endpoint, spec: HealthCheckSpec) -> Finding:
-    """Ask the endpoint as the rule says. Never raises."""
+    """Ask the endpoint as the rule says, over a connection such as requests have. Never raises."""
     found: list[Finding] = []
     try:
         async with asyncio.timeout(spec.timeout):
@@ -52,40 +62,85 @@ async def look(endpoint: Endpoint, spec: HealthCheckSpec) -> Finding:
     except BadMessage as fault:
         failure = Finding(PROTOCOL_ERROR, f"broken answer: {fault.detail}")
     except OSError as fault:
-        failure = Finding(RESET, _said(fault))
+        cause = cause_of(fault).value
+        failure = Finding(cause if cause in TLS_FAILURES else RESET, _words(said(fault)))
     except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the checks go on
-        failure = Finding(PROTOCOL_ERROR, _words(error))
+        failure = Finding(PROTOCOL_ERROR, _words(str(error) or type(error).__name__))
     return found[0] if found else failure  # once the status is here, what becomes of the body says nothing
 
 
 async def _look(endpoint: Endpoint, spec: HealthCheckSpec, found: list[Finding]) -> None:
     try:
-        reader, writer = await _connected(endpoint.address)
+        reader, writer = await _connected(endpoint, spec)
     except OSError as fault:
-        found.append(Finding(SHORTAGE if is_shortage(fault) else CONNECT_FAILURE, _said(fault)))
+        found.append(Finding(_RESULT_OF[cause_of(fault)], _words(said(fault))))
         return
     try:
-        if spec.path is None:
+        if spec.path is not None:
+            await _get(endpoint, spec, reader, writer, found)
+        elif spec.expect is not None:
+            found.append(await _talk(spec.send or "", spec.expect, reader, writer))
+        else:
             found.append(Finding(SUCCESS, "accepts connections"))
-            return
-        writer.write(_request(endpoint, spec.path))
-        answer = await _answer(reader)
-        if answer is None:
-            found.append(Finding(RESET, "closed the connection without an answer"))
-            return
-        head, rest = answer
-        expected = any(low <= head.status <= high for low, high in spec.expect_status)
-        found.append(Finding(SUCCESS if expected else STATUS, f"status {head.status}"))
-        await _take_body(reader, head, rest)
     finally:
         writer.transport.abort()
         await asyncio.sleep(0)  # its socket closes in the next turn
 
 
-async def _connected(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if address.path is not None:
-        return await asyncio.open_unix_connection(address.path, limit=_PIECE)
-    return await asyncio.open_connection(address.host, address.port, limit=_PIECE)
+async def _connected(endpoint: Endpoint, spec: HealthCheckSpec) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    channel = None if spec is VIGIL else endpoint.channel
+    dial: Dial = connector_to(loop, endpoint.address) if channel is None else channel.connector
+    reader = asyncio.StreamReader(limit=_PIECE, loop=loop)
+    protocol = await dial(lambda: _Ends(reader, loop=loop))
+    return reader, asyncio.StreamWriter(protocol.transport, protocol, reader, loop)
+
+
+class _Ends(asyncio.StreamReaderProtocol):
+    """What connects a reader with the transport under it."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # with TLS, one that only looks like it
+        super().connection_made(transport)
+
+
+async def _get(
+    endpoint: Endpoint,
+    spec: HealthCheckSpec,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    found: list[Finding],
+) -> None:
+    writer.write(_request(endpoint, spec.path or "/"))
+    answer = await _answer(reader)
+    if answer is None:
+        found.append(Finding(RESET, "closed the connection without an answer"))
+        return
+    head, rest = answer
+    expected = any(low <= head.status <= high for low, high in spec.expect_status)
+    found.append(Finding(SUCCESS if expected else STATUS, f"status {head.status}"))
+    await _take_body(reader, head, rest)
+
+
+async def _talk(send: str, expect: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Finding:
+    """Says the one, and hears whether the answer begins with the other."""
+    writer.write(send.encode("latin-1"))
+    wanted = expect.encode("latin-1")
+    answer = b""
+    while len(answer) < len(wanted) and wanted.startswith(answer) and (piece := await reader.read(_PIECE)):
+        answer += piece
+    if answer.startswith(wanted):
+        return Finding(SUCCESS, f"answered {_shown(wanted)}")
+    if wanted.startswith(answer):
+        return Finding(RESET, "closed the connection without an answer" if not answer else "broke off its answer")
+    return Finding(ANSWER, f"answered {_shown(answer)}, not {_shown(wanted)}")
+
+
+def _shown(data: bytes) -> str:
+    text = repr(data[:_MAX_SHOWN].decode("latin-1"))
+    return text if len(data) <= _MAX_SHOWN else f"{text}…"
 
 
 def _request(endpoint: Endpoint, path: str) -> bytes:
@@ -122,14 +177,7 @@ async def _take_body(reader: asyncio.StreamReader, head: ResponseHead, data: byt
         body.feed(data, 0)
 
 
-def _said(fault: OSError) -> str:
-    """What the operating system or the resolver says, as the end of a sentence."""
-    if isinstance(fault, socket.gaierror) or not fault.errno:
-        words = fault.strerror or _words(fault)
-    else:
-        words = os.strerror(fault.errno)
+def _words(text: str) -> str:
+    """As the end of a sentence."""
+    words = " ".join(text.split())[:_MAX_WORDS]
     return words[:1].lower() + words[1:]
-
-
-def _words(error: Exception) -> str:
-    return " ".join((str(error) or type(error).__name__).split())[:_MAX_WORDS]

@@ -14,7 +14,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from sidecar.health.finding import PROTOCOL_ERROR, Finding
-from sidecar.health.look import look
+from sidecar.health.look import VIGIL, look
 from sidecar.health.verdicts import Verdicts, enforced
 from sidecar.policies.health_check import HealthCheck
 from sidecar.policies.health_gate import HealthCheckSpec
@@ -25,8 +25,6 @@ from sidecar.transport.wheel import DeadlineWheel, Timer
 
 Look = Callable[[Endpoint, HealthCheckSpec], Awaitable[Finding]]
 
-# How an endpoint is looked at that was lost and has no check to bring it back.
-VIGIL = HealthCheckSpec(tcp=True, interval=0.1, timeout=1.0, healthy_after=1, unhealthy_after=1)
 _LOST = "nobody listens"
 # Looks under way at one time. Thousands of endpoints are all asked at the start: all at once, each would take from the
 # others the time in which it has to answer, and from requests the loop and the descriptors.

@@ -15,14 +15,16 @@ LONGEST_TEXT = 2048
 
 class AttemptTrace:
     """One attempt. `outcome` is the word of `attempts_total`: `success`, a status class such as `5xx`, or a cause such
-    as `connect_timeout`; `status` is 0 where no head came. `span_id` is empty where nothing was sent."""
+    as `connect_timeout`; `status` is 0 where no head came. `span_id` is empty where nothing was sent. `scheme` is that of
+    the endpoint's URL."""
 
-    __slots__ = ("ended", "endpoint", "outcome", "span_id", "started", "status", "upstream")
+    __slots__ = ("ended", "endpoint", "outcome", "scheme", "span_id", "started", "status", "upstream")
 
     def __init__(self) -> None:
         self.span_id = b""
         self.upstream = ""
         self.endpoint = ""
+        self.scheme = "http"
         self.outcome = ""
         self.status = 0
         self.started = 0.0

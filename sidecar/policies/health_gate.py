@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from sidecar.policies.units import Count, Mode, Off, OneOrMany, PerSecond, Ratio, Seconds, StatusRange, demand
+from sidecar.policies.units import Count, Mode, Off, OneOrMany, PerSecond, Ratio, Seconds, StatusRange, Text, demand
+
+# Bytes that a check may say, and of an answer, how many it waits for.
+MAX_WORDS = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +19,9 @@ class HealthCheckSpec:
     """Ask each endpoint, every so often, whether it is well."""
 
     path: Annotated[str | None, "GET this path; or set tcp"] = None
-    tcp: Annotated[bool, "only connect"] = False
+    tcp: Annotated[bool, "only connect, or say `send` and hear `expect`"] = False
+    send: Annotated[Text | None, "with tcp: sent when connected, its characters as bytes (ISO 8859-1)"] = None
+    expect: Annotated[Text | None, "with tcp: how the answer has to begin"] = None
     interval: Annotated[Seconds, "between two checks, from begin to begin"] = 5.0
     timeout: Annotated[Seconds, "for one check"] = 1.0
     healthy_after: Annotated[Count, "successes in a row that make an endpoint available"] = 2
@@ -30,12 +35,27 @@ class HealthCheckSpec:
             ("tcp", not (self.tcp and self.path is not None), "and `path` exclude each other"),
             ("path", self.path is None or self.path.startswith("/"), "must begin with /"),
             ("path", self.path is None or _printable(self.path), "holds a space or a control character"),
+            *_spoken(self.tcp, self.send, self.expect),
             ("interval", self.interval >= 0.1, "must be at least 100ms"),
             ("timeout", self.timeout > 0, "must be more than 0"),
             ("healthy_after", self.healthy_after >= 1, "must be at least 1"),
             ("unhealthy_after", self.unhealthy_after >= 1, "must be at least 1"),
             ("expect_status", bool(self.expect_status), "is empty, so no endpoint could ever be well"),
         )
+
+
+def _spoken(tcp: bool, send: str | None, expect: str | None) -> list[tuple[str, bool, str]]:
+    rules: list[tuple[str, bool, str]] = []
+    for key, text in (("send", send), ("expect", expect)):
+        if text is not None:
+            rules += [
+                (key, tcp, "goes with `tcp: true`"),
+                (key, text != "", "is empty; drop the key"),
+                (key, all(ord(mark) < 256 for mark in text), "holds a character that is no single byte; write \\xNN"),
+                (key, len(text) <= MAX_WORDS, f"is longer than {MAX_WORDS >> 10} KiB"),
+            ]
+    rules.append(("send", send is None or expect is not None, "proves nothing without an answer to `expect`"))
+    return rules
 
 
 def _printable(path: str) -> bool:

@@ -14,9 +14,8 @@ from sidecar.rules.breaker_lints import attempt_time, breaker_lints
 from sidecar.rules.places import Places
 from sidecar.rules.problems import Problem
 from sidecar.rules.schema import RouteRule, UpstreamRule
+from sidecar.rules.upstream_tls import SECURE
 
-# The schemes of URLs that mean TLS.
-SECURE = frozenset(("https", "tls"))
 _ROUNDING = 1e-9  # 0.29 x 100 is 28.999… in binary
 
 

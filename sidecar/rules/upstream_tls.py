@@ -1,4 +1,4 @@
-"""What a rule may say of TLS towards an upstream. Knows no file: whether what it names can be used is found out above."""
+"""What a rule may say of TLS towards an upstream. Knows no file: whether what it names can be used is found above."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from sidecar.model.address import Address
 from sidecar.policies.units import Kind, demand
+
+# The schemes of endpoints that speak TLS.
+SECURE = frozenset(("https", "tls"))
 
 
 def parse_server_name(text: str) -> str:

@@ -9,6 +9,7 @@ cdef class Endpoint:
     cdef public bint down
     cdef public bint drained
     cdef public object health
+    cdef public str host
     cdef public int in_flight
     cdef public str name
     cdef public str origin

@@ -33,7 +33,8 @@ from sidecar.policies.slow_start import FULL, NEWCOMER, STEADY, SlowStartRamp
 class Endpoint:
     """One address of an upstream, the same object for as long as any rules name it.
 
-    `name` is `app/127.0.0.1:3000`. `authority` is what Host carries towards it. `in_flight` counts attempts and
+    `name` is `app/127.0.0.1:3000`. `authority` is what Host carries towards it, `host` the name or address that the
+    rules have for it, also where this is one of the name's addresses. `in_flight` counts attempts and
     belongs to whoever makes them. `channel` is how it is reached, set by the wiring. `origin` is the name of the
     endpoint as written: another one when this is an address that a host name was resolved to.
 
@@ -51,6 +52,7 @@ class Endpoint:
         "down",
         "drained",
         "health",
+        "host",
         "in_flight",
         "name",
         "origin",
@@ -68,6 +70,7 @@ class Endpoint:
         self.upstream_name = upstream_name
         self.address = address
         self.scheme = scheme
+        self.host = "localhost" if address.is_unix else address.host
         self.authority = _authority(address, scheme)
         self.weight = weight
         self.share = weight * FULL
@@ -85,6 +88,7 @@ class Endpoint:
         """An endpoint at one of the addresses of this one's host name; Host still carries the name."""
         endpoint = Endpoint(self.upstream_name, address, self.weight, self.scheme)
         endpoint.authority = self.authority
+        endpoint.host = self.host
         endpoint.origin = self.origin
         endpoint.ramp_since = self.ramp_since
         return endpoint

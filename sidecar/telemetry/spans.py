@@ -156,7 +156,7 @@ def _client(trace: ExchangeTrace, attempt: AttemptTrace, method: str, resent: in
     told: _Attributes = {
         "http.request.method": method,
         "server.address": address,
-        "url.full": f"http://{authority}{_text(trace.sent_path or trace.path)}" if authority else "",
+        "url.full": f"{attempt.scheme}://{authority}{_text(trace.sent_path or trace.path)}" if authority else "",
         "error.type": error,
         "sidecar.upstream": attempt.upstream,
         "sidecar.outcome": attempt.outcome,

@@ -1,52 +1,100 @@
-"""Opening a connection to an address, and saying in one sentence why it could not be had."""
+"""Opening a connection to an address, with TLS where it is asked for, and saying in a sentence why there is none."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from sidecar.model.address import Address
+from sidecar.model.outcome import Cause
+from sidecar.tls.failures import TlsFailure
 from sidecar.transport.upstream import UpstreamConnection
+from sidecar.transport.wheel import DeadlineWheel
+
+P = TypeVar("P")
 
 # Opens a connection with the protocol that the factory makes, and answers that protocol. Raises OSError.
 Connector = Callable[[Callable[[], UpstreamConnection]], Awaitable[UpstreamConnection]]
+
+
+class Dial(Protocol):
+    """A Connector for whatever a factory makes."""
+
+    def __call__(self, factory: Callable[[], P]) -> Awaitable[P]:
+        """See Connector."""
+
 
 # What a failed connect may say of this machine instead of the endpoint: no descriptor, no memory, no local port. (No
 # local port is also what a machine without IPv6 says of an IPv6 endpoint; which of the two cannot be told apart.)
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 
 
-def connector_to(
-    loop: asyncio.AbstractEventLoop, address: Address, tls: ssl.SSLContext | None = None, server_name: str | None = None
-) -> Connector:
-    """The connector for one address; with `tls`, `server_name` is what the certificate must be for."""
-    name = None if tls is None else server_name or address.host
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """TLS towards one endpoint: `server_name`, a host name or an IP address, is what its certificate must be for."""
 
-    async def connect(factory: Callable[[], UpstreamConnection]) -> UpstreamConnection:
-        # The cast-free way to tell mypy that the duck-typed connection will do is the `type: ignore`: inheriting from
-        # asyncio.Protocol would keep it from being compiled.
+    context: ssl.SSLContext
+    server_name: str
+    wheel: DeadlineWheel
+
+
+def connector_to(loop: Any, address: Address, tls: ClientTls | None = None) -> Dial:
+    """The connector for one address."""
+
+    async def connect(factory: Callable[[], Any]) -> Any:
         if address.path is not None:
-            _, made = await loop.create_unix_connection(factory, address.path, ssl=tls, server_hostname=name)  # type: ignore[type-var]
+            _, made = await loop.create_unix_connection(factory, address.path)
         else:
-            _, made = await loop.create_connection(factory, address.host, address.port, ssl=tls, server_hostname=name)  # type: ignore[type-var]
-        return made  # type: ignore[no-any-return,unused-ignore]
+            _, made = await loop.create_connection(factory, address.host, address.port)
+        return made
 
-    return connect
+    return connect if tls is None else _secured(connect, tls)
+
+
+def _secured(connect: Dial, tls: ClientTls) -> Dial:
+    from sidecar.transport.secure import SecureClient
+
+    async def secured(factory: Callable[[], Any]) -> Any:
+        inner = factory()
+        client = SecureClient(inner, tls.context, tls.server_name, tls.wheel)
+        await connect(lambda: client)
+        try:
+            await client.established()
+        except BaseException:
+            client.abort()  # whoever has stopped waiting wants no connection any more
+            raise
+        return inner
+
+    return secured
+
+
+def cause_of(fault: OSError) -> Cause:
+    """What a failed connection counts as; a timeout is whoever's who measures it."""
+    if isinstance(fault, TlsFailure):
+        cause: Cause = fault.cause
+        return cause
+    return Cause.POOL_FULL if is_shortage(fault) else Cause.CONNECT_FAILURE
 
 
 def sentence(address: Address, fault: OSError) -> str:
     """What the operating system (or TLS, or the resolver) says about a failed connection."""
-    if isinstance(fault, ssl.SSLError | socket.gaierror) or not fault.errno:
-        said = fault.strerror or str(fault) or type(fault).__name__
-    else:
-        said = os.strerror(fault.errno)
-    return f"{address}: {said}"
+    return f"{address}: {said(fault)}"
+
+
+def said(fault: OSError) -> str:
+    """The same without the address."""
+    if isinstance(fault, TlsFailure):
+        return str(fault)
+    if isinstance(fault, socket.gaierror) or not fault.errno:
+        return fault.strerror or str(fault) or type(fault).__name__
+    return os.strerror(fault.errno)
 
 
 def is_shortage(fault: OSError) -> bool:
     """Whether a connection could not be had for want of something on our own side; the endpoint is not to blame."""
-    return fault.errno in _SHORTAGES and not isinstance(fault, ssl.SSLError | socket.gaierror)
+    return fault.errno in _SHORTAGES and not isinstance(fault, TlsFailure | socket.gaierror)

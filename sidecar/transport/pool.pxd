@@ -20,7 +20,6 @@ cdef class EndpointPool(Home):
     cdef object _connect_timeout
     cdef int _connecting
     cdef Connections _connections
-    cdef public object _connector
     cdef int _dialling
     cdef public list _idle
     cdef int _in_use
@@ -38,6 +37,8 @@ cdef class EndpointPool(Home):
     cdef dict _waiting
     cdef DeadlineWheel _wheel
     cdef public object address
+    cdef public object connector
+    cdef public bint raw
     @cython.locals(waiter=Waiter)
     cpdef UpstreamConnection lease(self, Receiver receiver, double deadline, bint fresh=*)
     cpdef forget(self, Receiver receiver)

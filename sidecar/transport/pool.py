@@ -19,7 +19,8 @@ from sidecar.model.address import Address
 from sidecar.model.connections import Connections
 from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Cause
-from sidecar.transport.dialling import Connector, is_shortage, sentence
+from sidecar.transport.dialling import Connector, cause_of, sentence
+from sidecar.transport.raw_upstream import RawUpstream
 from sidecar.transport.settings import PoolSettings
 from sidecar.transport.stream import Receiver
 from sidecar.transport.tasks import Tasks
@@ -29,6 +30,9 @@ from sidecar.transport.wheel import DeadlineWheel, Timer
 from sidecar.wire.message import HeadLimits
 
 _log = logging.getLogger(__name__)
+
+# When connections were born that another connector has made: before all that live on.
+_ANOTHER_WAY = -inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,14 @@ class Waiter:
 
 
 class EndpointPool(Home):
-    """The pool of one endpoint; a Channel. `connect_timeout` in seconds; `connections` counts the upstream side."""
+    """The pool of one endpoint; a Channel. `connect_timeout` in seconds; `connections` counts the upstream side. `raw`:
+    its connections carry bytes without HTTP, and each serves whoever it is lent to and nobody after."""
 
     # fmt: off
     __slots__ = (
-        "_closed", "_connect_timeout", "_connecting", "_connections", "_connector", "_dialling", "_idle",
+        "_closed", "_connect_timeout", "_connecting", "_connections", "_dialling", "_idle",
         "_idle_timeout", "_in_use", "_limits", "_loop", "_max_connections", "_max_lifetime", "_observer", "_open",
-        "_pace", "_serving", "_settings", "_tasks", "_waiting", "_wheel", "address",
+        "_pace", "_serving", "_settings", "_tasks", "_waiting", "_wheel", "address", "connector", "raw",
     )
     # fmt: on
 
@@ -78,9 +83,11 @@ class EndpointPool(Home):
         connections: Connections,
         tasks: Tasks,
         limits: HeadLimits | None = None,
+        raw: bool = False,
     ) -> None:
         self.address = address
-        self._connector = connector
+        self.raw = raw
+        self.connector = connector
         self._wheel = wheel
         self._loop = wheel.loop
         self._observer = observer
@@ -130,6 +137,15 @@ class EndpointPool(Home):
         self._connect_timeout = connect_timeout
         self._dial_missing()
 
+    def reconnect(self, connector: Connector) -> None:
+        """Makes connections by another connector from now on. Idle ones of the old are closed at once, those in use as
+        they end; those that are being made are not used."""
+        self.connector = connector
+        self._retire_all()
+        for connection in self._open:
+            connection.born = _ANOTHER_WAY
+        self._dial_missing()
+
     def close(self) -> None:
         """Closes idle connections at once and the leased ones as they end. Those who still ask are still served."""
         self._closed = True
@@ -162,9 +178,9 @@ class EndpointPool(Home):
             self._serve_soon()
         else:
             connection.reused = True  # it waits from here on, and may go stale even if nothing was asked of it yet
-            if self._closed:
+            if self._closed or self.raw:
                 end = now
-        if end <= now or self._in_use + len(self._idle) >= self._max_connections:
+        if end <= now or connection.born < 0.0 or self._in_use + len(self._idle) >= self._max_connections:
             self._retire(connection)
         else:
             self._idle.append(connection)
@@ -236,7 +252,7 @@ class EndpointPool(Home):
             except Exception:  # noqa: BLE001 - those behind in line must not pay for it
                 _log.exception("a lease's receiver failed")
                 connection.cancel()
-        if self._closed:
+        if self._closed or self.raw:
             self._retire_all()
         self._dial_missing()
 
@@ -293,23 +309,28 @@ class EndpointPool(Home):
         self._connecting += 1
         cause = Cause.CONNECT_FAILURE
         connection: UpstreamConnection | None = None
+        connector = self.connector
         try:
             async with asyncio.timeout(self._connect_timeout):
-                connection = await self._connector(self._make)
+                connection = await connector(self._make)
             detail = f"{self.address}: the connection was closed as soon as it was made"
         except TimeoutError:
             # Also the operating system's own ETIMEDOUT.
             cause = Cause.CONNECT_TIMEOUT
             detail = f"{self.address}: no connection within {self._connect_timeout:g} s"
         except OSError as fault:
-            if is_shortage(fault):
-                cause = Cause.POOL_FULL
+            cause = cause_of(fault)
             detail = sentence(self.address, fault)
         except Exception as fault:  # noqa: BLE001 - whoever waits must be told, whatever it is
             _log.exception("connecting to %s failed", self.address)
             detail = f"{self.address}: {type(fault).__name__}"
         finally:
             self._connecting -= 1
+        if connector is not self.connector:
+            # Made in another way than is asked for by now: whoever waits has the next one.
+            if connection is not None:
+                connection.close()
+            return
         if connection is not None and connection.state != CLOSED:
             self._observer.connected("ok")
             self._welcome(connection)
@@ -320,7 +341,8 @@ class EndpointPool(Home):
             self._refuse(waiter, cause, detail)
 
     def _make(self) -> UpstreamConnection:
-        return UpstreamConnection(self, self._wheel, self._limits, self._wheel.now())
+        kind = RawUpstream if self.raw else UpstreamConnection
+        return kind(self, self._wheel, self._limits, self._wheel.now())
 
     def _welcome(self, connection: UpstreamConnection) -> None:
         self._open.add(connection)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sidecar import __version__
 from sidecar.health.finding import Finding
-from sidecar.health.look import MAX_BODY_BYTES, MAX_INTERIM, look
+from sidecar.health.look import MAX_BODY_BYTES, MAX_INTERIM, VIGIL, look
 from sidecar.model.address import Address
+from sidecar.model.outcome import Cause
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.runtime.upstream import Endpoint
+from sidecar.tls.failures import TlsFailure
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, refusing
 
 pytestmark = pytest.mark.both_loops
@@ -35,6 +39,28 @@ def http(path: str = "/healthz", timeout: float = PATIENT, expect: tuple[int, in
 
 def tcp(timeout: float = PATIENT) -> HealthCheckSpec:
     return HealthCheckSpec(tcp=True, timeout=timeout)
+
+
+def fails_to_connect(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr("sidecar.health.look.connector_to", lambda *_: Channel(error).connector)
+
+
+class Channel:
+    """A pool's, as far as a look needs it: connections that fail, or are counted."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked = 0
+
+    async def connector(self, factory: Callable[[], Any]) -> Any:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        raise AssertionError("no connection is made here")
+
+
+def talk(expect: str, send: str | None = None, timeout: float = PATIENT) -> HealthCheckSpec:
+    return HealthCheckSpec(tcp=True, send=send, expect=expect, timeout=timeout)
 
 
 def answer(status: str, *fields: str, body: bytes = b"") -> bytes:
@@ -125,10 +151,7 @@ async def test_a_switch_of_protocols_is_an_answer_that_was_not_asked_for() -> No
 async def test_what_is_short_on_our_own_side_is_no_fault_of_the_endpoint(
     monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    async def short(*_: object, **__: object) -> None:
-        raise OSError(number, "no more")
-
-    monkeypatch.setattr(asyncio, "open_connection", short)
+    fails_to_connect(monkeypatch, OSError(number, "no more"))
     for spec in (http(), tcp()):
         assert (await look(endpoint(80), spec)).result == "shortage"
 
@@ -192,19 +215,13 @@ async def test_nobody_listening_is_a_connection_refused() -> None:
 
 
 async def test_a_name_without_an_address_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(asyncio, "open_connection", unknown)
+    fails_to_connect(monkeypatch, socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
     found = await look(endpoint(80, "name.invalid"), http())
     assert found == Finding("connect_failure", "name or service not known")
 
 
 async def test_a_look_that_goes_wrong_in_its_own_way_is_a_finding_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("no more threads")
-
-    monkeypatch.setattr(asyncio, "open_connection", broken)
+    fails_to_connect(monkeypatch, RuntimeError("no more threads"))
     assert await look(endpoint(80), http()) == Finding("protocol_error", "no more threads")
 
 
@@ -237,6 +254,94 @@ async def test_tcp_connects_and_says_nothing() -> None:
                 await asyncio.sleep(0)
             await backend.connections[0].gone.wait()
         assert bytes(backend.connections[0].received) == b""
+
+
+@pytest.mark.parametrize(
+    ("said", "spec", "found"),
+    [
+        (b"+PONG\r\n", talk("+PONG", "PING\r\n"), Finding("success", "answered '+PONG'")),
+        (b"220 ready\r\n", talk("220"), Finding("success", "answered '220'")),
+        (b"-NOAUTH\r\n", talk("+PONG", "PING\r\n"), Finding("answer", r"answered '-NOAUTH\r\n', not '+PONG'")),
+        (b"\xff\x00", talk("\xff\x00"), Finding("success", r"answered 'ÿ\x00'")),
+        (b"y" * 99, talk("x"), Finding("answer", f"answered '{'y' * 40}'…, not 'x'")),
+    ],
+)
+async def test_what_is_answered_has_to_begin_as_expected(said: bytes, spec: HealthCheckSpec, found: Finding) -> None:
+    heard: list[bytes] = []
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if spec.send is not None:
+            heard.append(await reader.readexactly(len(spec.send)))
+        writer.write(said)
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
+
+    async with asyncio.timeout(LIMIT_SECONDS), await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        assert await look(endpoint(server.sockets[0].getsockname()[1]), spec) == found
+        await ended.wait()
+    assert heard == ([] if spec.send is None else [spec.send.encode("latin-1")])
+
+
+async def test_an_answer_that_comes_byte_by_byte_is_waited_for() -> None:
+    async def bytewise(call: Call) -> None:
+        for byte in b"+PONG":
+            await call.send(bytes([byte]))
+            await asyncio.sleep(0)
+        await call.wait_gone()
+        call.close()
+
+    async with Backend(bytewise) as backend:
+        found = await look(endpoint(backend.port), talk("+PONG", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
+        assert found == Finding("success", "answered '+PONG'")
+
+
+async def test_an_answer_that_ends_before_it_is_whole_is_none() -> None:
+    async def breaks_off(call: Call) -> None:
+        await call.send(b"+PO")
+        call.close()
+
+    async def says_nothing(call: Call) -> None:
+        call.close()
+
+    spec = talk("+PONG", "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    async with Backend(breaks_off, says_nothing) as backend:
+        assert await look(endpoint(backend.port), spec) == Finding("reset", "broke off its answer")
+        assert await look(endpoint(backend.port), spec) == Finding("reset", "closed the connection without an answer")
+
+
+async def test_who_says_nothing_of_what_is_expected_times_out() -> None:
+    async def silent(call: Call) -> None:
+        await call.wait_gone()
+        call.close()
+
+    async with Backend(silent) as backend:
+        found = await look(endpoint(backend.port), talk("+PONG", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", SHORT))
+        assert found == Finding("timeout", "timed out after 50ms")
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [Cause.TLS_HANDSHAKE_FAILED, Cause.CERTIFICATE_EXPIRED, Cause.CERTIFICATE_WRONG_NAME, Cause.CERTIFICATE_UNTRUSTED],
+)
+async def test_a_look_goes_the_way_of_requests_and_names_what_tls_failed_of(cause: Cause) -> None:
+    one = endpoint(443)
+    one.channel = Channel(TlsFailure("word", "Its certificate is bad", cause))
+    for spec in (http(), tcp()):
+        assert await look(one, spec) == Finding(cause.value, "its certificate is bad")
+    assert one.channel.asked == 2
+
+
+async def test_a_vigil_asks_no_more_than_whether_somebody_listens() -> None:
+    async with Backend() as backend:
+        one = endpoint(backend.port)
+        one.channel = Channel(TlsFailure("word", "its certificate is bad", Cause.CERTIFICATE_EXPIRED))
+        assert await look(one, VIGIL) == Finding("success", "accepts connections")
+        assert one.channel.asked == 0
 
 
 async def test_a_unix_socket_is_asked_too(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.policies.health_gate import EjectionSpec, HealthCheckSpec, HoldSpec, SlowStart
+from sidecar.policies.health_gate import MAX_WORDS, EjectionSpec, HealthCheckSpec, HoldSpec, SlowStart
 from tests.policies.specs import refused, taken
 
 
@@ -17,6 +17,11 @@ from tests.policies.specs import refused, taken
         (HealthCheckSpec, {"path": "/", "tcp": True}, "tcp", "exclude"),
         (HealthCheckSpec, {"path": "x"}, "path", "begin with /"),
         (HealthCheckSpec, {"path": "/a b"}, "path", "space"),
+        (HealthCheckSpec, {"path": "/", "expect": "x"}, "expect", "goes with `tcp: true`"),
+        (HealthCheckSpec, {"tcp": True, "send": "x"}, "send", "proves nothing"),
+        (HealthCheckSpec, {"tcp": True, "expect": ""}, "expect", "is empty"),
+        (HealthCheckSpec, {"tcp": True, "expect": "\u20ac"}, "expect", "no single byte"),
+        (HealthCheckSpec, {"tcp": True, "expect": "x" * (MAX_WORDS + 1)}, "expect", "longer than 64 KiB"),
         (HealthCheckSpec, {"path": "/", "interval": 0.01}, "interval", "100ms"),
         (HealthCheckSpec, {"path": "/", "timeout": 0.0}, "timeout", "more than 0"),
         (HealthCheckSpec, {"path": "/", "healthy_after": 0}, "healthy_after", "at least 1"),

@@ -75,8 +75,8 @@ def test_an_upstream_without_routes_is_compared_with_nothing() -> None:
     [
         ("https://a:1", "", ""),
         ("https://a:1", ", tls: {server_name: b}", ""),
-        ("https://a:1", ", tls: {verify: false}", "f:1:64: warning: anybody on the way can pose as the endpoint"),
-        ("http://a:1", ", tls: {verify: true}", "f:1:50: warning: `tls` does nothing: no endpoint is https"),
+        ("https://a:1", ", tls: {verify: false}", "f:1:59: warning: anybody on the way can pose as the endpoint"),
+        ("http://a:1", ", tls: {verify: true}", "f:1:49: warning: `tls` does nothing: no endpoint is https"),
     ],
 )
 def test_tls_that_protects_nobody_is_told_where_it_stands(endpoint: str, tls: str, said: str) -> None:

@@ -24,8 +24,9 @@ TRACE_ID = b"0af7651916cd43dd8448eb211c80319c"
 CALLER, OWN, FIRST, SECOND = b"b7ad6b7169203331", b"00f067aa0ba902b7", b"1111111111111111", b"2222222222222222"
 
 
-def attempt(span_id: bytes = FIRST, outcome: str = "success", status: int = 200) -> AttemptTrace:
+def attempt(span_id: bytes = FIRST, outcome: str = "success", status: int = 200, scheme: str = "http") -> AttemptTrace:
     made = AttemptTrace()
+    made.scheme = scheme
     made.span_id, made.outcome, made.status = span_id, outcome, status
     made.upstream, made.endpoint = "app", "app/10.0.0.7:3000"
     made.started, made.ended = 10.25, 10.5
@@ -217,6 +218,11 @@ def test_an_attempt_goes_where_a_rewrite_sends_it() -> None:
     server, client = spans(exchange(attempt(), sent_path=b"/v1/users/7"))
     assert (server.attributes or {})["url.path"] == "/users/7"
     assert (client.attributes or {})["url.full"] == "http://10.0.0.7:3000/v1/users/7"
+
+
+def test_an_attempt_says_the_scheme_that_its_endpoint_is_spoken_to_in() -> None:
+    _, client = spans(exchange(attempt(scheme="https")))
+    assert (client.attributes or {})["url.full"] == "https://10.0.0.7:3000/users/7"
 
 
 def test_a_path_that_has_no_end_is_cut() -> None:

@@ -12,6 +12,7 @@ from sidecar.model.outcome import Cause
 from sidecar.transport.pool import PoolSnapshot
 from sidecar.transport.settings import PoolSettings
 from sidecar.transport.upstream import UpstreamConnection
+from sidecar.transport.upstream_state import CLOSED
 from sidecar.wire.message import NO_BODY
 from tests.transport.doubles import ResponseEar, VirtualLoop
 from tests.transport.pools import OK, REQUEST, Endpoint
@@ -347,3 +348,37 @@ def test_receivers_that_cancel_when_they_are_lent_do_not_nest(virtual: VirtualLo
     virtual.advance(1)
     assert len(endpoint.heard("leased")) == 2000
     assert endpoint.pool.snapshot() == PoolSnapshot(0, 0, 0, 0)
+
+
+def test_after_another_way_is_set_what_was_made_in_the_old_one_carries_no_further_request(virtual: VirtualLoop) -> None:
+    endpoint = Endpoint(virtual)
+    idle, busy = endpoint.ask("idle"), endpoint.ask("busy")
+    endpoint.serve(idle)
+    again = Endpoint(virtual)
+    endpoint.pool.reconnect(again.connect)
+    assert endpoint.made[0].state == CLOSED
+    assert endpoint.made[1].state != CLOSED, "what is in use is not cut"
+    endpoint.serve(busy)
+    assert endpoint.made[1].state == CLOSED
+    assert endpoint.pool.snapshot() == PoolSnapshot(0, 0, 0, 0)
+    assert (endpoint.counts.active, endpoint.counts.idle) == (0, 0)
+    endpoint.ask("next")
+    assert (len(endpoint.dialled), len(again.dialled)) == (2, 1)
+
+
+@pytest.mark.parametrize("fault", [None, OSError(errno.ECONNREFUSED, "x")])
+def test_a_connection_that_is_being_made_in_the_old_way_is_not_used(
+    virtual: VirtualLoop, fault: OSError | None
+) -> None:
+    endpoint, again = Endpoint(virtual), Endpoint(virtual)
+    endpoint.gate.clear()
+    endpoint.fault = fault
+    endpoint.ask("a")
+    endpoint.pool.reconnect(again.connect)
+    endpoint.gate.set()
+    virtual.turn()
+    assert endpoint.heard("leased") == ["a"]
+    assert endpoint.heard("lease_failed") == []
+    assert [connection.state for connection in endpoint.made] == ([] if fault else [CLOSED])
+    assert endpoint.results == ["ok"], "of the new one"
+    assert len(again.made) == 1

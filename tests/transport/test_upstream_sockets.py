@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -272,20 +271,6 @@ async def test_a_tunnel_passes_half_closes_on() -> None:
         await made.calls.until("response_end")
         assert made.calls.bytes_of("response_data") == b"early<up>"
         assert made.pool.snapshot() == PoolSnapshot(0, 0, 0, 0)
-
-
-async def test_a_failed_handshake_says_what_tls_said() -> None:
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"this is not TLS, and long enough to be seen not to be")
-        await reader.read()
-
-    async with endpoint(script) as made:
-        loop = asyncio.get_running_loop()
-        made.pool._connector = connector_to(loop, made.pool.address, ssl.create_default_context(), "h.example")
-        ear = ResponseEar(made.calls)
-        made.pool.lease(ear, time.monotonic() + 10)
-        await made.calls.until("lease_failed", Cause.CONNECT_FAILURE)
-        assert "ssl" in ear.detail.lower()
 
 
 async def test_a_message_that_was_broken_off_is_not_completed_by_what_comes_after(tmp_path: Path) -> None:
