@@ -11,16 +11,18 @@ from sidecar import __version__
 from sidecar.model.address import Address
 from sidecar.policies.catalogue import CATALOGUE
 from sidecar.rules.problems import Problem
-from sidecar.rules.schema import RuleSet
+from sidecar.rules.schema import ListenerRule, RuleSet
 
 _ALWAYS = ("balance", "pool")
+# How curl asks by each.
+_HTTP = {"http": "-i", "https": "-ik"}
 _HOT = ("sidecar.wire.head", "sidecar.proxy.corridor")
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What the banner tells of. `fronts`: pairs of an upstream's name and its endpoints as written; `policies`: the
-    keys of those that act somewhere."""
+    keys of those that act somewhere; `schemes`: what the listeners speak, http where it is not told."""
 
     listeners: Sequence[Address]
     admin: Address | None
@@ -29,11 +31,17 @@ class Scene:
     compiled: bool = True
     demo: bool = False
     policies: Sequence[str] = ()
+    schemes: Sequence[str] = ()
+
+    @property
+    def places(self) -> list[tuple[Address, str]]:
+        """The listeners, each with its scheme."""
+        return list(zip(self.listeners, self.schemes or ["http"] * len(self.listeners), strict=True))
 
 
 def banner(scene: Scene) -> str:
     """The whole text, with its last line's end."""
-    places = ", ".join(reachable(address) for address in scene.listeners)
+    places = ", ".join(reachable(address, scheme) for address, scheme in scene.places)
     lines = [f"sidecar {__version__} listens on {places}"]
     for name, endpoints in scene.fronts:
         lines.append(f"  fronts {name}: {', '.join(endpoints)}{' (demo backend)' if scene.demo else ''}")
@@ -64,25 +72,34 @@ def _acts(spec: object) -> bool:
 
 def commands(scene: Scene) -> list[str]:
     """Three commands worth typing first."""
-    front = next((address for address in scene.listeners if not address.is_unix), None)
+    spoken = [(address, scheme) for address, scheme in scene.places if scheme in _HTTP]
+    front = next(((address, scheme) for address, scheme in spoken if not address.is_unix), None)
     if front is None:
-        tries = [f"curl -i --unix-socket {address.path} http://localhost/" for address in scene.listeners[:1]]
-    elif scene.demo:
-        tries = [f"curl -i {reachable(front)}/echo", f"curl -i '{reachable(front)}/flaky?ratio=0.3'"]
+        # The name of the loopback is on hardly any certificate, hence `-k`.
+        tries = [
+            f"curl {_HTTP[scheme]} --unix-socket {address.path} {scheme}://localhost/" for address, scheme in spoken[:1]
+        ]
     else:
-        tries = [f"curl -i {reachable(front)}/"]
+        curl, place = f"curl {_HTTP[front[1]]}", reachable(*front)
+        tries = [f"{curl} {place}/echo", f"{curl} '{place}/flaky?ratio=0.3'"] if scene.demo else [f"{curl} {place}/"]
     if scene.admin is not None and not scene.admin.is_unix:
         paths = ("/status", "/metrics", "/readyz?verbose")
         tries += [f"curl {reachable(scene.admin)}{path}" for path in paths[: 3 - len(tries)]]
     return tries
 
 
-def reachable(address: Address) -> str:
+def scheme_of(rule: ListenerRule) -> str:
+    """What a listener speaks, as the scheme of a URL: `http`, `https`, `tcp` or `tls`."""
+    plain, secure = ("http", "https") if rule.protocol == "http" else ("tcp", "tls")
+    return plain if rule.tls is None else secure
+
+
+def reachable(address: Address, scheme: str = "http") -> str:
     """The address as one would type it on this machine."""
     if address.is_unix:
         return str(address)
     anywhere = address.host in ("", "0.0.0.0", "::")
-    return f"http://{Address('127.0.0.1', address.port) if anywhere else address}"
+    return f"{scheme}://{Address('127.0.0.1', address.port) if anywhere else address}"
 
 
 def is_compiled() -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from sidecar.app import logs
-from sidecar.app.banner import Scene, acting, banner, is_compiled, reachable
+from sidecar.app.banner import Scene, acting, banner, is_compiled, reachable, scheme_of
 from sidecar.app.descriptors import raise_limit
 from sidecar.app.errors import CommandError, Exit
 from sidecar.app.instance import Instance, Plan
@@ -147,18 +147,19 @@ def _unbound(error: BindError) -> str:
 def _say(instance: Instance, plan: Plan) -> None:
     """The banner for people; where a machine reads the log, the same in the log's own form."""
     compiled, loaded, demo = is_compiled(), plan.loaded, plan.demo
+    schemes = [scheme_of(rule) for rule in loaded.rules.listeners]
     if demo or loaded.rules.log.format == "text" or os.isatty(_STDERR):
         fronts = [
             (name, [str(endpoint.url) for endpoint in rule.endpoints]) for name, rule in loaded.rules.upstreams.items()
         ]
-        scene = Scene(
-            instance.addresses, instance.admin_address, fronts, loaded.warnings, compiled, demo, acting(loaded.rules)
-        )
+        policies = acting(loaded.rules)
+        admin = instance.admin_address
+        scene = Scene(instance.addresses, admin, fronts, loaded.warnings, compiled, demo, policies, schemes)
         logs.say(banner(scene))
         return
     _LOG.info(
         "serving on %s, admin on %s, hot modules %s",
-        ", ".join(map(reachable, instance.addresses)),
+        ", ".join(map(reachable, instance.addresses, schemes)),
         reachable(instance.admin_address),
         "compiled" if compiled else "interpreted",
     )

@@ -3,9 +3,11 @@
 import pytest
 
 from sidecar import __version__
-from sidecar.app.banner import Scene, acting, banner, build, commands, compiled_line, is_compiled, reachable
+from sidecar.app.banner import Scene, acting, banner, build, commands, compiled_line, is_compiled, reachable, scheme_of
 from sidecar.model.address import Address
+from sidecar.rules.listener_tls import ListenerTls
 from sidecar.rules.problems import Problem
+from sidecar.rules.schema import ListenerRule
 from tests.doubles.running import loaded, rules_text
 
 ADMIN = Address("127.0.0.1", 9901)
@@ -33,6 +35,29 @@ def test_it_names_three_commands_to_try(scene: Scene) -> None:
     assert len(commands(scene)) == 3
     assert all(command.startswith("curl ") for command in commands(scene))
     assert all(command in banner(scene) for command in commands(scene))
+
+
+def test_a_listener_is_told_with_what_it_speaks() -> None:
+    places = [Address("", 5432), Address("", 8443), Address("", 8080), Address(path="/run/s.sock")]
+    scene = Scene(places, ADMIN, FRONTS, schemes=["tcp", "https", "http", "https"])
+    text = banner(scene)
+    assert "listens on tcp://127.0.0.1:5432, https://127.0.0.1:8443, http://127.0.0.1:8080, unix:/run/s.sock\n" in text
+    assert commands(scene)[0] == "curl -ik https://127.0.0.1:8443/"
+    assert commands(Scene(places[3:], ADMIN, FRONTS, schemes=["https"]))[0] == (
+        "curl -ik --unix-socket /run/s.sock https://localhost/"
+    )
+    assert commands(Scene(places[:1], ADMIN, FRONTS, schemes=["tls"]))[0] == "curl http://127.0.0.1:9901/status"
+
+
+def test_what_a_listener_speaks_is_in_its_rule() -> None:
+    tls = ListenerTls(certificate="/a", private_key="/b")
+    rules = [
+        ListenerRule(address=ADMIN),
+        ListenerRule(address=ADMIN, tls=tls),
+        ListenerRule(address=ADMIN, protocol="tcp"),
+        ListenerRule(address=ADMIN, protocol="tcp", tls=tls),
+    ]
+    assert list(map(scheme_of, rules)) == ["http", "https", "tcp", "tls"]
 
 
 def test_a_socket_of_the_file_system_is_no_place_for_a_browser() -> None:
