@@ -142,13 +142,12 @@ async def _read(reader: asyncio.StreamReader) -> ServerHello | Refusal:
     hello: ServerHello | None = None
     while True:
         try:
-            head = await reader.readexactly(5)
-            content = await reader.readexactly(int.from_bytes(head[3:], "big"))
+            seen += (head := await reader.readexactly(5))
+            seen += (content := await reader.readexactly(int.from_bytes(head[3:], "big")))
         except asyncio.IncompleteReadError as cut:
             return Refusal("", seen + cut.partial)
         except ConnectionError:
             return Refusal("", seen)
-        seen += head + content
         if head[0] == 21 and content[0] == 2:
             return Refusal(ALERTS.get(content[1], str(content[1])), seen)
         if head[0] != 22:
