@@ -7,29 +7,43 @@ keep the originals: a listener closes its own copies only.
 
 from __future__ import annotations
 
+import logging
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from sidecar.app.front import Front
-from sidecar.app.settings import downstream_settings, origin_factory
+from sidecar.app.settings import downstream_settings, origin_factory, preamble_terms, unix_file
 from sidecar.model.address import Address
-from sidecar.model.connections import Connections
 from sidecar.rules.schema import ListenerRule
+from sidecar.telemetry.stats import Stats
+from sidecar.transport.arrival import PreambleTerms
 from sidecar.transport.entrance import Entrance
 from sidecar.transport.listener import Listener
 from sidecar.transport.registry import Registry
 from sidecar.transport.service import Service
+from sidecar.transport.sockets import UnixFile
+from sidecar.transport.sparing_log import SparingLog
 from sidecar.transport.stream import Acceptor
 from sidecar.transport.wheel import DeadlineWheel
+
+if TYPE_CHECKING:
+    from sidecar.app.secured import Secured
+
+NO_TLS: Mapping[str, Secured] = MappingProxyType({})
+
+_LOG = logging.getLogger("sidecar.listener")
 
 
 class Inlets(Protocol):
     """Where listening sockets come from; see transport/inlets.py."""
 
-    def open(self, address: Address) -> Sequence[socket.socket]:
-        """The sockets that listen at an address; the same ones for the same address.
+    def open(self, address: Address, file: UnixFile | None = None) -> Sequence[socket.socket]:
+        """The sockets that listen at an address; the same ones for the same address. `file` is what that of a unix
+        socket is to be, where it is to be something else than it is.
 
         :raises BindError: it cannot be listened on."""
 
@@ -46,20 +60,26 @@ class Inlets(Protocol):
 class Door:
     """One listener, and where the rules put it."""
 
-    __slots__ = ("address", "listener", "rule", "service")
+    __slots__ = ("address", "listener", "rule", "secured", "service")
 
-    def __init__(self, rule: ListenerRule, address: Address, listener: Listener, service: Service) -> None:
+    def __init__(
+        self, rule: ListenerRule, address: Address, listener: Listener, service: Service, secured: Secured | None
+    ) -> None:
         self.rule = rule
+        self.secured = secured
         self.address = address  # with the port that the kernel chose
         self.listener = listener
         self.service = service
 
-    def follow(self, rule: ListenerRule) -> None:
-        """Connections accepted from now on keep to this rule."""
+    def follow(self, rule: ListenerRule, preamble: PreambleTerms | None, secured: Secured | None) -> None:
+        """Connections accepted from now on keep to this rule, and to what it speaks TLS with."""
         self.rule = rule
+        self.secured = secured
+        self.service.tls = None if secured is None else secured.terms
         self.service.settings = downstream_settings(rule)
         self.service.name = rule.name
         self.service.origin_factory = origin_factory(rule, self.address.port)
+        self.service.proxy_protocol = preamble
         self.listener.name = rule.name
         self.listener.max_connections = rule.max_connections
 
@@ -67,14 +87,13 @@ class Door:
 class Doors:
     """The doors of the process, in the rules' order."""
 
-    def __init__(
-        self, front: Front, inlets: Inlets, acceptor: Acceptor, wheel: DeadlineWheel, connections: Connections
-    ) -> None:
+    def __init__(self, front: Front, inlets: Inlets, acceptor: Acceptor, wheel: DeadlineWheel, stats: Stats) -> None:
         self._front = front
         self._inlets = inlets
         self._acceptor = acceptor
         self._wheel = wheel
-        self._connections = connections
+        self._stats = stats
+        self._log = SparingLog(_LOG, wheel.now)
         self.all: list[Door] = []
 
     @property
@@ -82,8 +101,14 @@ class Doors:
         """Where they are."""
         return [door.address for door in self.all]
 
-    def fitting(self, rules: Sequence[ListenerRule]) -> list[Door]:
-        """A door for each rule: the one at its address, or a new one, bound and not yet accepting.
+    @property
+    def secured(self) -> dict[str, Secured]:
+        """What those that speak TLS do so with, by their names."""
+        return {door.rule.name: door.secured for door in self.all if door.secured is not None}
+
+    def fitting(self, rules: Sequence[ListenerRule], secured: Mapping[str, Secured] = NO_TLS) -> list[Door]:
+        """A door for each rule: the one at its address, or a new one, bound and not yet accepting. `secured` is what
+        those that speak TLS do so with, by their names.
 
         :raises BindError: an address cannot be had; nothing is left bound that was not before.
         """
@@ -91,7 +116,9 @@ class Doors:
         doors: list[Door] = []
         try:
             for rule in rules:
-                doors.append(known.get(rule.address) or self._make(rule))  # noqa: PERF401 - half of it is let go of
+                if rule.unix is not None:
+                    self._inlets.open(rule.address, unix_file(rule))
+                doors.append(known.get(rule.address) or self._make(rule, secured))
         except OSError:
             self.discard(doors)
             raise
@@ -102,6 +129,9 @@ class Doors:
         for door in doors:
             if door not in self.all:
                 door.listener.stop_accepting()
+            elif door.rule.unix is not None:
+                with suppress(OSError):
+                    self._inlets.open(door.rule.address, unix_file(door.rule))
         self._inlets.keep_only([door.rule.address for door in self.all])
 
     async def open(self, doors: Sequence[Door]) -> None:
@@ -110,10 +140,12 @@ class Doors:
             if door not in self.all:
                 await door.listener.start()
 
-    def replace(self, doors: Sequence[Door], rules: Sequence[ListenerRule]) -> None:
+    def replace(
+        self, doors: Sequence[Door], rules: Sequence[ListenerRule], secured: Mapping[str, Secured] = NO_TLS
+    ) -> None:
         """These are the doors from now on, under these rules; busy connections of the others end in their own time."""
         for door, rule in zip(doors, rules, strict=True):
-            door.follow(rule)
+            door.follow(rule, self._preamble(rule), secured.get(rule.name))
         gone = [door for door in self.all if door not in doors]
         self.all = list(doors)
         for door in gone:
@@ -125,7 +157,10 @@ class Doors:
                 self._front.listeners.append(door.listener)
         self._inlets.keep_only([rule.address for rule in rules])
 
-    def _make(self, rule: ListenerRule) -> Door:
+    def _preamble(self, rule: ListenerRule) -> PreambleTerms | None:
+        return preamble_terms(rule, self._stats.listener(rule.name).announced, self._log)
+
+    def _make(self, rule: ListenerRule, secured: Mapping[str, Secured]) -> Door:
         sockets = [one.dup() for one in self._inlets.open(rule.address)]
         address = with_port(rule.address, sockets)
         registry = Registry()
@@ -134,10 +169,11 @@ class Doors:
             self._acceptor,
             origin_factory(rule, address.port),
             self._wheel,
-            self._connections,
+            self._stats.downstream_connections,
             registry,
             rule.name,
         )
+        service.proxy_protocol = self._preamble(rule)
         listener = Listener(
             rule.name,
             sockets,
@@ -147,7 +183,10 @@ class Doors:
             rule.max_connections,
             is_shared=partial(self._inlets.is_shared, rule.address),
         )
-        return Door(rule, address, listener, service)
+        found = secured.get(rule.name)
+        if found is not None:
+            service.tls = found.terms
+        return Door(rule, address, listener, service, found)
 
 
 def with_port(address: Address, sockets: Sequence[socket.socket]) -> Address:

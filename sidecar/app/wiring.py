@@ -12,14 +12,16 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from sidecar.app.access import access_log, access_settings
+from sidecar.app.aside import aside
 from sidecar.app.breaker_books import BreakerBooks
 from sidecar.app.channels import Channels, Ground
 from sidecar.app.descriptors import Descriptors
-from sidecar.app.doors import Door, Doors, Inlets
+from sidecar.app.doors import NO_TLS, Door, Doors, Inlets
 from sidecar.app.drain import Drain
 from sidecar.app.footprint import Footprint
 from sidecar.app.front import Front
@@ -29,12 +31,14 @@ from sidecar.app.oversight import Oversight
 from sidecar.app.pressure import Pressure
 from sidecar.app.settings import trusted_networks
 from sidecar.app.tracing import Tracing
+from sidecar.app.upstream_credentials import SecuredUpstream, secured_upstreams, tls_of
 from sidecar.health.checks import Checks, Crier
 from sidecar.model.address import Address
 from sidecar.policies.sharing import Memory
 from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.head_edits import attach_edits
+from sidecar.proxy.own_answer import attach_answers
 from sidecar.rules.load import Loaded
 from sidecar.rules.schema import RuleSet
 from sidecar.runtime.build import prepare
@@ -48,6 +52,7 @@ from sidecar.wire.trace_context import IdSource
 
 if TYPE_CHECKING:
     from sidecar.app.admin_door import AdminDoor
+    from sidecar.app.secured import Secured
     from sidecar.telemetry.span_export import SpanExport
 
 # A cut connection's transport tells its end in the next turn of the loop; nothing is waited for beyond that.
@@ -95,12 +100,13 @@ class Proxy:
         self.current = Current(self._prepared(loaded, None))
         self.environment.stores = self.current.runtime.stores()
         self.tracing = Tracing(self.stats, self.tasks)
+        self._secured: Mapping[str, SecuredUpstream] = {}
         self.channels = Channels(Ground(self._wheel, self.stats.upstream_connections, self.tasks), self._follow_health)
         self.checks = Checks(self._wheel, self._rng, self.channels.is_available, crier)
         self.dispatcher = Dispatcher(self.current, self.environment, self.stats.unrouted)
         self._inlets: Inlets = inlets or OwnInlets()
         self.front = Front(self.environment, self.stats, self._inlets.close)
-        self.doors = Doors(self.front, self._inlets, self.dispatcher, self._wheel, self.stats.downstream_connections)
+        self.doors = Doors(self.front, self._inlets, self.dispatcher, self._wheel, self.stats)
         self.drain = Drain(self.lifecycle, self.front, announce=rules.drain.announce, deadline=rules.drain.deadline)
         descriptors = Descriptors(self.front.listeners, self.stats, self._crowd, loop)
         footprint = Footprint(rules.overload, self.environment, self.stats)
@@ -137,13 +143,15 @@ class Proxy:
         """
         rules = self.loaded.rules
         self._follow_tracing(rules, await self.tracing.fitting(rules.tracing))
+        self._secured = await self._fitting(self.loaded)
         admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)
         try:
-            doors = self.doors.fitting(rules.listeners)
+            secrets = self._secrets(self.loaded)
+            doors = self.doors.fitting(rules.listeners, secrets)
         except OSError:
             self._discard_admin(admin_sockets)
             raise
-        self.channels.attach(self.current.runtime)
+        self.channels.attach(self.current.runtime, self._secured)
         self._follow_health()
         self._lag.start()
         self.stats.config_generation = self.current.runtime.number  # later ones are told by whoever reloads
@@ -153,7 +161,7 @@ class Proxy:
             await self.admin.open(admin_sockets)
         if self.lifecycle.phase is Phase.STARTING:  # else a signal was faster
             await self.doors.open(doors)
-            self.doors.replace(doors, rules.listeners)
+            self.doors.replace(doors, rules.listeners, secrets)
             self.pressure.start()
             self.lifecycle.advance(Phase.SERVING)
         else:
@@ -169,9 +177,11 @@ class Proxy:
         rules = loaded.rules
         self.lifecycle.demand_staying()
         export = await self.tracing.fitting(rules.tracing)
+        secured = await self._fitting(loaded)
         admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)
         try:
-            doors = self.doors.fitting(rules.listeners)
+            secrets = self._secrets(loaded)
+            doors = self.doors.fitting(rules.listeners, secrets)
         except OSError:
             self._discard_admin(admin_sockets)
             raise
@@ -184,7 +194,8 @@ class Proxy:
             self.doors.discard(doors)
             self._discard_admin(admin_sockets)
             raise
-        self._swap(loaded, runtime, doors)
+        self._secured = secured
+        self._swap(loaded, runtime, doors, secrets)
         self._follow_tracing(rules, export)
         if self.admin is not None:
             try:
@@ -192,16 +203,18 @@ class Proxy:
             except OSError:  # bound it is; the rules are in force, whatever becomes of looking at them
                 self.log.exception("the admin address cannot be served at %s", rules.admin.address)
 
-    def _swap(self, loaded: Loaded, runtime: Runtime, doors: Sequence[Door]) -> None:
+    def _swap(
+        self, loaded: Loaded, runtime: Runtime, doors: Sequence[Door], secrets: Mapping[str, Secured]
+    ) -> None:
         rules = loaded.rules
         gone = self.current.swap(runtime, self._wheel.now())
         self.loaded = loaded
         self.environment.stores = runtime.stores()
         self.environment.trusted = trusted_networks(rules.listeners)
-        self.channels.attach(runtime)
+        self.channels.attach(runtime, self._secured)
         self.channels.let_go(gone, runtime)
         self._follow_health()
-        self.doors.replace(doors, rules.listeners)
+        self.doors.replace(doors, rules.listeners, secrets)
         listeners = [rule.name for rule in rules.listeners]
         self.stats.keep_only([route.name for route in runtime.routes], runtime.upstreams, runtime.breakers, listeners)
         self.breaker_books.keep_only(runtime.breakers)
@@ -237,9 +250,20 @@ class Proxy:
     async def __aexit__(self, *_exc: object) -> None:
         await self.close()
 
+    def _secrets(self, loaded: Loaded) -> Mapping[str, Secured]:
+        """What listeners speak TLS with.
+
+        :raises OSError: it cannot be made."""
+        if all(rule.tls is None for rule in loaded.rules.listeners):
+            return NO_TLS
+        from sidecar.app.secured import secured  # whoever speaks no TLS does not load it
+
+        return secured(loaded, self.doors.secured, self.stats.listener)
+
     def _prepared(self, loaded: Loaded, previous: Runtime | None) -> Runtime:
         runtime = prepare(loaded.rules, loaded.digest, previous, self.breaker_books, self._rng, self._memory)
         attach_edits(runtime)
+        attach_answers(runtime)
         return runtime
 
     def _follow_tracing(self, rules: RuleSet, export: SpanExport | None) -> None:
@@ -251,6 +275,12 @@ class Proxy:
         from sidecar.app.admin_door import AdminDoor
 
         return AdminDoor(self.oversight, self.loaded.rules.admin, inlets, self.tasks)
+
+    async def _fitting(self, loaded: Loaded) -> Mapping[str, SecuredUpstream]:
+        """What endpoints are spoken TLS with. Aside: the system's authorities take a while to read."""
+        if not any(map(tls_of, loaded.rules.upstreams.values())):
+            return {}
+        return await aside(partial(secured_upstreams, loaded, self._secured))
 
     def _follow_health(self) -> None:
         self.checks.follow(self.current.runtime)

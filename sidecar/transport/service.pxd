@@ -11,4 +11,5 @@ cdef class Service:
     cdef public bint raw
     cdef public object registry
     cdef public object settings
+    cdef public object tls
     cdef public DeadlineWheel wheel

@@ -10,6 +10,7 @@ from sidecar.transport.arrival import Announced, PreambleTerms
 from sidecar.transport.registry import Registry
 from sidecar.transport.settings import DownstreamSettings
 from sidecar.transport.stream import Acceptor
+from sidecar.transport.tls_terms import TlsTerms
 from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.origin import Origin
 
@@ -19,12 +20,14 @@ class Service:
 
     `name` is the listener's. `origin_factory` says where an accepted transport comes from, given what a PROXY header
     has announced; `registry` holds the open connections, `connections` counts them. `raw`: bytes are relayed as they
-    are, without HTTP. `proxy_protocol` is not None where each connection begins with a PROXY header.
+    are, without HTTP. `proxy_protocol` is not None where each connection begins with a PROXY header, and `tls` where it
+    speaks TLS.
     """
 
     # fmt: off
     __slots__ = (
-        "acceptor", "connections", "name", "origin_factory", "proxy_protocol", "raw", "registry", "settings", "wheel",
+        "acceptor", "connections", "name", "origin_factory", "proxy_protocol", "raw", "registry", "settings", "tls",
+        "wheel",
     )
     # fmt: on
 
@@ -47,3 +50,4 @@ class Service:
         self.registry = registry
         self.raw = False
         self.proxy_protocol: PreambleTerms | None = None
+        self.tls: TlsTerms | None = None
