@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sidecar.policies.pool import PoolSpec
+from sidecar.rules.forms import UNIX_PEERS
 from sidecar.rules.schema import ListenerRule
-from sidecar.transport.arrival import Announced
+from sidecar.transport.arrival import Announced, PreambleTerms, peer_name
 from sidecar.transport.settings import DownstreamSettings, PoolSettings
+from sidecar.transport.sockets import UnixFile
+from sidecar.transport.sparing_log import SparingLog
 from sidecar.wire.clientip import TrustedNetworks, plain_address
 from sidecar.wire.message import HeadLimits
 from sidecar.wire.origin import Origin
@@ -38,7 +41,36 @@ def pool_settings(spec: PoolSpec) -> PoolSettings:
 
 def trusted_networks(rules: Iterable[ListenerRule]) -> TrustedNetworks:
     """Every hop that some listener trusts: along a chain the question is whose entry it is, not where it came in."""
-    return TrustedNetworks(str(network) for rule in rules for network in rule.trusted_proxies)
+    return TrustedNetworks(network for rule in rules for network in _networks(rule))
+
+
+def believes(rule: ListenerRule) -> Callable[[str], bool]:
+    """What says of a peer's address, empty for one of a unix socket, whether this listener believes what it says of
+    others."""
+    networks = TrustedNetworks(_networks(rule))
+    unix = rule.address.is_unix and UNIX_PEERS in rule.trusted_proxies
+
+    def believed(address: str) -> bool:
+        return networks.contains(address) if address else unix
+
+    return believed
+
+
+def preamble_terms(rule: ListenerRule, counted: Callable[[str], None], log: SparingLog) -> PreambleTerms | None:
+    """What connections that begin with a PROXY header keep to; None where they do not."""
+    if not rule.proxy_protocol:
+        return None
+    believed = believes(rule)
+    return PreambleTerms(lambda transport: believed(peer_name(transport)), counted, log)
+
+
+def unix_file(rule: ListenerRule) -> UnixFile | None:
+    """Who may connect to a listener's unix socket; None where the rules do not say."""
+    return None if rule.unix is None else UnixFile(rule.unix.mode, rule.unix.owner, rule.unix.group)
+
+
+def _networks(rule: ListenerRule) -> list[str]:
+    return [str(one) for one in rule.trusted_proxies if one != UNIX_PEERS]
 
 
 # Peers come again, and an address costs microseconds to parse. Strangers only pass through.
@@ -47,22 +79,17 @@ _KNOWN_ORIGINS = 4096
 
 def origin_factory(rule: ListenerRule, port: int) -> Callable[[Any, Announced | None], Origin]:
     """What tells where a transport accepted on `port` comes from, and whether this listener believes what it says."""
-    trusted = TrustedNetworks(str(network) for network in rule.trusted_proxies)
+    believed = believes(rule)
     scheme = b"http" if rule.tls is None else b"https"
     tells_certificate = rule.tls is not None and rule.tls.forward_client_certificate
     known: dict[str, Origin] = {}
 
     def origin(transport: Any, announced: Announced | None) -> Origin:
-        if announced is None:
-            peer = transport.get_extra_info("peername")
-            name = peer[0] if isinstance(peer, tuple) and peer else ""
-        else:
-            name = announced.source
+        name = peer_name(transport) if announced is None else announced.source
         found = known.get(name)
         if found is None:
             host = plain_address(name)
-            is_trusted = bool(host) and trusted.contains(host)
-            found = Origin(host, scheme, is_trusted, port, rule.name)
+            found = Origin(host, scheme, believed(host), port, rule.name)
             if len(known) >= _KNOWN_ORIGINS:
                 known.clear()
             known[name] = found

@@ -28,6 +28,7 @@ from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.merged_oversight import MergedOversight
 from sidecar.app.messages import Adopt, Begin, Findings, Happened, Lead, Left, Lost, Place, Ready, Unable
 from sidecar.app.reload import Reloader
+from sidecar.app.settings import unix_file
 from sidecar.app.sights import Sights
 from sidecar.health.verdicts import Verdict
 from sidecar.model.address import Address
@@ -107,7 +108,7 @@ class Supervised:
     async def start(self) -> None:
         """See Instance."""
         for rule in self._loaded.rules.listeners:
-            self.inlets.open(rule.address)
+            self.inlets.open(rule.address, unix_file(rule))
         await self._admin.open(self._admin.fitting(self._loaded.rules.admin))
         self.crew.start()
         try:
@@ -227,7 +228,7 @@ class Supervised:
         admin_sockets = self._admin.fitting(rules.admin)
         try:
             for rule in rules.listeners:
-                self.inlets.open(rule.address)
+                self.inlets.open(rule.address, unix_file(rule))
             self._loaded = loaded  # whoever starts from here on begins with them
             refusals = await self._all_adopt(loaded)
             if refusals:
@@ -286,6 +287,9 @@ class Supervised:
         return places, descriptors
 
     def _keep_inlets(self, loaded: Loaded) -> None:
+        with suppress(OSError):  # where rules are taken back, so are the modes of files
+            for rule in loaded.rules.listeners:
+                self.inlets.open(rule.address, unix_file(rule))
         self.inlets.keep_only([rule.address for rule in loaded.rules.listeners])
 
     def _bound(self, address: Address) -> Address:

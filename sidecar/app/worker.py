@@ -51,7 +51,7 @@ from sidecar.telemetry.events import Event
 from sidecar.telemetry.file_writer import GATHER_SECONDS
 from sidecar.telemetry.merging import dump, dump_in_parts
 from sidecar.telemetry.parts import packed
-from sidecar.transport.sockets import BindError
+from sidecar.transport.sockets import BindError, UnixFile
 from sidecar.transport.tasks import Tasks
 from sidecar.workers.link import Link, LinkEndedError, Message
 from sidecar.workers.memory import SharedMemory
@@ -96,8 +96,8 @@ class HandedInlets:
             else:
                 self._sockets[address] = sockets
 
-    def open(self, address: Address) -> Sequence[socket.socket]:
-        """See Inlets."""
+    def open(self, address: Address, file: UnixFile | None = None) -> Sequence[socket.socket]:
+        """See Inlets; of the file the supervisor has taken care."""
         try:
             return self._sockets[address]
         except KeyError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
 from sidecar.model.address import Address, Url
@@ -13,6 +13,7 @@ from sidecar.policies.units import Kind
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 TrustedPeer = Network | Literal["unix"]
+UNIX_PEERS: Final = "unix"
 EndpointUrl = Url
 
 _HOST = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
@@ -80,7 +81,7 @@ def parse_network(text: str) -> Network:
 
 def parse_trusted(text: str) -> TrustedPeer:
     """Whom to believe: a network, or `unix` for whoever may connect to a unix socket."""
-    return "unix" if text == "unix" else parse_network(text)
+    return UNIX_PEERS if text == UNIX_PEERS else parse_network(text)
 
 
 def parse_host(text: str) -> str:

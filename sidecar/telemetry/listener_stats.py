@@ -1,4 +1,7 @@
-"""What one listener counts of its connections before a request comes: TLS handshakes. May not know label formats."""
+"""What one listener counts of its connections before a request comes: PROXY headers, TLS handshakes.
+
+May not know label formats.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,20 @@ HANDSHAKE_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 
 class ListenerStats(TlsObserver):
-    """What happened at one listener. `seconds` and `buckets` are those of handshakes that came to a connection."""
+    """What happened at one listener. `seconds` and `buckets` are those of handshakes that came to a connection;
+    `proxy_headers` are counted by what they came to."""
 
-    __slots__ = ("buckets", "handshakes", "seconds")
+    __slots__ = ("buckets", "handshakes", "proxy_headers", "seconds")
 
     def __init__(self) -> None:
         self.handshakes: dict[str, int] = {}
         self.buckets: list[int] = [0] * (len(HANDSHAKE_BOUNDS) + 1)
         self.seconds = 0.0
+        self.proxy_headers: dict[str, int] = {}
+
+    def announced(self, result: str) -> None:
+        """A PROXY header was read, or not."""
+        self.proxy_headers[result] = self.proxy_headers.get(result, 0) + 1
 
     def handshake(self, result: str, seconds: float) -> None:
         """A handshake ended."""

@@ -70,6 +70,7 @@ class Metrics:
         yield from _breakers(stats, form)
         yield from _readings(stats, form)
         yield from _connections(stats, form)
+        yield from _proxy_headers(stats, form)
         yield from _handshakes(stats, form)
         yield from _config(stats, form)
         yield from _process(stats, form)
@@ -209,6 +210,21 @@ def _connections(stats: Stats, form: str) -> Iterator[str]:
     states = [((side, "active"), counts.active) for side, counts in sides]
     states += [((side, "idle"), counts.idle) for side, counts in sides]
     yield from _gauge(form, "connections", "Open connections.", ("side", "state"), states)
+
+
+def _proxy_headers(stats: Stats, form: str) -> Iterator[str]:
+    """Of listeners that expect them; others have none to tell of."""
+    yield from _counter(
+        form,
+        "proxy_protocol",
+        "PROXY headers of connections, by result.",
+        ("listener", "result"),
+        (
+            ((name, result), count)
+            for name, one in sorted(stats.listeners.items())
+            for result, count in sorted(one.proxy_headers.items())
+        ),
+    )
 
 
 def _handshakes(stats: Stats, form: str) -> Iterator[str]:

@@ -1,15 +1,26 @@
 """From the rules' values to the transport's."""
 
+import logging
 import math
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sidecar.app.settings import downstream_settings, origin_factory, pool_settings, trusted_networks
+from sidecar.app.settings import (
+    downstream_settings,
+    origin_factory,
+    pool_settings,
+    preamble_terms,
+    trusted_networks,
+    unix_file,
+)
 from sidecar.policies.pool import PoolSpec
 from sidecar.rules.load import load_rules
 from sidecar.rules.schema import ListenerRule
 from sidecar.tls.client_certificate import forwarded
+from sidecar.transport.arrival import Announced
+from sidecar.transport.sockets import UnixFile
+from sidecar.transport.sparing_log import SparingLog
 from tests.doubles.certificates import client_certificate
 
 
@@ -105,3 +116,41 @@ def test_a_certificate_is_told_of_its_own_connection_only_and_where_the_rules_sa
     assert silent(SecureTransport(der), None).certificate == b""
     known = tells(SecureTransport(der), None)
     assert (known.scheme, known.peer_ip, known.port, known.listener) == (b"https", "10.1.1.1", 8443, "public")
+
+
+UNIX = ("listeners.0.address=unix:/run/s.sock", "listeners.0.trusted_proxies=[unix, 10.0.0.0/8]")
+
+
+def test_peers_of_a_unix_socket_are_believed_where_the_rules_say_so() -> None:
+    known = origin_factory(listener(*UNIX), 0)(FakeTransport(""), None)
+    assert (known.peer_ip, known.trusted) == ("", True)
+    unknown = origin_factory(listener(UNIX[0]), 0)(FakeTransport(""), None)
+    assert (unknown.peer_ip, unknown.trusted) == ("", False)
+
+
+def test_a_peer_without_an_address_is_not_believed_where_there_is_no_unix_socket() -> None:
+    """It may have left already: then nobody knows who it was."""
+    assert not origin_factory(listener(UNIX[1]), 80)(FakeTransport(None), None).trusted
+
+
+def test_the_client_that_was_announced_is_believed_only_if_it_is_itself_trusted() -> None:
+    factory = origin_factory(listener("listeners.0.trusted_proxies=[10.0.0.0/8]"), 80)
+    proxy = FakeTransport(("10.1.1.1", 5))
+    assert not factory(proxy, Announced("203.0.113.9", 5, "10.0.0.2", 80)).trusted
+    assert factory(proxy, Announced("10.2.2.2", 5, "10.0.0.2", 80)).trusted
+
+
+def test_a_proxy_header_is_believed_from_those_who_are_trusted() -> None:
+    log = SparingLog(logging.getLogger("sidecar.listener"), lambda: 0.0)
+    assert preamble_terms(listener(), print, log) is None
+    trusting = listener("listeners.0.trusted_proxies=[10.0.0.0/8]", "listeners.0.proxy_protocol=true")
+    terms = preamble_terms(trusting, print, log)
+    assert terms is not None
+    peers: list[object] = [("10.1.1.1", 5), ("::ffff:10.1.1.1", 5, 0, 0), ("11.1.1.1", 5), "", None]
+    assert [terms.trusts(FakeTransport(peer)) for peer in peers] == [True, True, False, False, False]  # type: ignore[arg-type]
+
+
+def test_a_unix_socket_s_file_is_what_the_rules_say_and_nothing_where_they_say_nothing() -> None:
+    assert unix_file(listener(UNIX[0])) is None
+    told = unix_file(listener(UNIX[0], "listeners.0.unix={mode: 0600, owner: root}"))
+    assert told == UnixFile(0o600, "root", None)

@@ -1,4 +1,4 @@
-"""What a listener counts of its handshakes."""
+"""What a listener counts of its connections before a request comes."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ def test_only_those_that_came_to_a_connection_are_measured() -> None:
     stats.handshake("timeout", 10.0)
     assert (stats.buckets[0], stats.buckets[-1], sum(stats.buckets)) == (1, 1, 2)
     assert stats.seconds == HANDSHAKE_BOUNDS[0] + 20.0
+
+
+def test_proxy_headers_are_counted_by_what_they_came_to() -> None:
+    stats = ListenerStats()
+    for result in ("ok", "ok", "malformed"):
+        stats.announced(result)
+    assert stats.proxy_headers == {"ok": 2, "malformed": 1}

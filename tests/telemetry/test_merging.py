@@ -83,6 +83,7 @@ acts = st.one_of(
             lambda stats: stats.upstream("app").connected("ok"),
             lambda stats: stats.upstream("app").ejected("app/127.0.0.1:1", 1.0),
             lambda stats: stats.breaker("upstream.app").transition("closed", "open", "test"),
+            lambda stats: stats.listener("public").announced("ok"),
             lambda stats: stats.listener("public").handshake("ok", 0.25),
             lambda stats: stats.listener("public").handshake("left", 0.25),
             *map(add_to, COUNTERS),

@@ -46,6 +46,7 @@ PROMISED = {
     "sidecar_rate_limit_evictions_total": {"route", "rule"},
     "sidecar_retry_budget_available": {"upstream"},
     "sidecar_connections": {"side", "state"},
+    "sidecar_proxy_protocol_total": {"listener", "result"},
     "sidecar_tls_handshakes_total": {"listener", "result"},
     "sidecar_tls_handshake_duration_seconds_bucket": {"listener", "le"},
     "sidecar_tls_certificate_expiry_timestamp_seconds": {"owner", "name"},
@@ -110,6 +111,7 @@ def busy() -> Stats:
         ("held_requests", ("app",), 1),
         ("tls_certificate_expiry_timestamp_seconds", ("listener.public", "a.test"), 1e9),
     ]
+    stats.listener("public").announced("untrusted")
     stats.listener("public").handshake("ok", 0.02)
     stats.listener("public").handshake("plain_http", 0.001)
     stats.downstream_connections.active = 3
@@ -187,6 +189,7 @@ def test_every_count_is_exposed_with_its_labels(accept: str) -> None:
     assert value(found, "concurrency_queued", route="login") == 2
     assert value(found, "rate_limit_evictions_total", route="login", rule="login/per-client") == 9
     assert value(found, "retry_budget_available", upstream="app") == 12.5
+    assert value(found, "proxy_protocol_total", listener="public", result="untrusted") == 1
     assert value(found, "tls_handshakes_total", listener="public", result="ok") == 1
     assert value(found, "tls_handshakes_total", listener="public", result="plain_http") == 1
     assert value(found, "tls_handshake_duration_seconds_count", listener="public") == 1
