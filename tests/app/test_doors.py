@@ -11,8 +11,10 @@ import pytest
 from sidecar.app.doors import Doors, with_port
 from sidecar.app.wiring import Proxy
 from sidecar.model.address import Address
-from sidecar.model.connections import Connections
+from sidecar.rules.forms import UNIX_PEERS
+from sidecar.rules.listener_unix import ListenerUnix
 from sidecar.rules.schema import ListenerRule
+from sidecar.telemetry.stats import Stats
 from sidecar.transport.sockets import BindError, bind
 from sidecar.transport.wheel import DeadlineWheel
 from tests.doubles.backend import Backend
@@ -155,7 +157,7 @@ class Shared:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
-    def open(self, _address: Address) -> list[socket.socket]:
+    def open(self, _address: Address, _file: object = None) -> list[socket.socket]:
         return [self._sock]
 
     def keep_only(self, addresses: object) -> None:
@@ -168,5 +170,45 @@ class Shared:
         """Nothing, either."""
 
 
-def parts(proxy: Proxy) -> tuple[DeadlineWheel, Connections]:
-    return proxy._wheel, proxy.stats.downstream_connections
+def parts(proxy: Proxy) -> tuple[DeadlineWheel, Stats]:
+    return proxy._wheel, proxy.stats
+
+
+def mode_of(directory: Path) -> int:
+    return (directory / "door.sock").stat().st_mode & 0o777
+
+
+def socket_rule(directory: Path, mode: int) -> ListenerRule:
+    return ListenerRule(name="unix", address=unix(directory), unix=ListenerUnix(mode=mode))
+
+
+async def test_the_file_of_a_unix_socket_follows_the_rules_and_keeps_its_door(doors: Doors, tmp_path: Path) -> None:
+    await change(doors, socket_rule(tmp_path, 0o600))
+    (door,) = doors.all
+    assert mode_of(tmp_path) == 0o600
+    await change(doors, socket_rule(tmp_path, 0o660))
+    assert doors.all == [door]
+    assert mode_of(tmp_path) == 0o660
+
+
+async def test_rules_that_cannot_be_had_leave_the_file_as_it_was(doors: Doors, tmp_path: Path) -> None:
+    await change(doors, socket_rule(tmp_path, 0o600))
+    with pytest.raises(BindError):
+        doors.fitting([socket_rule(tmp_path, 0o660), rule("elsewhere", Address("192.0.2.1", 80))])
+    assert mode_of(tmp_path) == 0o600
+
+
+async def test_whether_connections_begin_with_a_proxy_header_follows_the_rules(doors: Doors, tmp_path: Path) -> None:
+    address = unix(tmp_path)
+    believing = ListenerRule(name="unix", address=address, trusted_proxies=(UNIX_PEERS,), proxy_protocol=True)
+    await change(doors, rule("unix", address))
+    async with await Peer.connect(str(address.path)) as old:
+        assert (await old.get()).status == 200
+        await change(doors, believing)
+        assert (await old.get()).status == 200  # it had begun before
+    async with await Peer.connect(str(address.path)) as new:
+        await new.send(b"PROXY TCP4 203.0.113.9 10.0.0.2 51000 443\r\n")
+        assert (await new.get()).status == 200
+    await change(doors, rule("unix", address))
+    async with await Peer.connect(str(address.path)) as newest:
+        assert (await newest.get()).status == 200
