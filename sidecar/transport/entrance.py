@@ -10,6 +10,7 @@ from sidecar.transport.arrival import Announced
 from sidecar.transport.downstream import DownstreamConnection
 from sidecar.transport.listener import Accepted
 from sidecar.transport.preamble import Preamble, Refusal
+from sidecar.transport.secure import SecureServer
 from sidecar.transport.service import Service
 
 _FULL = (Reason.OVERLOADED, "too many connections")
@@ -27,11 +28,13 @@ class Entrance:
         service = self._service
         refusal = _FULL if full else None
         if service.proxy_protocol is not None:
-            return Preamble(service, service.proxy_protocol, self._beyond, refusal, answers=not service.raw)
+            speaks_http = not service.raw and service.tls is None
+            return Preamble(service, service.proxy_protocol, self._beyond, refusal, answers=speaks_http)
         return self._beyond(refusal, None)
 
     def _beyond(self, refusal: Refusal | None, announced: Announced | None) -> Accepted:
         """What comes after a PROXY header, or first where there is none."""
-        connection = DownstreamConnection(self._service, refusal)
+        service = self._service
+        connection = DownstreamConnection(service, refusal)
         connection.announced = announced
-        return connection
+        return connection if service.tls is None else SecureServer(connection, service, service.tls)

@@ -61,13 +61,16 @@ class Tunnel:
             self._transport.write(data)
 
     def send_end(self) -> None:
-        """We will send no more. Where a half cannot be closed alone (TLS), both are."""
-        if self._state == _OPEN and self._transport.can_write_eof():
+        """We will send no more. Where a half cannot be closed alone, both are, and `end` is told inside this call."""
+        state = self._state
+        if state == _OPEN and self._transport.can_write_eof():
             self._state = _OUT_ENDED
             end_half(self._transport)
-        elif self._state <= _IN_ENDED:
+        elif state <= _IN_ENDED:
             self._state = _OVER
             self._over()
+            if state == _OPEN:
+                self._end(b"")
 
     def readable(self) -> bool:
         """Whether the peer may still send; past its end the reading must not be started again."""

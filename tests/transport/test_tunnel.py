@@ -72,7 +72,16 @@ def test_an_end_after_an_rst_that_is_not_told_yet_raises_nothing(end: End) -> No
 def test_where_no_half_can_end_alone_both_do(end: End) -> None:
     end.transport.half_close = False
     end.tunnel.send_end()
-    assert end.calls == [("over",)]
+    assert end.calls == [("over",), ("end", b"")]
+    assert end.tunnel.eof() is False
+    assert len(end.calls) == 2
+
+
+def test_where_no_half_can_end_alone_an_end_that_was_told_is_not_told_again(end: End) -> None:
+    end.transport.half_close = False
+    end.tunnel.eof()
+    end.tunnel.send_end()
+    assert end.calls == [("end", b""), ("over",)]
 
 
 # A WebSocket.
