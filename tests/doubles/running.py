@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from sidecar.app.surroundings import examined
 from sidecar.app.wiring import Proxy
 from sidecar.health.prober import Prober
 from sidecar.rules.load import Loaded, load_text
@@ -61,7 +62,7 @@ def _quoted(text: str) -> str:
 def loaded(*urls: str, sets: Sequence[str] = (), rules: str | None = None) -> Loaded:
     """Rules as `sidecar run` would load them, listening on free ports of loopback."""
     if rules is not None:
-        return load_text(rules, "rules.yaml", Given(sets=sets))
+        return load_text(rules, "rules.yaml", Given(sets=sets, examine=examined))
     given = Given(upstreams=urls, listen="127.0.0.1:0", admin="127.0.0.1:0", sets=("log.access=off", *sets))
     return load_text("", "command line", given)
 
@@ -221,11 +222,13 @@ async def running(
     given: Loaded | None = None,
     clock: Clock | None = None,
     seed: int | None = None,
+    write: Callable[[bytes], bool] = lambda line: True,
 ) -> AsyncIterator[RunningProxy]:
-    """A proxy in front of these endpoints, or under these rules, or under rules that are loaded already."""
+    """A proxy in front of these endpoints, or under these rules, or under rules that are loaded already. `write` takes
+    the lines of its access log."""
     rng = None if seed is None else random.Random(seed)
     with _reading(clock):
-        proxy = Proxy(given or loaded(*urls, sets=sets, rules=rules), lambda line: True, rng=rng)
+        proxy = Proxy(given or loaded(*urls, sets=sets, rules=rules), write, rng=rng)
         try:
             async with asyncio.timeout(LIMIT_SECONDS):
                 await proxy.start()
