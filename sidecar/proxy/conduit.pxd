@@ -30,8 +30,10 @@ cdef class Conduit(Receiver):
     cdef public UpstreamStream upstream
     cpdef str key(self, object key)
     cpdef request_data(self, bytes data)
+    cpdef request_bulk(self, object view)
     cpdef request_end(self, bytes trailers)
     cpdef response_data(self, bytes data)
+    cpdef response_bulk(self, object view)
     cpdef response_end(self, bytes trailers)
     @cython.locals(wheel=DeadlineWheel, deadline=double)
     cdef _touch(self)

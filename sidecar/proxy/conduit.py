@@ -104,6 +104,15 @@ class Conduit(Receiver):
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 
+    def request_bulk(self, view: memoryview) -> None:
+        try:
+            if self.upstream is not None:
+                self.bytes_in += len(view)
+                self._touch()
+                self.upstream.send_bulk(view)
+        except Exception as error:  # noqa: BLE001 - guarded
+            self._crash(error)
+
     def request_end(self, trailers: bytes) -> None:
         try:
             if self.upstream is not None:
@@ -178,6 +187,14 @@ class Conduit(Receiver):
             self.bytes_out += len(data)
             self._touch()
             self.downstream.send_data(data)
+        except Exception as error:  # noqa: BLE001 - guarded
+            self._crash(error)
+
+    def response_bulk(self, view: memoryview) -> None:
+        try:
+            self.bytes_out += len(view)
+            self._touch()
+            self.downstream.send_bulk(view)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 

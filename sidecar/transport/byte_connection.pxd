@@ -12,6 +12,7 @@ cdef int BY_BACKLOG
 cdef int BY_RECEIVER
 cdef int FULL
 cdef int TOLD
+cdef int MUCH
 cdef int _MAX_EARLY
 cdef int WAITING
 cdef int OPEN
@@ -37,7 +38,9 @@ cdef class ByteConnection(DownstreamStream):
     cdef public object transport
     cpdef data_received(self, data)
     cpdef open_tunnel(self, bint websocket=*)
+    cpdef bulk_received(self, view)
     cpdef send_data(self, bytes data)
+    cpdef send_bulk(self, object view)
     cpdef send_end(self, bytes trailers=*)
     cpdef reset(self)
     cpdef pause(self)

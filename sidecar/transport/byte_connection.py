@@ -11,6 +11,7 @@ import asyncio
 
 from sidecar.model.reason import Reason
 from sidecar.transport.arrival import Announced
+from sidecar.transport.bulk import MUCH, read_in_bulk
 from sidecar.transport.byte_state import CLOSED, CLOSING, OPEN, WAITING
 from sidecar.transport.departure import Departure, end_half
 from sidecar.transport.flow import BY_BACKLOG, BY_RECEIVER, FULL, TOLD, ReadGate, WriteWatch
@@ -88,10 +89,18 @@ class ByteConnection(DownstreamStream):
         self._wheel.now()
         if self.state == OPEN and not self._early:
             self._receiver.request_data(data)
+            if len(data) >= MUCH and self.state == OPEN:
+                read_in_bulk(self, self.transport, self._gate, self._wheel.loop)
         elif self.state <= OPEN:
             self._early += data
             if len(self._early) > _MAX_EARLY:
                 self._gate.stop(BY_BACKLOG)
+
+    def bulk_received(self, view: memoryview) -> None:
+        """See bulk.Bulky."""
+        if self.state == OPEN:
+            self._wheel.now()
+            self._receiver.request_bulk(view)
 
     def eof_received(self) -> bool:
         """Our half stays open: what a client that has said everything gets, it still wants."""
@@ -137,6 +146,10 @@ class ByteConnection(DownstreamStream):
     def send_data(self, data: bytes) -> None:
         if self.state == OPEN and not self._out_ended:
             self._out.put(data)
+
+    def send_bulk(self, view: memoryview) -> None:
+        if self.state == OPEN and not self._out_ended:
+            self._out.put_view(view)
 
     def send_end(self, trailers: bytes = b"") -> None:
         """Before it stands: closes the connection."""

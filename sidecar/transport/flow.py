@@ -13,7 +13,8 @@ from sidecar.transport.wheel import DeadlineWheel, Timer
 # Who stopped the reading; bits.
 BY_RECEIVER = 1
 BY_BACKLOG = 2
-BY_ANY = 3
+BY_TURN = 4  # until the loop's next turn
+BY_ANY = 7
 
 # What the receiver knows of the peer's pace. A transport says `full` inside our own write, so the receiver is told in
 # the next turn of the loop: in between the pressure is there and nobody told.

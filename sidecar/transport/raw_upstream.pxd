@@ -10,6 +10,7 @@ cdef int BY_RECEIVER
 cdef int CLOSED
 cdef int IDLE
 cdef int LEASED
+cdef int MUCH
 cdef int TUNNEL
 cdef double _PATIENCE_SECONDS
 
@@ -23,7 +24,9 @@ cdef class RawUpstream(UpstreamConnection):
     cdef public object transport
     cpdef data_received(self, data)
     cpdef open_tunnel(self, Receiver receiver)
+    cpdef bulk_received(self, view)
     cpdef send_data(self, bytes data)
+    cpdef send_bulk(self, object view)
     cpdef send_end(self, bytes trailers=*)
     cpdef cancel(self)
     cpdef pause(self)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from sidecar.model.outcome import Cause
+from sidecar.transport.bulk import MUCH, read_in_bulk
 from sidecar.transport.departure import cut_off, end_half
 from sidecar.transport.flow import BY_BACKLOG, BY_RECEIVER
 from sidecar.transport.keepalive import keep_alive
@@ -49,11 +50,19 @@ class RawUpstream(UpstreamConnection):
         self._wheel.now()
         if self.state == TUNNEL and not self._early:
             self._receiver.response_data(data)
+            if len(data) >= MUCH and self.state == TUNNEL:
+                read_in_bulk(self, self._transport, self._gate, self._wheel.loop)
         elif self.state < CLOSED:
             # One read, and no more. Not from the beginning: uvloop reads on when a protocol pauses it in
             # `connection_made`.
             self._early += data
             self._gate.stop(BY_BACKLOG)
+
+    def bulk_received(self, view: memoryview) -> None:
+        """See bulk.Bulky."""
+        if self.state == TUNNEL:
+            self._wheel.now()
+            self._receiver.response_bulk(view)
 
     def eof_received(self) -> bool:
         self._wheel.now()
@@ -83,6 +92,10 @@ class RawUpstream(UpstreamConnection):
     def send_data(self, data: bytes) -> None:
         if self.state == TUNNEL and not self._out_ended:
             self._out.put(data)
+
+    def send_bulk(self, view: memoryview) -> None:
+        if self.state == TUNNEL and not self._out_ended:
+            self._out.put_view(view)
 
     def send_end(self, trailers: bytes = b"") -> None:
         if self.state != TUNNEL or self._out_ended:

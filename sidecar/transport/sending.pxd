@@ -1,6 +1,6 @@
 cimport cython
 
-from sidecar.transport.direct cimport descriptor, send_now
+from sidecar.transport.direct cimport descriptor, plain_socket, send_now, write_now
 
 cdef int CHUNKED
 cdef int DONE
@@ -15,6 +15,7 @@ cdef Py_ssize_t _JOIN_BYTES
 cdef class MessageWriter:
     cdef int _number
     cdef bint _queued
+    cdef int _socket
     cdef public int framing
     cdef public bytes held
     cdef public long long left
@@ -24,6 +25,8 @@ cdef class MessageWriter:
     cpdef detach(self)
     @cython.locals(number=int, sent=Py_ssize_t)
     cpdef put(self, bytes data)
+    @cython.locals(sent=Py_ssize_t)
+    cpdef put_view(self, object view)
     cdef bint _waits(self) except -1
     cpdef begin(self, bytes head, int framing, long long length, bint hold)
     @cython.locals(framing=int, left=cython.longlong, held=bytes)

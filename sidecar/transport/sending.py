@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sidecar.transport.direct import NO_DESCRIPTOR, descriptor, send_now
+from sidecar.transport.direct import COMPILED, NO_DESCRIPTOR, descriptor, plain_socket, send_now, write_now
 from sidecar.transport.phases import DONE, OPEN, UNSENT
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 from sidecar.wire.writer import CHUNK_END, chunk_start, last_chunk
@@ -21,7 +21,7 @@ _LENGTH_FIELD = b"\r\ncontent-length:"
 class MessageWriter:
     """Writes one message after the other to one transport; made once for each connection."""
 
-    __slots__ = ("_number", "_queued", "framing", "held", "left", "phase", "transport")
+    __slots__ = ("_number", "_queued", "_socket", "framing", "held", "left", "phase", "transport")
 
     transport: asyncio.Transport
 
@@ -31,16 +31,19 @@ class MessageWriter:
         self.left = 0
         self.phase = UNSENT
         self._number = NO_DESCRIPTOR  # where bytes can be sent at once
+        self._socket = NO_DESCRIPTOR  # and those of a large piece
         self._queued = False  # whether the transport may still hold some of ours, which go first
 
     def attach(self, transport: asyncio.Transport) -> None:
         """The connection stands."""
         self.transport = transport
         self._number = descriptor(transport)
+        self._socket = self._number if COMPILED else plain_socket(transport)
 
     def detach(self) -> None:
         """It is lost: its descriptor is about to be somebody else's."""
         self._number = NO_DESCRIPTOR
+        self._socket = NO_DESCRIPTOR
 
     def put(self, data: bytes) -> None:
         """Sends bytes as they are: at once as far as the socket takes them, the rest through the transport."""
@@ -54,6 +57,15 @@ class MessageWriter:
                     data = data[sent:]
             self._queued = True
         self.transport.write(data)
+
+    def put_view(self, view: memoryview) -> None:
+        """Sends bytes in a buffer that is not ours: what the socket does not take at once is copied."""
+        sent = 0
+        if self._socket >= 0 and not self._waits():
+            sent = write_now(self._socket, view)
+        if sent < len(view):
+            self._queued = True
+            self.transport.write(bytes(view[sent:]))
 
     def _waits(self) -> bool:
         self._queued = self.transport.get_write_buffer_size() > 0

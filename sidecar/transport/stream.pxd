@@ -4,6 +4,7 @@ from sidecar.wire.origin cimport Origin as _Origin
 
 cdef class Receiver:
     cpdef request_data(self, bytes data)
+    cpdef request_bulk(self, object view)
     cpdef request_end(self, bytes trailers)
     cpdef request_broken(self, object reason, str detail)
     cpdef downstream_gone(self)
@@ -14,6 +15,7 @@ cdef class Receiver:
     cpdef lease_failed(self, object cause, str detail)
     cpdef response_head(self, ResponseHead head, bint more)
     cpdef response_data(self, bytes data)
+    cpdef response_bulk(self, object view)
     cpdef response_end(self, bytes trailers)
     cpdef upstream_failed(self, object cause, str detail)
     cpdef upstream_paused(self)
@@ -28,6 +30,7 @@ cdef class DownstreamStream:
     cpdef send_informational(self, bytes head)
     cpdef send_head(self, bytes head, int framing, bint close, bint hold=*, long long length=*)
     cpdef send_data(self, bytes data)
+    cpdef send_bulk(self, object view)
     cpdef send_end(self, bytes trailers=*)
     cpdef reset(self)
     cpdef open_tunnel(self, bint websocket=*)
@@ -44,6 +47,7 @@ cdef class UpstreamStream:
     cpdef open_tunnel(self, Receiver receiver)
     cpdef start(self, Receiver receiver, bytes method, bytes head, int framing, bint more, long long length=*)
     cpdef send_data(self, bytes data)
+    cpdef send_bulk(self, object view)
     cpdef send_end(self, bytes trailers=*)
     cpdef cancel(self)
     cpdef discard(self)

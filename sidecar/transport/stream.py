@@ -7,7 +7,8 @@ methods; a stream never calls a receiver from inside a method that the receiver 
 call chain begins with a reading of the wheel's clock, by whoever the loop called; all within it happens at that turn.
 
 These are base classes and not protocols: a compiled call of a known class costs a tenth of a look-up by name, and an
-exchange makes fifteen of them (docs/adr/0004). They hold no code but the receiver's, which does nothing.
+exchange makes fifteen of them (docs/adr/0004). They hold no code but the receiver's, which does nothing,
+and that what is not made for a view takes it as bytes.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ class Receiver:
 
     def request_data(self, data: bytes) -> None:
         """A piece of the request's body, framing taken off (in a tunnel: raw bytes)."""
+
+    def request_bulk(self, view: memoryview) -> None:
+        """As `request_data`, in a tunnel only, and the view is the stream's again when the call returns."""
+        self.request_data(bytes(view))
 
     def request_end(self, trailers: bytes) -> None:
         """The request is complete; also told, before anything else, for one without a body.
@@ -66,6 +71,10 @@ class Receiver:
 
     def response_data(self, data: bytes) -> None:
         """A piece of the answer's body, framing taken off (in a tunnel: raw bytes)."""
+
+    def response_bulk(self, view: memoryview) -> None:
+        """As `response_data`, in a tunnel only, and the view is the stream's again when the call returns."""
+        self.response_data(bytes(view))
 
     def response_end(self, trailers: bytes) -> None:
         """The answer is complete. The connection is already back in its pool (or closed), and hears no more from this
@@ -114,6 +123,10 @@ class DownstreamStream:
     def send_data(self, data: bytes) -> None:
         """A piece of the answer's body (in a tunnel: raw bytes)."""
         raise NotImplementedError
+
+    def send_bulk(self, view: memoryview) -> None:
+        """As `send_data`, in a tunnel only; the view is the caller's again afterwards."""
+        self.send_data(bytes(view))
 
     def send_end(self, trailers: bytes = b"") -> None:
         """The answer is complete; the receiver is let go and hears nothing more. The rest of an unfinished request
@@ -179,6 +192,10 @@ class UpstreamStream:
     def send_data(self, data: bytes) -> None:
         """A piece of the request's body (in a tunnel: raw bytes)."""
         raise NotImplementedError
+
+    def send_bulk(self, view: memoryview) -> None:
+        """As `send_data`, in a tunnel only; the view is the caller's again afterwards."""
+        self.send_data(bytes(view))
 
     def send_end(self, trailers: bytes = b"") -> None:
         """The request is complete. In a tunnel: half-close towards the endpoint."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pytest
 
-from sidecar.transport.direct import COMPILED, NO_DESCRIPTOR, descriptor
+from sidecar.transport.direct import COMPILED, NO_DESCRIPTOR, descriptor, write_now
 from sidecar.transport.sending import MessageWriter
 from sidecar.wire.message import UNTIL_CLOSE
 from tests.transport.doubles import FakeTransport
@@ -114,3 +114,34 @@ async def test_compiled_a_plain_socket_is_written_to_directly() -> None:
     async with _Ends() as ends:
         expected = ends.near.fileno() if COMPILED else NO_DESCRIPTOR
         assert descriptor(ends.transport) == expected
+
+
+async def test_a_view_goes_behind_what_the_transport_holds_and_is_the_senders_again_at_once() -> None:
+    async with _Ends() as ends:
+        ends.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        room = bytearray(b"a" * 300_000)
+        ends.writer.put_view(memoryview(room))
+        assert ends.transport.get_write_buffer_size() > 0
+        room[:] = b"b" * len(room)
+        ends.writer.put_view(memoryview(room))
+        room[:] = b"c" * len(room)
+        assert await ends.read(2 * len(room)) == b"a" * len(room) + b"b" * len(room)
+
+
+async def test_no_view_goes_to_a_descriptor_after_the_connection_is_lost() -> None:
+    async with _Ends() as ends:
+        ends.transport.abort()
+        async with asyncio.timeout(10):
+            await ends.lost.wait()
+        written = FakeTransport()
+        ends.writer.transport = written  # type: ignore[assignment]
+        ends.writer.put_view(memoryview(b"late"))
+        assert written.sent == b"late"
+
+
+async def test_a_write_that_the_kernel_refuses_has_taken_nothing() -> None:
+    near, far = socket.socketpair()
+    far.close()
+    with near:
+        near.setblocking(False)
+        assert write_now(near.fileno(), b"x") == 0

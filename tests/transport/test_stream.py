@@ -14,6 +14,7 @@ from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
 
 HEARD: dict[str, tuple[Any, ...]] = {
     "request_data": (b"a",),
+    "request_bulk": (memoryview(b"a"),),
     "request_end": (b"",),
     "request_broken": (Reason.BAD_REQUEST, "why"),
     "downstream_gone": (),
@@ -24,6 +25,7 @@ HEARD: dict[str, tuple[Any, ...]] = {
     "lease_failed": (Cause.CONNECT_FAILURE, "why"),
     "response_head": (ResponseHead(), True),
     "response_data": (b"a",),
+    "response_bulk": (memoryview(b"a"),),
     "response_end": (b"",),
     "upstream_failed": (Cause.RESET, "why"),
     "upstream_paused": (),
@@ -33,6 +35,7 @@ REFUSED: list[tuple[type, str, tuple[Any, ...]]] = [
     (DownstreamStream, "send_informational", (b"",)),
     (DownstreamStream, "send_head", (b"", NO_BODY, False)),
     (DownstreamStream, "send_data", (b"",)),
+    (DownstreamStream, "send_bulk", (memoryview(b""),)),
     (DownstreamStream, "send_end", ()),
     (DownstreamStream, "reset", ()),
     (DownstreamStream, "open_tunnel", ()),
@@ -42,6 +45,7 @@ REFUSED: list[tuple[type, str, tuple[Any, ...]]] = [
     (Acceptor, "refuse", (DownstreamStream(), Reason.BAD_REQUEST, "why")),
     (UpstreamStream, "start", (DEAF, b"GET", b"", NO_BODY, False)),
     (UpstreamStream, "send_data", (b"",)),
+    (UpstreamStream, "send_bulk", (memoryview(b""),)),
     (UpstreamStream, "send_end", ()),
     (UpstreamStream, "cancel", ()),
     (UpstreamStream, "discard", ()),
