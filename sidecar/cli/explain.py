@@ -17,6 +17,7 @@ from sidecar.cli.check import plain_environment
 from sidecar.cli.run import usable
 from sidecar.cli.sheets import columns
 from sidecar.model.observer import Unobserved
+from sidecar.policies.catalogue import entries
 from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded, load_rules
@@ -103,11 +104,19 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead) -> Iterator[s
     yield ""
     values = flattened(effective(loaded.rules, loaded.secrets))
     name = matched.name
-    yield from _policies(f"route {name}", f"routes.{name}.", loaded, values, keys_of(RouteRule))
+    keys = keys_of(RouteRule)
+    if not matched.branches:
+        idle = {entry.key for entry in entries("route") if not entry.alone}
+        values = {path: value for path, value in values.items() if _key_of(path, name) not in idle}
+    yield from _policies(f"route {name}", f"routes.{name}.", loaded, values, keys)
     for branch in matched.branches:
         upstream = branch.upstream.name
         yield ""
         yield from _policies(f"upstream {upstream}", f"upstreams.{upstream}.", loaded, values, keys_of(UpstreamRule))
+
+
+def _key_of(path: str, route: str) -> str:
+    return path.removeprefix(f"routes.{route}.").partition(".")[0]
 
 
 def _written(loaded: Loaded, route: Route) -> str:

@@ -15,6 +15,7 @@ cdef int ATTEMPT
 cdef int DELIVER
 cdef double NO_HINT
 cdef int REFUSED
+cdef int RESPOND
 cdef int STOP
 cdef int SUBSTITUTE
 cdef int WAIT

@@ -10,6 +10,7 @@ another attempt; what it knows and holds is in standing.py. Knows no socket, no 
                │                        │  └── WAIT: retry ──┤
                └────────► REJECT ◄──────┴───────── failed ───┘       (abandoned: at any point, by the client)
 
+A route that answers by itself ends the asking with RESPOND, and makes no attempt.
 Each permit is settled exactly once: an attempt's with its one outcome, the request's when the exchange has ended. That
 of an attempt hears before when its answer has begun well, for some answers never end.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 from sidecar.exchange.blame import is_good, of_break, of_failure
 from sidecar.exchange.ledger import give_back, hold, tell_answering
 from sidecar.exchange.standing import Standing
-from sidecar.exchange.steps import ATTEMPT, DELIVER, STOP, SUBSTITUTE, WAIT
+from sidecar.exchange.steps import ATTEMPT, DELIVER, RESPOND, STOP, SUBSTITUTE, WAIT
 from sidecar.model.outcome import REASON_OF, Cause, Outcome
 from sidecar.model.reason import Reason
 from sidecar.model.status import SWITCHING_PROTOCOLS
@@ -193,6 +194,8 @@ class Decision(Standing):
                 step = self._hear(now, machine, verdict)
                 if step:
                     return step
+        if not self.route.branches:
+            return RESPOND
         retry = self.branch.retry
         if retry is not None:
             retry.deposit(now)  # not before: what was refused is no load that a share may be added to

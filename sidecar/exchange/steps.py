@@ -15,6 +15,7 @@ DELIVER = 3  # relay the answer that has begun
 STOP = 4  # an answer that had begun cannot be completed: cut it
 WAIT = 5  # nothing until `Decision.wait_until`, or until woken; then `Decision.resumed`
 SUBSTITUTE = 6  # answer by the route's fallback instead of with the answer that has begun, if it has anything to say
+RESPOND = 7  # answer in the words of the route, which leads to no upstream
 
 
 class Driver(Protocol):

@@ -14,7 +14,7 @@ from sidecar.policies.circuit_breaker import CircuitBreaker, CircuitBreakerSpec
 from sidecar.policies.contract import Admission
 from sidecar.policies.fallback import FallbackSpec
 from sidecar.policies.fault import Fault, FaultSpec
-from sidecar.policies.header_edits import HeaderEditsSpec, RewriteSpec
+from sidecar.policies.header_edits import HeaderEditsSpec, ResponseEditsSpec, RewriteSpec
 from sidecar.policies.health_gate import EjectionSpec, HealthCheckSpec, HoldSpec, SlowStart
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
@@ -33,7 +33,8 @@ class Entry:
 
     `by_default`: on with its Spec's defaults where the rules say nothing, once enforced. `machine`: what admits by this
     rule, asked at `stage`; None for a policy of another kind, which the runtime binds by name. `counts_in_shadow`: a
-    policy of another kind that decides as ever in shadow mode and is only counted; an admission always does.
+    policy of another kind that decides as ever in shadow mode and is only counted; an admission always does. `alone`:
+    of a route's, whether it means something where the route answers by itself, without an upstream.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Entry:
     machine: type[Admission] | None = None
     stage: Stage = "request"
     counts_in_shadow: bool = False
+    alone: bool = False
 
     @property
     def given(self) -> bool:
@@ -58,10 +60,10 @@ class Entry:
 
 
 CATALOGUE: tuple[Entry, ...] = (
-    Entry("timeout", "route", TimeoutSpec, enforced=True, by_default=True, counts_in_shadow=True),
-    Entry("rate_limits", "route", RateLimitSpec, many=True, enforced=True, machine=RateLimits),
-    Entry("concurrency", "route", BulkheadSpec, enforced=True, machine=Bulkhead),
-    Entry("fault", "route", FaultSpec, enforced=True, machine=Fault),
+    Entry("timeout", "route", TimeoutSpec, enforced=True, by_default=True, counts_in_shadow=True, alone=True),
+    Entry("rate_limits", "route", RateLimitSpec, many=True, enforced=True, machine=RateLimits, alone=True),
+    Entry("concurrency", "route", BulkheadSpec, enforced=True, machine=Bulkhead, alone=True),
+    Entry("fault", "route", FaultSpec, enforced=True, machine=Fault, alone=True),
     Entry("circuit_breaker", "route", CircuitBreakerSpec, enforced=True, machine=CircuitBreaker, stage="attempt"),
     Entry("rewrite", "route", RewriteSpec, enforced=True),
     Entry("request_headers", "route", HeaderEditsSpec, enforced=True),
@@ -81,7 +83,7 @@ CATALOGUE: tuple[Entry, ...] = (
         stage="attempt",
     ),
     Entry("pool", "upstream", PoolSpec, enforced=True, by_default=True),
-    Entry("response_headers", "route", HeaderEditsSpec, enforced=True),
+    Entry("response_headers", "route", ResponseEditsSpec, enforced=True, alone=True),
     Entry("fallback", "route", FallbackSpec, enforced=True, counts_in_shadow=True),
 )
 

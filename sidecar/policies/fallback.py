@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sidecar.model.reason import Reason
-from sidecar.model.status import BODILESS
+from sidecar.policies.own_answer import fixed_answer, fixed_fields
 from sidecar.policies.stale_store import StaleStore
 from sidecar.policies.units import (
     Bytes,
@@ -69,20 +69,6 @@ _OF_ATTEMPTS = frozenset(
     }
 )
 
-# The reply's framing and its connection are the sidecar's, and so is what it says of itself (RFC 9209).
-_OUR_FIELDS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-connection",
-        "proxy-status",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 # An answer takes at most a quarter of the memory, and each costs a kibibyte beside its own bytes.
 _MIN_STALE_BYTES = 16 << 10
 
@@ -135,16 +121,11 @@ class FallbackSpec:
 
     def __post_init__(self) -> None:
         fixed = self.status is not None or self.body is not None or bool(self.headers)
-        ours = _OUR_FIELDS & set(self.headers)
-        # YAML can write half of a surrogate pair, which UTF-8 cannot.
-        writable = not any("\ud800" <= mark <= "\udfff" for mark in self.body or "")
         demand(
             ("on", bool(self.on), "is empty, so the fallback is never used"),
             ("stale", not (fixed and self.stale), "excludes status, headers and body"),
             ("status", self.status is not None or self.stale is not None, "is missing; give a `status`, or `stale`"),
-            ("body", self.body is None or self.status not in BODILESS, "cannot be sent with this status"),
-            ("body", writable, "holds half of a surrogate pair, which UTF-8 cannot say"),
-            ("headers", not ours, f"may not set {', '.join(sorted(ours))}; the sidecar writes what frames the reply"),
+            *fixed_answer(self.status, self.headers, self.body),
         )
 
 
@@ -169,7 +150,10 @@ class Fallback:
         self.stale = StaleStore(spec.stale.max_bytes, spec.stale.max_age) if spec.stale is not None else None
         self.status = spec.status or 0
         self.body = (spec.body or "").encode()
-        self.fields = b"" if spec.stale is not None else _fixed_fields(spec, len(self.body))
+        self.fields = b""
+        if spec.stale is None:
+            # A 200 may be kept by anyone (RFC 9111 section 4.2.2), and would outlive the outage as the real answer.
+            self.fields = fixed_fields(self.status, spec.headers, len(self.body), cache_control="no-store")
 
     def stands_in_for(self, reason: Reason, exhausted: bool, status: int = 0) -> bool:
         """Whether to answer instead of an error of our own.
@@ -207,18 +191,3 @@ class Fallback:
         else:
             state["stale"] = self.stale.snapshot(now)
         return state
-
-
-def _fixed_fields(spec: FallbackSpec, length: int) -> bytes:
-    lines = [f"{name}: {value}\r\n" for name, value in spec.headers.items()]
-    if length and "content-type" not in spec.headers:
-        # Left to guess, a browser may take text for a page.
-        lines.append("content-type: text/plain; charset=utf-8\r\n")
-    if "cache-control" not in spec.headers:
-        # A 200 may be kept by anyone (RFC 9111 section 4.2.2), and would outlive the outage as the real answer.
-        lines.append("cache-control: no-store\r\n")
-    if spec.status not in BODILESS:
-        lines.append(f"content-length: {length}\r\n")
-    elif spec.status == 205:
-        lines.append("content-length: 0\r\n")
-    return "".join(lines).encode("latin-1")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from sidecar.policies.units import FieldName, FieldValue, Mode, OneOrMany, demand
 
@@ -55,6 +55,48 @@ class HeaderEditsSpec:
             ("remove", "host" not in self.remove, "may not take `host` out, which every request has; `set` it"),
             ("set", _is_host(self.set.get("host")), "gives `host` a value that is neither HOST nor HOST:PORT"),
         )
+
+
+# What the presets say, after the OWASP Secure Headers Project; where this differs, docs/policies/headers.md says why.
+# Strict-Transport-Security is for https alone (RFC 6797 section 7.2).
+_SECURE = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "SAMEORIGIN",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "cross-origin-opener-policy": "same-origin-allow-popups",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "x-permitted-cross-domain-policies": "none",
+}
+_SECURE_OVER_TLS = {"strict-transport-security": "max-age=31536000"}
+_TELLTALE = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseEditsSpec(HeaderEditsSpec):
+    """Fields of answers removed, then set, then added; and those that a preset adds where nobody else says them."""
+
+    preset: Annotated[
+        Literal["secure"] | None,
+        "secure: security fields that the backend did not send itself, and nothing of what it is made of",
+    ] = None
+
+    def defaults(self, secure: bool) -> dict[str, str]:
+        """What the preset says to a client that uses https (`secure`) or not, where a message does not say it. What is
+        set or added is not among them, nor what is removed."""
+        if self.preset is None:
+            return {}
+        said = {*self.set, *self.add, *self.remove}
+        fields = {**_SECURE, **(_SECURE_OVER_TLS if secure else {})}
+        return {name: value for name, value in fields.items() if name not in said}
+
+    def removed(self) -> tuple[str, ...]:
+        """What is taken out, by the preset too."""
+        return self.remove if self.preset is None else (*self.remove, *_TELLTALE)
+
+    def for_own(self, secure: bool) -> dict[str, str]:
+        """What the sidecar's own errors and fallbacks say of the preset, in the words of `set` where it has them."""
+        known = {} if self.preset is None else {**_SECURE, **_SECURE_OVER_TLS}
+        return {**self.defaults(secure), **{name: value for name, value in self.set.items() if name in known}}
 
 
 def _unframed(key: str, names: Mapping[str, str] | tuple[str, ...]) -> tuple[str, bool, str]:

@@ -9,7 +9,7 @@ from sidecar.proxy.heads cimport answer_framing, answer_head, attempt_head, info
 from sidecar.runtime.upstream cimport Endpoint
 from sidecar.transport.stream cimport Channel, UpstreamStream
 from sidecar.transport.wheel cimport DeadlineWheel
-from sidecar.wire.forwarding cimport forwarded_fields
+from sidecar.wire.forwarding cimport client_scheme, forwarded_fields
 from sidecar.wire.message cimport RequestHead, ResponseHead
 from sidecar.wire.trace_context cimport IdSource, RequestIds
 
@@ -19,6 +19,7 @@ cdef int DONE
 cdef int HELD
 cdef double NO_HINT
 cdef int RELAYING
+cdef int RESPOND
 cdef int SENDING
 cdef int SUBSTITUTE
 cdef int SWITCHING_PROTOCOLS
@@ -39,7 +40,9 @@ cdef class Corridor(Exchange):
     cdef _request_end(self, bytes trailers)
     cpdef response_head(self, ResponseHead head, bint more)
     cdef _interim(self, ResponseHead head)
-    @cython.locals(now=double, step=int, framing=int, close=bint, extra=bytes, block=bytes, request=RequestHead)
+    @cython.locals(
+        now=double, step=int, framing=int, close=bint, extra=bytes, block=bytes, request=RequestHead, secure=bint
+    )
     cdef _final(self, ResponseHead head, bint more)
     @cython.locals(value=bytes)
     cdef double _hint(self, ResponseHead head) except -9.0

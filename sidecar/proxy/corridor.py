@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from sidecar.exchange.steps import ATTEMPT, DELIVER, SUBSTITUTE, WAIT
+from sidecar.exchange.steps import ATTEMPT, DELIVER, RESPOND, SUBSTITUTE, WAIT
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from sidecar.model.status import SWITCHING_PROTOCOLS
@@ -21,7 +21,7 @@ from sidecar.proxy.fallback_reply import capture
 from sidecar.proxy.heads import answer_framing, answer_head, attempt_head, informational_head
 from sidecar.proxy.states import DONE, HELD, RELAYING, SENDING, TUNNEL, WAITING
 from sidecar.transport.stream import Channel, UpstreamStream
-from sidecar.wire.forwarding import forwarded_fields
+from sidecar.wire.forwarding import client_scheme, forwarded_fields
 from sidecar.wire.message import UNTIL_CLOSE, ResponseHead
 from sidecar.wire.retry_after import retry_after_seconds
 from sidecar.wire.websocket import is_websocket
@@ -197,7 +197,9 @@ class Corridor(Exchange):
         # RFC 9112 section 9.6: after an early answer the connection is closed, and the client has to know.
         close = framing == UNTIL_CLOSE or self._closes()
         extra = b"" if self.route.announcer is None else self.decision.answer_fields(now)
-        block = answer_head(head, request, framing, close, extra, self.route.edits)
+        edits = self.route.edits
+        secure = edits is not None and client_scheme(request, self.downstream.origin) == b"https"
+        block = answer_head(head, request, framing, close, extra, edits, secure)
         if self.environment.stores:
             self._remember(head, now)
         self.downstream.send_head(block, framing, close, more, head.content_length)
@@ -329,6 +331,9 @@ class Corridor(Exchange):
             return
         if step != ATTEMPT:
             self.state = HELD  # nothing is under way any more
+            if step == RESPOND:
+                self._respond(now)
+                return
             # Without the detail: where the endpoint is, and what it said, is not the client's business.
             self._answer(now, decision.reason or Reason.INTERNAL_ERROR, "")
             return

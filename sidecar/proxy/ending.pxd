@@ -40,11 +40,14 @@ cdef class Exchange(Receiver):
     cdef public bytes trailers
     cdef public UpstreamStream upstream
     cpdef str key(self, object key)
-    @cython.locals(decision=Decision, close=bint, fallback=Fallback)
+    @cython.locals(decision=Decision, close=bint, extra=bytes, fallback=Fallback)
     cdef _answer(self, double now, object reason, str detail)
+    @cython.locals(decision=Decision, close=bint)
+    cdef _respond(self, double now)
     @cython.locals(close=bint, fallback=Fallback)
     cdef bint _substitute(self, double now) except -1
     cdef object _fall_back(self, double now, Fallback fallback, str cause, bint close)
+    cdef bytes _connection(self, bint close)
     cdef bint _closes(self) except -1
     cdef _reply(self, double now, object reply, bint close)
     cdef _cut(self, double now, object cause)

@@ -21,12 +21,13 @@ from sidecar.proxy.body_buffer import BodyBuffer
 from sidecar.proxy.environment import Environment
 from sidecar.proxy.fallback_reply import FallbackReply, fallback_reply
 from sidecar.proxy.local_reply import LocalReply, local_reply, rule_name, send_reply
+from sidecar.proxy.own_answer import own_reply
 from sidecar.proxy.record import exchange_record
 from sidecar.proxy.states import DONE, HELD, RELAYING, WAITING
 from sidecar.proxy.trace import trace_exchange
 from sidecar.runtime.route import Route
 from sidecar.transport.stream import Channel, DownstreamStream, Receiver, UpstreamStream
-from sidecar.wire.forwarding import client_ip
+from sidecar.wire.forwarding import client_ip, client_scheme
 from sidecar.wire.message import NO_BODY, RequestHead
 from sidecar.wire.trace_context import request_ids
 
@@ -101,6 +102,10 @@ class Exchange(Receiver):
             if found is not None:
                 self._reply(now, found.reply, close)
                 return
+        extra = decision.answer_fields(now)
+        edits = self.route.edits
+        if edits is not None:
+            extra = edits.to_own(extra, client_scheme(self.head, self.downstream.origin) == b"https")
         reply = local_reply(
             reason,
             detail,
@@ -111,8 +116,23 @@ class Exchange(Receiver):
             request_id=self.ids.request_id,
             retry_after=decision.retry_after,
             status=decision.status,
-            extra=decision.answer_fields(now),
+            extra=extra,
         )
+        self._reply(now, reply, close)
+
+    def _respond(self, now: float) -> None:
+        """Answers what the route answers without an upstream."""
+        decision = self.decision
+        close = self._closes()
+        lines = decision.answer_fields(now) + b"X-Request-Id: " + self.ids.request_id + b"\r\n"
+        connection = self._connection(close)
+        reply = own_reply(self.route.answer, self.route.edits, self.head, self.downstream.origin, lines, connection)
+        if reply is None:
+            decision.reason = Reason.BAD_REQUEST
+            decision.rule = f"{self.route.name}/redirect"
+            self._answer(now, Reason.BAD_REQUEST, "the request names no host that it could be sent to")
+            return
+        decision.status = reply.status
         self._reply(now, reply, close)
 
     def _substitute(self, now: float) -> bool:
@@ -135,15 +155,20 @@ class Exchange(Receiver):
             self.route.observer.fell_back("shadow", cause)
             return None
         ours = self.decision.answer_fields(now) + b"X-Request-Id: " + self.ids.request_id + b"\r\n"
-        if close:
-            ours += b"Connection: close\r\n"
-        elif self.head.minor_version == 0:
-            ours += b"Connection: keep-alive\r\n"
-        found = fallback_reply(fallback, self.head, self.downstream.origin.scheme, now, cause, ours, self.route.edits)
+        ours += self._connection(close)
+        origin, head = self.downstream.origin, self.head
+        edits = self.route.edits
+        secure = edits is not None and client_scheme(head, origin) == b"https"
+        found = fallback_reply(fallback, head, origin.scheme, now, cause, ours, edits, secure)
         if found is not None:
             self.fallback = found.kind
             self.route.observer.fell_back(found.kind, cause)
         return found
+
+    def _connection(self, close: bool) -> bytes:
+        if close:
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if self.head.minor_version == 0 else b""
 
     def _closes(self) -> bool:
         leaving = self.environment.draining or self.downstream.leaving

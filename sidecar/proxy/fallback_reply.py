@@ -38,23 +38,27 @@ def fallback_reply(
     cause: str,
     ours: bytes,
     edits: HeadEdits | None = None,
+    secure: bool = False,
 ) -> FallbackReply | None:
     """The answer instead of `cause` (a reason's word, or the upstream's status); None when there is nothing to say.
 
     `ours` are the lines that every own answer ends with: identifiers and Connection among them. `edits` are the
     route's, made to an answer that was kept as they would have been to the same answer when it came: what a rule takes
-    out must not come back during an outage. A fixed reply is what the rules say already.
+    out must not come back during an outage. A fixed reply is what the rules say already, and gets what every answer of
+    the route's gets. `secure`: the client uses https.
     """
     without_body = head.method == b"HEAD"
     if fallback.stale is None:
-        block = fallback.fields + _proxy_status(STATIC, cause) + ours + b"\r\n"
+        fields = fallback.fields if edits is None else edits.to_own(fallback.fields, secure)
+        block = fields + _proxy_status(STATIC, cause) + ours + b"\r\n"
         body = b"" if without_body or fallback.status in BODILESS else fallback.body
         return FallbackReply(STATIC, LocalReply(fallback.status, status_line(fallback.status) + block, body))
     kept = fallback.stale.find(question(head, scheme), now)
     if kept is None:
         return None
     lines = b"Age: %d\r\nContent-Length: %d\r\n" % (int(kept.age(now)), len(kept.body))
-    fields = kept.fields if edits is None or edits.response is None else edits.response.apply(kept.fields)
+    made = None if edits is None else edits.of_answer(secure)
+    fields = kept.fields if made is None else made.apply(kept.fields)
     block = fields + lines + _proxy_status(STALE, cause) + ours + b"\r\n"
     return FallbackReply(STALE, LocalReply(kept.status, status_line(kept.status) + block, kept.body))
 

@@ -12,6 +12,6 @@ cdef int NO_BODY
 cpdef bytes attempt_head(RequestHead head, bytes fields, int attempt, bytes deadline, HeadEdits edits=*)
 cpdef int answer_framing(ResponseHead answer, RequestHead request) except -1
 cpdef bytes answer_head(
-    ResponseHead answer, RequestHead request, int framing, bint close, bytes extra=*, HeadEdits edits=*
+    ResponseHead answer, RequestHead request, int framing, bint close, bytes extra=*, HeadEdits edits=*, bint secure=*
 )
 cpdef bytes informational_head(ResponseHead answer)

@@ -35,9 +35,11 @@ def answer_head(
     close: bool,
     extra: bytes = b"",
     edits: HeadEdits | None = None,
+    secure: bool = False,
 ) -> bytes:
-    """The final head as the client gets it. `extra` are lines that every answer of the route carries."""
-    made = None if edits is None else edits.response
+    """The final head as the client gets it. `extra` are lines that every answer of the route carries; `secure`: the
+    client uses https."""
+    made = None if edits is None else edits.of_answer(secure)
     return response_head(answer, framing, not close, request.minor_version, extra, made)
 
 

@@ -169,8 +169,9 @@ class Decoder:
             return record(**fields)
         except Invalid as invalid:
             for name, sentence in invalid.faults:
-                if name not in doubtful:
-                    entry = node.entries.get(name)
+                entry = node.entries.get(name)
+                # What is said of a key that nobody wrote may only follow from one that could not be read.
+                if name not in doubtful and (entry is not None or not doubtful):
                     self._fail(entry.value.origin if entry else node.origin, f"`{name}` {sentence}")
             return FAILED
 
@@ -203,8 +204,9 @@ def _meant(text: str, keys: Mapping[str, Key]) -> str:
         for name, key in keys.items()
         if isinstance(key.shape, Record) and any(text == inner.name for inner in keys_of(key.shape.type))
     ]
-    if len(within) == 1:
-        return f"; there is one in `{within[0]}`"
+    own = [name for name in within if not keys[name].policy]
+    if own or len(within) == 1:
+        return f"; there is one in `{(own or within)[0]}`"
     elsewhere = [entry for entry in CATALOGUE if entry.key == text] if any(key.policy for key in keys.values()) else []
     if elsewhere:
         return f"; it is a policy of {'an' if elsewhere[0].scope == 'upstream' else 'a'} {elsewhere[0].scope}"

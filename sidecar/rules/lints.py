@@ -19,6 +19,7 @@ from sidecar.policies.retry import HARMLESS, IDEMPOTENT, RetrySpec
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.policies.units import show_duration
 from sidecar.rules.breaker_lints import breaker_lints
+from sidecar.rules.own_answers import circles
 from sidecar.rules.places import Places
 from sidecar.rules.problems import Problem
 from sidecar.rules.reach import Earlier, unreachable, unserved
@@ -32,17 +33,23 @@ _IDEMPOTENT = frozenset([method.decode("ascii") for method in IDEMPOTENT])
 def lints(rules: RuleSet, places: Mapping[str, Origin]) -> Iterator[Problem]:
     """Every warning, route by route, then upstream by upstream."""
     known = Places(places)
-    earlier = Earlier()
+    raw = {listener.name for listener in rules.listeners if listener.protocol == "tcp"}
+    # A route that names no listener takes none of the connections without HTTP.
+    of_requests, of_bytes = Earlier(), Earlier()
     yield from unserved(rules, known)
     for route in rules.routes:
+        earlier = of_requests if raw.isdisjoint(route.match.listener) else of_bytes
         yield from unreachable(route, earlier, known)
         earlier.add(route)
-        yield from _timeouts(route, known)
-        yield from _retry(route, known)
+        if route.upstreams:
+            yield from _timeouts(route, known)
+            yield from _retry(route, known)
+            yield from _breaker(route, known)
+            yield from _fallback(route, rules, known)
+        else:
+            yield from circles(route, rules, known)
         yield from _waits(route, known)
         yield from _limits(route, known)
-        yield from _breaker(route, known)
-        yield from _fallback(route, rules, known)
         yield from _shares(route, known)
     for upstream in rules.upstreams.values():
         users = [route for route in rules.routes if upstream.name in route.upstreams]

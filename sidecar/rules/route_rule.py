@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
+from sidecar.policies.own_answer import RedirectSpec, RespondSpec
 from sidecar.policies.units import Count, FieldName, FieldValue, KeySource, Method, Name, OneOrMany, demand
 from sidecar.rules.forms import HOST, PATH, PathPattern
 from sidecar.rules.marks import Policies, policies_of, policy_of
@@ -53,14 +54,15 @@ class RouteRule:
         KeySource | None,
         "what keeps a caller on its upstream of the split: client_ip, header:NAME, cookie:NAME; absent: nothing",
     ] = None
+    redirect: Annotated[RedirectSpec | None, "send the client elsewhere, instead of upstream"] = None
+    respond: Annotated[RespondSpec | None, "answer in fixed words, instead of upstream"] = None
     policies: Annotated[Mapping[str, object], Policies("route")]
 
     def __post_init__(self) -> None:
         weights = [share.weight for share in self.split]
         named = [share.upstream for share in self.split]
         demand(
-            ("upstream", self.upstream is not None or bool(self.split), "is missing; name one, or give a `split`"),
-            ("split", self.upstream is None or not self.split, "and `upstream` exclude each other"),
+            *self._one_end(),
             ("split", not weights or sum(weights) > 0, "has no weight above 0, so no upstream would ever be chosen"),
             ("split", len(set(named)) == len(named), "names the same upstream twice"),
             ("split_key", self.split_key is None or bool(self.split), "goes with a `split`, and there is none"),
@@ -70,6 +72,14 @@ class RouteRule:
                 "is about who asks; write client_ip, header:NAME or cookie:NAME",
             ),
         )
+
+    def _one_end(self) -> Iterator[tuple[str, bool, str]]:
+        ends = ("upstream", "split", "redirect", "respond")
+        given = [end for end in ends if getattr(self, end)]
+        missing = "is missing; name one, or give a `split`, a `redirect` or something to `respond`"
+        yield ("upstream", bool(given), missing)
+        for end in given[1:]:
+            yield (end, False, f"and `{given[0]}` exclude each other")
 
     def spec(self, kind: type[S], key: str | None = None) -> S | None:
         """The policy of this Spec type, or None; `key` tells apart those that share a type (request_headers, …)."""
@@ -81,7 +91,7 @@ class RouteRule:
 
     @property
     def upstreams(self) -> tuple[str, ...]:
-        """Names of every upstream this route may choose."""
+        """Names of every upstream this route may choose; none where it answers by itself."""
         return (self.upstream,) if self.upstream is not None else tuple(share.upstream for share in self.split)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 
+from sidecar.model.observer import UpstreamObserver
 from sidecar.policies.ejection import Ejection
 from sidecar.policies.health_gate import EjectionSpec, HoldSpec, SlowStart
 from sidecar.policies.hold import Hold
@@ -116,18 +117,20 @@ def _route(
     matcher = Matcher(rule.match)
     timeout = rule.spec(TimeoutSpec)
     attempt = _attempt_seconds(timeout)
-    each = binder.of_route(rule, "attempt", matcher, attempt)
+    # One that answers by itself makes no attempt, and has nothing to fall back from.
+    each = binder.of_route(rule, "attempt", matcher, attempt) if rule.upstreams else ()
     branches: list[Branch] = []
     for name in rule.upstreams:
         if name not in upstreams:
             raise ValueError(f"route `{rule.name}` leads to the upstream `{name}`, which the rules do not have")
         key = _balance_key(rules.upstreams[name].balance, matcher)
         branches.append(Branch(upstreams[name], (*each, *upstreams[name].admissions), binder.retry(rule, name), key))
-    route = Route(rule.name, branches, matcher, observers.route(rule.name), index)
+    nowhere = None if branches else _nowhere(rng)
+    route = Route(rule.name, branches, matcher, observers.route(rule.name), index, nowhere)
     route.admissions = binder.of_route(rule, "request", matcher, attempt)
     route.attempt_admissions = each
     route.announcer = next((one for one in route.admissions if one.announces), None)
-    route.fallback = binder.fallback(rule)
+    route.fallback = binder.fallback(rule) if branches else None
     if timeout is not None and timeout.mode == "enforce":
         route.request_timeout = _seconds(timeout.request)
         route.attempt_timeout = attempt
@@ -139,6 +142,11 @@ def _route(
         route.split = Split([(share.upstream, share.weight) for share in rule.split], rng)
         route.split_key = None if rule.split_key is None else RequestKey(rule.split_key, matcher.variables)
     return route
+
+
+def _nowhere(rng: random.Random) -> Branch:
+    """Where a route stands that leads to no upstream: one without endpoints, which no attempt is made on."""
+    return Branch(Upstream("", (), strategy_for(SelectionSpec()), rng, UpstreamObserver()))
 
 
 def _seconds(timeout: float | None) -> float:

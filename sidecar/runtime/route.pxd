@@ -13,6 +13,7 @@ cdef class Branch:
 cdef class Route:
     cdef public tuple admissions
     cdef public Admission announcer
+    cdef public object answer
     cdef public tuple attempt_admissions
     cdef public double attempt_timeout
     cdef public Branch branch

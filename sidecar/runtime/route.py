@@ -46,15 +46,16 @@ class Route:
     """One rule of the file's `routes`.
 
     `admissions` are asked once a request, in order. `branch` is where it leads, or the first of several; `split`
-    chooses among `branches` by `split_key`. `announcer` is the admission whose fields every answer carries.
-    `shadow_timeout` holds times that are only counted.
+    chooses among `branches` by `split_key`. One without branches answers by itself: its `branch` leads nowhere.
+    `announcer` is the admission whose fields every answer carries. `shadow_timeout` holds times that are only counted.
     `rule_index` is the route's place in the rules file, from 0. `edits` is the bridge's own compilation of the rules
-    for heads, None when nothing is edited.
+    for heads, None when nothing is edited; `answer` that of what the route answers by itself, None where it does not.
     """
 
     __slots__ = (
         "admissions",
         "announcer",
+        "answer",
         "attempt_admissions",
         "attempt_timeout",
         "branch",
@@ -74,11 +75,20 @@ class Route:
     )
 
     def __init__(
-        self, name: str, branches: Sequence[Branch], matcher: Matcher, observer: RouteObserver, rule_index: int = 0
+        self,
+        name: str,
+        branches: Sequence[Branch],
+        matcher: Matcher,
+        observer: RouteObserver,
+        rule_index: int = 0,
+        nowhere: Branch | None = None,
     ) -> None:
+        """Without `branches` it needs `nowhere`, for whoever asks after retries and hold."""
+        if not branches and nowhere is None:
+            raise ValueError(f"the route `{name}` leads nowhere")
         self.name = name
         self.branches = tuple(branches)
-        self.branch = self.branches[0]
+        self.branch = self.branches[0] if nowhere is None else nowhere
         self.matcher = matcher
         self.observer = observer
         self.rule_index = rule_index
@@ -93,4 +103,6 @@ class Route:
         self.split: Split | None = None
         self.split_key: RequestKey | None = None
         self.fallback: Fallback | None = None
-        self.edits: Any = None  # a type of the right tower, which this one may not import
+        # Types of the right tower, which this one may not import.
+        self.edits: Any = None
+        self.answer: Any = None

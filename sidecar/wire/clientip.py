@@ -81,6 +81,21 @@ def client_ip(origin: Origin, head: RequestHead, trusted: TrustedNetworks) -> st
     return by_chain if by_chain == by_forwarded else peer
 
 
+def chain_addresses(value: bytes) -> list[str]:
+    """The addresses of an X-Forwarded-For, canonical and in order; none where one of them cannot be read."""
+    return _addresses(_entries(value))
+
+
+def forwarded_addresses(value: bytes) -> list[str]:
+    """The same of a Forwarded."""
+    return _addresses(_forwarded_entries(value))
+
+
+def _addresses(entries: list[str]) -> list[str]:
+    found = [plain_address(_without_port(entry)) for entry in entries[: _MAX_HOPS + 1]]
+    return found if all(found) and len(found) <= _MAX_HOPS else []
+
+
 def _walk(entries: list[str], peer: str, trusted: TrustedNetworks) -> str:
     """From the right: the first untrusted entry, or the left-most when all are trusted."""
     found = peer

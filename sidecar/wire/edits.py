@@ -5,8 +5,8 @@ not know rules, routes or whole messages. Nothing here keeps a message's framing
 where the rules are read, and the caller adds those lines afterwards.
 
 The order: removed, then set, then added. A field that is set stands where the first line of that name stood, and all
-other lines of that name go; it goes to the end when there was none. Added lines stand at the end. Every other line
-keeps its bytes and its place.
+other lines of that name go; it goes to the end when there was none. Added lines stand at the end, and before them those
+for fields that are not there (`absent`). Every other line keeps its bytes and its place.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,20 +21,23 @@ class FieldEdits:
     of these a rule could split a message in two.
     """
 
-    __slots__ = ("_added", "_needles", "_removed", "_set", "_tail")
+    __slots__ = ("_absent", "_added", "_needles", "_removed", "_set", "_tail")
 
     def __init__(
         self,
         remove: Iterable[str] = (),
         set_to: Mapping[str, str] | None = None,
         add: Mapping[str, str] | None = None,
+        absent: Mapping[str, str] | None = None,
     ) -> None:
         self._removed = frozenset([_name(name) for name in remove])
         self._set = {_name(name): _line(name, value) for name, value in (set_to or {}).items()}
         self._added = b"".join([_line(name, value) for name, value in (add or {}).items()])
+        self._absent = {_name(name): _line(name, value) for name, value in (absent or {}).items()}
         # What most messages get: none of the names is there.
-        self._tail = b"".join(self._set.values()) + self._added
-        self._needles = tuple([b"\r\n" + name + b":" for name in sorted(self._removed | self._set.keys())])
+        self._tail = b"".join((*self._set.values(), *self._absent.values(), self._added))
+        names = sorted(self._removed | self._set.keys() | self._absent.keys())
+        self._needles = tuple([b"\r\n" + name + b":" for name in names])
 
     def apply(self, fields: bytes) -> bytes:
         """The block after the edits; the very same object where they change nothing.
@@ -53,17 +56,19 @@ class FieldEdits:
     def _edited(self, fields: bytes) -> bytes:
         removed = self._removed
         set_to = self._set
-        absent = dict(set_to)
+        unset = dict(set_to)
+        absent = dict(self._absent)
         kept = []
         for line in fields.split(b"\r\n"):
             name = line[: line.find(b":")].lower()
             if not line or name in removed:
                 continue
+            absent.pop(name, None)
             if name not in set_to:
                 kept.append(line + b"\r\n")
-            elif name in absent:
-                kept.append(absent.pop(name))
-        return b"".join([*kept, *absent.values(), self._added])
+            elif name in unset:
+                kept.append(unset.pop(name))
+        return b"".join([*kept, *unset.values(), *absent.values(), self._added])
 
 
 def _name(name: str) -> bytes:

@@ -64,6 +64,7 @@ REWRITTEN = frozenset(
         b"x-forwarded-host",
         b"x-forwarded-proto",
         b"x-forwarded-client-cert",
+        b"forwarded",
         b"via",
         b"x-request-id",
         b"x-request-timeout-ms",

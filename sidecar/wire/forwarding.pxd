@@ -9,6 +9,11 @@ cdef double _NEVER
 @cython.locals(chain=bytes, peer=bytes, proto=bytes, host=bytes, via=bytes, block=bytes)
 cpdef bytes forwarded_fields(RequestHead head, _Origin origin, RequestIds ids, bytes span)
 
+cdef bytes _proto_line(RequestHead head, _Origin origin)
+
+@cython.locals(said=bytes)
+cpdef bytes client_scheme(RequestHead head, _Origin origin)
+
 @cython.final
 cdef class DeadlineLine:
     cdef bytes _line

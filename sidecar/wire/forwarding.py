@@ -1,4 +1,4 @@
-"""What the upstream is told about the request's way here: X-Forwarded-*, Via, and the identifiers.
+"""What the upstream is told about the request's way here: X-Forwarded-*, Forwarded, Via, and the identifiers.
 
 Owns those lines. May not know how they are sent, which identifiers a request has, or what an attempt is beyond its
 number and its span. An attempt adds at most two lines to the block that is made here.
@@ -6,6 +6,7 @@ number and its span. An attempt adds at most two lines to the block that is made
 
 from sidecar.wire.b3 import B3
 from sidecar.wire.clientip import TrustedNetworks, client_ip, client_key
+from sidecar.wire.forwarded import forwarded_line, last_proto, x_chain
 from sidecar.wire.message import RequestHead
 from sidecar.wire.origin import Origin
 from sidecar.wire.trace_context import RequestIds
@@ -17,6 +18,7 @@ __all__ = [
     "attempt_line",
     "client_ip",
     "client_key",
+    "client_scheme",
     "forwarded_fields",
 ]
 
@@ -31,6 +33,8 @@ def forwarded_fields(head: RequestHead, origin: Origin, ids: RequestIds, span: b
     ours, and readers count from the right. Proto and Host have no such order, so a stranger's are replaced.
     """
     chain = head.forwarded_for
+    if not chain and origin.trusted and head.forwarded:
+        chain = x_chain(head)
     if not chain:
         peer = origin.peer_line
     elif origin.peer_token:
@@ -40,10 +44,11 @@ def forwarded_fields(head: RequestHead, origin: Origin, ids: RequestIds, span: b
     proto = origin.proto_line
     host = head.authority
     if origin.trusted:
-        if head.forwarded_proto:
-            proto = b"X-Forwarded-Proto: " + head.forwarded_proto + b"\r\n"
+        proto = _proto_line(head, origin)
         if head.forwarded_host:
             host = head.forwarded_host
+    if not origin.x_forwarded:
+        peer = proto = host = b""
     # RFC 9110 section 7.6.3: the version is the one the message was received in.
     via = b"\r\nVia: 1.1 sidecar" if head.minor_version else b"\r\nVia: 1.0 sidecar"
     if head.via:
@@ -65,6 +70,8 @@ def forwarded_fields(head: RequestHead, origin: Origin, ids: RequestIds, span: b
             ids.ending,
         )
     )
+    if origin.forwarded or head.forwarded is not None:
+        block = block + forwarded_line(head, origin)
     if origin.certificate:
         # What a client says of a certificate never comes this far: fieldnames.REWRITTEN.
         block = block + b"X-Forwarded-Client-Cert: " + origin.certificate + b"\r\n"
@@ -73,9 +80,29 @@ def forwarded_fields(head: RequestHead, origin: Origin, ids: RequestIds, span: b
     return block if ids.b3 is None else block + _b3_lines(ids, ids.b3, span)
 
 
+def _proto_line(head: RequestHead, origin: Origin) -> bytes:
+    if head.forwarded_proto:
+        return b"X-Forwarded-Proto: " + head.forwarded_proto + b"\r\n"
+    if head.forwarded is not None:
+        return b"X-Forwarded-Proto: " + client_scheme(head, origin) + b"\r\n"
+    return origin.proto_line
+
+
 def _b3_lines(ids: RequestIds, forms: list[B3], span: bytes) -> bytes:
     parent = ids.span_id or ids.parent_id
     return b"".join([form.lines(ids.trace_id, span, parent, bool(ids.span_id)) for form in forms])
+
+
+def client_scheme(head: RequestHead, origin: Origin) -> bytes:
+    """The scheme that the client uses, `http` or `https`: of the connection here, or of the one that ends at a trusted
+    proxy in front."""
+    if origin.trusted:
+        said = head.forwarded_proto
+        if said is None and head.forwarded is not None:
+            said = last_proto(head.forwarded)
+        if said == b"https" or said == b"http":
+            return said
+    return origin.scheme
 
 
 class DeadlineLine:

@@ -36,7 +36,7 @@ class RequestHead:
     is for: from the absolute-form target, else from Host, else empty (HTTP/1.0 without Host). `size` counts every
     byte consumed, skipped empty lines and the final CRLF included. `content_length` is -1 when there is none.
     `upgrade` is the value of Upgrade when Connection names it, else empty. The fields the proxy rewrites are picked
-    out of `fields` (all lines of one name joined with `, `); `forwarded` and `content_type` also stay inside.
+    out of `fields` (all lines of one name joined with `, `); `content_type` also stays inside.
     `trace_fields` are the lines of tracestate and b3 as they came, cut out too: what becomes of them is decided later.
     """
 
@@ -114,6 +114,7 @@ class RequestHead:
         if name == b"upgrade":
             return self.upgrade or None
         picked = {
+            b"forwarded": self.forwarded,
             b"x-forwarded-for": self.forwarded_for,
             b"x-forwarded-host": self.forwarded_host,
             b"x-forwarded-proto": self.forwarded_proto,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.policies.header_edits import HeaderEditsSpec
+from sidecar.policies.header_edits import HeaderEditsSpec, ResponseEditsSpec
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.rate_limit import RateLimitSpec
 from sidecar.policies.selection import SelectionSpec
@@ -47,7 +47,7 @@ def test_a_policy_is_asked_for_by_its_type() -> None:
 def test_policies_that_share_a_type_are_told_apart_by_key() -> None:
     one = rules().routes[0]
     assert one.spec(HeaderEditsSpec, "request_headers") == HeaderEditsSpec(set={"x-a": "1"})
-    assert one.spec(HeaderEditsSpec, "response_headers") == HeaderEditsSpec(remove=("x-b",))
+    assert one.spec(HeaderEditsSpec, "response_headers") == ResponseEditsSpec(remove=("x-b",))
     assert one.spec(HeaderEditsSpec, "timeout") is None
 
 
