@@ -1,7 +1,7 @@
 """Where to listen and where to connect, as values that print back the way they were written.
 
 Owns the text forms `host:port`, `[v6]:port`, `:port`, `unix:/path` and the endpoint forms `http://host:port`,
-`http://unix:/path`. Knows no socket and no resolver: a host name stays a name here.
+`http://unix:/path`, `tcp://host:port`. Knows no socket and no resolver: a host name stays a name here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ _PORT = re.compile(r"[0-9]{1,5}")
 # sun_path is 108 bytes on Linux with its terminator; a longer one fails only at bind, far from the line that wrote it.
 _MAX_UNIX_PATH_BYTES = 107
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# The schemes of endpoints that carry bytes without HTTP.
+RAW = frozenset(("tcp", "tls"))
+_SCHEMES = ("http", "https", "tcp", "tls")
+_SECURE = ("https", "tls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +64,24 @@ class Address:
 class Url:
     """An endpoint: how to speak and where to connect. It has no path, because the request's path is kept as it came."""
 
-    scheme: Literal["http", "https"]
+    scheme: Literal["http", "https", "tcp", "tls"]
     address: Address
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `http://host[:port]`, `https://host[:port]`, `http://unix:/path` or `unix:/path`; ValueError says what is
-        wrong with it."""
+        """Read `http://host[:port]`, `https://host[:port]`, `tcp://host:port`, `tls://host:port`, `http://unix:/path`,
+        `tcp://unix:/path` or `unix:/path`; ValueError says what is wrong with it."""
         if text.startswith("unix:"):
             return cls("http", Address.parse(text))
         scheme, separator, rest = text.partition("://")
         if not separator:
             raise ValueError(f"`{text}` is not a URL{_meant(text)}")
-        if scheme not in ("http", "https"):
-            raise ValueError(f"`{text}` has the scheme `{scheme}`; only http and https are spoken")
+        if scheme not in _SCHEMES:
+            raise ValueError(f"`{text}` has the scheme `{scheme}`; only {', '.join(_SCHEMES)} are spoken")
         if rest.startswith("unix:"):
-            if scheme == "https":
-                raise ValueError(f"`{text}` is a unix socket, over which TLS is not spoken; write http://{rest}")
+            if scheme in _SECURE:
+                meant = "http" if scheme == "https" else "tcp"
+                raise ValueError(f"`{text}` is a unix socket, over which TLS is not spoken; write {meant}://{rest}")
             return cls(scheme, Address.parse(rest))  # type: ignore[arg-type]
         authority = rest.removesuffix("/")
         if any(mark in authority for mark in "/?#"):
@@ -84,6 +89,8 @@ class Url:
         if "@" in authority:
             raise ValueError("an endpoint carries no user name or password")
         if not re.search(r":[^\]]*$", authority):
+            if scheme not in _DEFAULT_PORTS:
+                raise ValueError(f"`{text}` has no port; write {scheme}://host:port")
             authority = f"{authority}:{_DEFAULT_PORTS[scheme]}"
         address = Address.parse(authority)
         if not address.host:
@@ -91,6 +98,11 @@ class Url:
         if address.port == 0:
             raise ValueError(f"`{text}` has the port 0; nothing can be reached there")
         return cls(scheme, address)  # type: ignore[arg-type]
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether bytes are spoken there without HTTP."""
+        return self.scheme in RAW
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.address}"

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from sidecar.model.address import Address
 from sidecar.policies.fault import FaultSpec
 from sidecar.policies.rate_limit import RateLimitSpec
+from sidecar.rules.byte_routes import byte_problems, raw_upstreams
 from sidecar.rules.nearest import nearest
+from sidecar.rules.own_answers import needs_upstreams, own_answer_problems
 from sidecar.rules.problems import Problem
 from sidecar.rules.schema import DEFAULT_LISTENER, RouteRule, RuleSet
 from sidecar.rules.tree import DEFAULT, Items, Node, Origin, Scalar, Table
@@ -27,8 +29,11 @@ def structure(tree: Table) -> Iterator[Problem]:
     for key, sentence in wanted.items():
         node = tree.get(key)
         empty = (isinstance(node, Items) and not node.items) or (isinstance(node, Table) and not node.entries)
-        if node is None or empty:
+        needed = key != "upstreams" or needs_upstreams(tree.get("routes"))
+        if needed and (node is None or empty):
             yield (node or tree).origin.error(sentence)
+    yield from byte_problems(tree)
+    yield from own_answer_problems(tree.get("routes"))
     yield from _twice(tree.get("listeners"), "name", "listener", DEFAULT_LISTENER)
     yield from _twice(tree.get("listeners"), "address", "listener address", same=_address)
     routes = tree.get("routes")
@@ -67,6 +72,7 @@ def references(rules: RuleSet, tree: Table, places: Mapping[str, Origin], allow_
                     place = at("routes", route.name, "rate_limits", limit.name, "key", str(index))
                     yield place.error(_no_variable(source, f"the path of route `{route.name}`"))
     yield from _hash_keys(rules, at)
+    yield from raw_upstreams(rules, at)
 
 
 def _hash_keys(rules: RuleSet, at: Callable[..., Origin]) -> Iterator[Problem]:

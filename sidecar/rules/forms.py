@@ -113,7 +113,9 @@ def parse_collector(text: str) -> str:
 
 
 ADDRESS = Kind("address", Address.parse, {"type": "string", "pattern": r"^(unix:/.+|.*:[0-9]+)$"})
-URL = Kind("URL", Url.parse, {"type": "string", "pattern": r"^(unix:/.+|http://unix:/.+|https?://[^/?#@]+/?)$"})
+URL = Kind(
+    "URL", Url.parse, {"type": "string", "pattern": r"^(unix:/.+|(http|tcp)://unix:/.+|(https?|tcp|tls)://[^/?#@]+/?)$"}
+)
 COLLECTOR = Kind("URL", parse_collector, {"type": "string", "pattern": r"^https?://[^?#@]+$"})
 NETWORK = Kind("network", parse_trusted, {"type": "string"})
 HOST = Kind("host", parse_host, {"type": "string"})

@@ -10,11 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sidecar.model.address import RAW
 from sidecar.policies.catalogue import entries
+from sidecar.rules.byte_routes import byte_listeners, defaults_of_bytes, is_byte_route, with_idle
 from sidecar.rules.findings import Examine, nothing
 from sidecar.rules.nearest import nearest
+from sidecar.rules.own_answers import answers_itself
 from sidecar.rules.parse import parse_yaml
 from sidecar.rules.problems import Problem
+from sidecar.rules.schema import DEFAULT_LISTENER
 from sidecar.rules.tree import DEFAULT, Entry, Items, Node, Origin, Scalar, Table, is_null, merged
 
 DEFAULT_LISTEN = ":8080"
@@ -54,11 +58,14 @@ class Given:
 def overlaid(tree: Table, given: Given, problems: list[Problem]) -> Table:
     """The tree with the defaults of a missing listener, upstream and route, and everything said outside of it."""
     urls = given.urls()
+    raw = urls is not None and tree.get("listeners") is None and tree.get("routes") is None and _are_raw(urls)
     if urls is not None:
-        tree = _with_endpoints(tree, urls, problems)
+        tree = _with_endpoints(tree, urls, raw, problems)
     if tree.get("listeners") is None:
-        address = Table({}, DEFAULT).put("address", Scalar(DEFAULT_LISTEN, DEFAULT))
-        tree = tree.put("listeners", Items((address,), DEFAULT))
+        listener = Table({}, DEFAULT).put("address", Scalar(DEFAULT_LISTEN, DEFAULT))
+        if raw:
+            listener = listener.put("protocol", Scalar("tcp", DEFAULT))
+        tree = tree.put("listeners", Items((listener,), DEFAULT))
     simple = (
         (["listeners", "0", "address"], given.one("--listen", given.listen, "SIDECAR_LISTEN")),
         (["admin", "address"], given.one("--admin", given.admin, "SIDECAR_ADMIN")),
@@ -73,16 +80,29 @@ def overlaid(tree: Table, given: Given, problems: list[Problem]) -> Table:
 
 
 def with_defaults(tree: Table) -> Table:
-    """The tree with `defaults` merged under the policies of every route."""
-    defaults, routes = tree.get("defaults"), tree.get("routes")
-    if not isinstance(defaults, Table) or not isinstance(routes, Items):
+    """The tree with `defaults` merged under the policies of every route, as far as they say something of it."""
+    defaults, routes, raw = tree.get("defaults"), tree.get("routes"), byte_listeners(tree)
+    if not isinstance(defaults, Table):
+        defaults = Table({})
+    if not isinstance(routes, Items) or not (defaults.entries or raw):
         return tree
-    items = tuple(_inheriting(route, defaults) if isinstance(route, Table) else route for route in routes.items)
-    return tree.put("routes", replace(routes, items=items))
+    of_bytes = defaults_of_bytes(defaults)
+    items: list[Node] = []
+    for route in routes.items:
+        if not isinstance(route, Table):
+            items.append(route)
+        elif is_byte_route(route, raw):
+            items.append(with_idle(_inheriting(route, of_bytes)))
+        else:
+            items.append(_inheriting(route, defaults))
+    return tree.put("routes", replace(routes, items=tuple(items)))
 
 
 def _inheriting(route: Table, defaults: Table) -> Table:
+    own = answers_itself(route)
     for policy in entries("route"):
+        if own and not policy.alone:
+            continue
         under = defaults.entries.get(policy.key)
         over = route.entries.get(policy.key)
         if under is None or (is_null(under.value) and over is not None):
@@ -93,7 +113,12 @@ def _inheriting(route: Table, defaults: Table) -> Table:
     return route
 
 
-def _with_endpoints(tree: Table, urls: Items, problems: list[Problem]) -> Table:
+def _are_raw(urls: Items) -> bool:
+    schemes = {url.text.partition("://")[0] for url in urls.items if isinstance(url, Scalar)}
+    return bool(schemes) and schemes <= RAW
+
+
+def _with_endpoints(tree: Table, urls: Items, raw: bool, problems: list[Problem]) -> Table:
     upstreams = tree.get("upstreams")
     known = list(upstreams.entries) if isinstance(upstreams, Table) else []
     name = DEFAULT_UPSTREAM if not known or DEFAULT_UPSTREAM in known else known[0]
@@ -104,6 +129,8 @@ def _with_endpoints(tree: Table, urls: Items, problems: list[Problem]) -> Table:
     tree = _put(tree, ["upstreams", name, "endpoints"], urls, problems)
     if tree.get("routes") is None:
         route = Table({}, DEFAULT).put("name", Scalar(DEFAULT_ROUTE, DEFAULT)).put("upstream", Scalar(name, DEFAULT))
+        if raw:
+            route = route.put("match", Table({}, DEFAULT).put("listener", Scalar(DEFAULT_LISTENER, DEFAULT)))
         tree = tree.put("routes", Items((route,), DEFAULT))
     return tree
 

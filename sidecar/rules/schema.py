@@ -18,7 +18,6 @@ from sidecar.policies.units import (
     Count,
     FieldName,
     Name,
-    NotInForce,
     Off,
     OneOrMany,
     PerSecond,
@@ -83,7 +82,7 @@ class ListenerRule:
     name: Annotated[Name, "names the listener in logs and metrics"] = DEFAULT_LISTENER
     address: Annotated[Address, ADDRESS, "host:port, [v6]:port, :port or unix:/path"]
     protocol: Annotated[
-        Literal["http", "tcp"], NotInForce(only=("tcp",), harm="read every connection as HTTP"), "what is spoken"
+        Literal["http", "tcp"], "what is spoken; tcp: bytes as they are, by the routes that name this listener"
     ] = "http"
     trusted_proxies: Annotated[
         tuple[Annotated[TrustedPeer, NETWORK], ...],
@@ -225,7 +224,7 @@ class EndpointRule:
 
     SHORT: ClassVar[str] = "url"
 
-    url: Annotated[EndpointUrl, URL, "http://host:port or https://host:port"]
+    url: Annotated[EndpointUrl, URL, "http://, https://, tcp:// or tls://, with host:port"]
     weight: Annotated[Count, "its share of the upstream's attempts"] = 1
 
     def __post_init__(self) -> None:
@@ -283,7 +282,9 @@ class RuleSet:
     tracing: Annotated[TracingRule, "traces"] = field(default_factory=TracingRule)
     drain: Annotated[DrainRule, "how the process leaves"] = field(default_factory=DrainRule)
     overload: Annotated[OverloadRule, "what the process may use"] = field(default_factory=OverloadRule)
-    upstreams: Annotated[Mapping[str, UpstreamRule], "groups of endpoints, by name"]
+    upstreams: Annotated[
+        Mapping[str, UpstreamRule], "groups of endpoints, by name; needed where a route leads to one"
+    ] = field(default_factory=dict)
     defaults: Annotated[
         DefaultsRule, "policies of every route; a route's own are merged over them, null switches off"
     ] = field(default_factory=DefaultsRule)

@@ -50,14 +50,11 @@ def test_rules_that_cannot_be_used_are_told_with_their_problems(
     ],
     ids=" ".join,
 )
-def test_what_must_not_run_without_its_safety_does_not_start(
-    argv: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rules_that_serve_nobody_do_not_start(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*argv, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]) == 1
     problem, end = capsys.readouterr().err.splitlines()
     assert ": error: " in problem
-    assert "is not in force in this version, and running without it would " in problem
-    assert "refuses" not in problem
+    assert "no route takes the connections of `public`" in problem
     assert end == "sidecar: the rules cannot be used: 1 error"
 
 

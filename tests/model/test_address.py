@@ -81,11 +81,15 @@ def test_loopback_is_told_from_the_rest(text: str, loopback: bool) -> None:
         ("https://[::1]:8443", "https://[::1]:8443"),
         ("unix:/run/app.sock", "http://unix:/run/app.sock"),
         ("http://unix:/run/my app.sock", "http://unix:/run/my app.sock"),
+        ("tcp://db:5432", "tcp://db:5432"),
+        ("tls://[::1]:6379", "tls://[::1]:6379"),
+        ("tcp://unix:/run/db.sock", "tcp://unix:/run/db.sock"),
     ],
 )
 def test_an_endpoint_url_reads_with_the_scheme_s_port(text: str, expected: str) -> None:
     assert str(Url.parse(text)) == expected
     assert Url.parse(expected) == Url.parse(text)
+    assert Url.parse(text).is_raw is text.startswith("t")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,7 @@ def test_an_endpoint_url_reads_with_the_scheme_s_port(text: str, expected: str) 
     [
         ("127.0.0.1:3000", "`127.0.0.1:3000` is not a URL; did you mean `http://127.0.0.1:3000`?"),
         ("3000:x", "`3000:x` is not a URL; write http://host:port or https://host:port"),
-        ("ftp://x", "only http and https"),
+        ("ftp://x", "only http, https, tcp, tls are spoken"),
         ("http://x/path", "has a path"),
         ("http://x?q", "has a path or a query"),
         ("http://u:p@x", "no user name"),
@@ -103,6 +107,8 @@ def test_an_endpoint_url_reads_with_the_scheme_s_port(text: str, expected: str) 
         ("unix:run/x", "absolute path"),
         ("http://unix:/x/", "absolute path"),
         ("http://unix:@abstract", "absolute path"),
+        ("tcp://db", "`tcp://db` has no port; write tcp://host:port"),
+        ("tls://unix:/x", "write tcp://unix:/x"),
         ("https://unix:/x", "`https://unix:/x` is a unix socket, over which TLS is not spoken; write http://unix:/x"),
     ],
 )

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 
 from sidecar.policies.timeout import TimeoutSpec
-from sidecar.policies.units import DURATION, Kind
+from sidecar.policies.units import DURATION, Kind, NotInForce
 from sidecar.rules.keys import Keyed, Many, Record, keys_of, name_field
-from sidecar.rules.schema import ListenerRule, MatchRule, RouteRule, RuleSet, UpstreamRule
+from sidecar.rules.schema import MatchRule, RouteRule, RuleSet, UpstreamRule
+
+
+@dataclass
+class Pending:
+    address: Annotated[str, "in force"]
+    protocol: Annotated[Literal["tcp", "udp"], NotInForce(only=("udp",), harm="hurt"), "in part"] = "tcp"
 
 
 @dataclass
@@ -26,8 +32,9 @@ def test_a_spec_s_keys_carry_form_default_and_meaning() -> None:
 
 
 def test_what_is_pending_says_so_and_what_harm_is_in_running_without_it() -> None:
-    keys = {key.name: key for key in keys_of(ListenerRule)}
-    assert (keys["protocol"].in_force, keys["protocol"].only) == (False, ("tcp",))
+    keys = {key.name: key for key in keys_of(Pending)}
+    assert (keys["protocol"].in_force, keys["protocol"].only, keys["protocol"].harm) == (False, ("udp",), "hurt")
+    assert [keys["protocol"].acted_on(value) for value in ("tcp", "udp")] == [True, False]
     assert keys["address"].in_force
 
 

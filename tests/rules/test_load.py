@@ -190,24 +190,6 @@ def test_what_is_not_in_force_warns_and_may_run(setting: str, warning: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("line", "place", "sentence"),
-    [
-        ("listeners: [{address: ':1', protocol: tcp}]", "4:29", "`protocol: tcp` {} read every connection as HTTP"),
-    ],
-    ids=["tcp"],
-)
-def test_what_must_not_run_without_warns_when_checked_and_is_an_error_to_run(
-    line: str, place: str, sentence: str
-) -> None:
-    loaded = load(f"{MINIMAL}{line}\n")
-    told = sentence.format("is not in force in this version, and running without it would")
-    assert [str(warning) for warning in loaded.warnings] == [f"f.yaml:{place}: warning: {told}; `sidecar run` refuses"]
-    with pytest.raises(ConfigError) as caught:
-        loaded.to_run()
-    assert str(caught.value) == f"f.yaml:{place}: error: {told}"
-
-
-@pytest.mark.parametrize(
     "setting",
     [
         "listeners.0.protocol=http",
