@@ -41,7 +41,8 @@ class DownstreamConnection(Leaving):
         self.started = self._wheel.now()
         self.origin = service.origin_factory(transport, self.announced)
         if self.refusal is not None:
-            self._refuse(*self.refusal)
+            reason, detail = self.refusal
+            self._refuse(reason, detail)
         else:
             self._wheel.set(self._timer, self.started + self._settings.header_timeout)
             if service.registry.leaving:
