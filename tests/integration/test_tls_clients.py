@@ -21,6 +21,8 @@ LARGE = bytes(range(256)) * (8 * 4096)  # 8 MiB
 
 async def script(call: Call) -> None:
     """A large download; an upload answered with its digest."""
+    if call.request.get("expect") is not None:
+        await call.send(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = await call.body()
     told = hashlib.sha256(body).hexdigest().encode() if body else LARGE
     await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(told) + told)
