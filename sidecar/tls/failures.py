@@ -126,12 +126,14 @@ def left(name: str) -> TlsFailure:
 
 def broken(fault: ssl.SSLError) -> TlsFailure:
     """What ended a connection that had been established: a record that cannot be read, or the peer's alert."""
-    return TlsFailure("failed", f"TLS failed: the peer {_said(fault)}")
+    # An alert is a peer's last word about us, and may come as late as where an answer is waited for.
+    cause = Cause.TLS_HANDSHAKE_FAILED if "ALERT_" in (fault.reason or "") else Cause.RESET
+    return TlsFailure("failed", f"TLS failed: the peer {_said(fault)}", cause)
 
 
 def truncated() -> TlsFailure:
     """The end of TCP without the end of TLS: somebody on the way may have cut off what was still to come."""
-    return TlsFailure("failed", "the connection ended without the end of TLS (close_notify)")
+    return TlsFailure("failed", "the connection ended without the end of TLS (close_notify)", Cause.RESET)
 
 
 def _failure(cause: Cause, sentence: str) -> TlsFailure:

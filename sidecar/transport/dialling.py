@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sidecar.model.address import Address
 from sidecar.model.outcome import Cause
 from sidecar.tls.failures import TlsFailure
+from sidecar.transport.direct import plain_socket, write_now
+from sidecar.transport.secure import SecureClient
 from sidecar.transport.upstream import UpstreamConnection
 from sidecar.transport.wheel import DeadlineWheel
 
 P = TypeVar("P")
 
-# Opens a connection with the protocol that the factory makes, and answers that protocol. Raises OSError.
-Connector = Callable[[Callable[[], UpstreamConnection]], Awaitable[UpstreamConnection]]
+# Opens a connection with the protocol that the factory makes, and answers that protocol; a preamble is sent before
+# everything else. Raises OSError.
+Connector = Callable[..., Awaitable[UpstreamConnection]]
 
 
 class Dial(Protocol):
     """A Connector for whatever a factory makes."""
 
-    def __call__(self, factory: Callable[[], P]) -> Awaitable[P]:
+    def __call__(self, factory: Callable[[], P], preamble: bytes = b"") -> Awaitable[P]:
         """See Connector."""
 
 
@@ -46,31 +51,73 @@ class ClientTls:
 def connector_to(loop: Any, address: Address, tls: ClientTls | None = None) -> Dial:
     """The connector for one address."""
 
-    async def connect(factory: Callable[[], Any]) -> Any:
+    async def connect(factory: Callable[[], Any], preamble: bytes = b"") -> Any:
+        first = partial(Forerunner, factory, preamble) if preamble else factory
         if address.path is not None:
-            _, made = await loop.create_unix_connection(factory, address.path)
+            _, made = await loop.create_unix_connection(first, address.path)
         else:
-            _, made = await loop.create_connection(factory, address.host, address.port)
-        return made
+            _, made = await loop.create_connection(first, address.host, address.port)
+        return made.successor() if preamble else made
 
     return connect if tls is None else _secured(connect, tls)
 
 
 def _secured(connect: Dial, tls: ClientTls) -> Dial:
-    from sidecar.transport.secure import SecureClient
-
-    async def secured(factory: Callable[[], Any]) -> Any:
+    async def secured(factory: Callable[[], Any], preamble: bytes = b"") -> Any:
         inner = factory()
         client = SecureClient(inner, tls.context, tls.server_name, tls.wheel)
-        await connect(lambda: client)
-        try:
-            await client.established()
-        except BaseException:
-            client.abort()  # whoever has stopped waiting wants no connection any more
-            raise
+        await connect(lambda: client, preamble)
+        await client.established()
         return inner
 
     return secured
+
+
+class Forerunner:
+    """The first protocol of a connection: sends a preamble, and leaves it to the one that the factory makes.
+
+    Sent by the socket itself and not by the transport: those that come after may do the same, and would overtake what
+    the transport still holds.
+    """
+
+    __slots__ = ("_made", "_preamble")
+
+    def __init__(self, factory: Callable[[], Any], preamble: bytes) -> None:
+        self._made: Any = factory()
+        self._preamble = preamble
+
+    def successor(self) -> Any:
+        """The protocol that the connection has by now.
+
+        :raises OSError: the preamble could not be sent."""
+        if self._preamble:
+            raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
+        return self._made
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """The connection stands."""
+        if write_now(plain_socket(transport), self._preamble) < len(self._preamble):
+            transport.abort()  # a new connection takes some kilobytes at once, or is lost already
+            return
+        self._preamble = b""
+        transport.set_protocol(self._made)
+        self._made.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Nothing: it is lost."""
+
+    def eof_received(self) -> bool:
+        """Nothing: it is lost."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing: whoever waits is told by `successor`."""
+
+    def pause_writing(self) -> None:
+        """Nothing is written by it."""
+
+    def resume_writing(self) -> None:
+        """Nor ever was."""
 
 
 def cause_of(fault: OSError) -> Cause:

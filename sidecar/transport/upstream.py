@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from sidecar.model.outcome import Cause
+from sidecar.tls.failures import TlsFailure
 from sidecar.transport.flow import BY_ANY, BY_RECEIVER, FLOWING, FULL, TOLD, ReadGate
 from sidecar.transport.phases import DONE
 from sidecar.transport.sending import MessageWriter
@@ -121,7 +122,13 @@ class UpstreamConnection(UpstreamStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._out.detach()
-        self._lose("the endpoint reset the connection" if exc is not None else "the connection was closed")
+        if not isinstance(exc, TlsFailure):
+            self._lose("the endpoint reset the connection" if exc is not None else "the connection was closed")
+        elif self.state == WAITING and not self.reused:
+            # In TLS 1.3 an endpoint that refuses our certificate says so after the handshake, where an answer would be.
+            self._fail(exc.cause, str(exc))
+        else:
+            self._lose(str(exc))
 
     def pause_writing(self) -> None:
         """Called inside our own write, so the receiver is told in the next turn."""

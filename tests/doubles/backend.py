@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -193,15 +194,19 @@ Step = bytes | Callable[[Call], Awaitable[None]]
 
 
 class Backend:
-    """The backend; an async context. `url`, `port`, `requests` in the order they began, `connections` as accepted."""
+    """The backend; an async context, over TLS where `tls` is how. `url`, `port`, `requests` in the order they began,
+    `connections` as accepted."""
 
-    def __init__(self, *script: Step, port: int = 0, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, *script: Step, port: int = 0, receive_buffer: int | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.script: list[Step] = list(script or (OK,))
         self.requests: list[Request] = []
         self.connections: list[Connection] = []
         self.port = port
         self.errors: list[BaseException] = []
         self._receive_buffer = receive_buffer
+        self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
         self._server: asyncio.Server | None = None
@@ -209,7 +214,7 @@ class Backend:
     @property
     def url(self) -> str:
         """Where it listens, as an endpoint is written in the rules."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
         sock = socket.socket()
@@ -217,7 +222,7 @@ class Backend:
         if self._receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
         sock.bind(("127.0.0.1", self.port))
-        self._server = await asyncio.start_server(self._accepted, sock=sock)
+        self._server = await asyncio.start_server(self._accepted, sock=sock, ssl=self._tls)
         self.port = int(sock.getsockname()[1])
         return self
 
