@@ -82,20 +82,25 @@ def origin_factory(rule: ListenerRule, port: int) -> Callable[[Any, Announced | 
     believed = believes(rule)
     scheme = b"http" if rule.tls is None else b"https"
     tells_certificate = rule.tls is not None and rule.tls.forward_client_certificate
+    told = rule.forwarding
     known: dict[str, Origin] = {}
+
+    def made(host: str, trusted: bool, certificate: bytes = b"") -> Origin:
+        by = told.by or ""
+        return Origin(host, scheme, trusted, port, rule.name, certificate, told.x_forwarded, told.forwarded, by)
 
     def origin(transport: Any, announced: Announced | None) -> Origin:
         name = peer_name(transport) if announced is None else announced.source
         found = known.get(name)
         if found is None:
             host = plain_address(name)
-            found = Origin(host, scheme, believed(host), port, rule.name)
+            found = made(host, believed(host))
             if len(known) >= _KNOWN_ORIGINS:
                 known.clear()
             known[name] = found
         certificate = _certificate(transport) if tells_certificate else b""
         if certificate:  # which is of the connection, and not of the address
-            return Origin(found.peer_ip, scheme, found.trusted, port, rule.name, certificate)
+            return made(found.peer_ip, found.trusted, certificate)
         return found
 
     return origin

@@ -6,6 +6,7 @@ docs/rules.md are all made from them. Policies hang on a rule by their key, so a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -42,6 +43,7 @@ __all__ = [
     "DrainRule",
     "EndpointRule",
     "ExportRule",
+    "ListenerForwarding",
     "ListenerRule",
     "ListenerTimeouts",
     "ListenerTls",
@@ -76,6 +78,25 @@ class ListenerTimeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerForwarding:
+    """How upstreams are told where a request comes from."""
+
+    x_forwarded: Annotated[bool, "by X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host"] = True
+    forwarded: Annotated[bool, "by Forwarded (RFC 7239)"] = False
+    by: Annotated[
+        str | None, "how Forwarded names this proxy: `_` and letters, digits, `.`, `_` or `-`; absent: not at all"
+    ] = None
+
+    def __post_init__(self) -> None:
+        # RFC 7239 section 6.3; an address would tell strangers what is inside.
+        named = self.by is None or re.fullmatch(r"_[A-Za-z0-9._-]+", self.by) is not None
+        demand(
+            ("by", named, "must be `_` and letters, digits, `.`, `_` or `-`, as in _edge"),
+            ("by", self.by is None or self.forwarded, "is said by Forwarded; add `forwarded: true`"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerRule:
     """Where connections are accepted, and what is believed and tolerated there."""
 
@@ -94,6 +115,9 @@ class ListenerRule:
     ] = False
     unix: Annotated[ListenerUnix | None, "the file of a unix socket; absent: whoever enters its directory"] = None
     tls: Annotated[ListenerTls | None, "speak TLS"] = None
+    forwarding: Annotated[ListenerForwarding, "how upstreams are told where a request comes from"] = field(
+        default_factory=ListenerForwarding
+    )
     timeouts: Annotated[ListenerTimeouts, "how long a downstream may take"] = field(default_factory=ListenerTimeouts)
     max_connections: Annotated[Count, "connections at once"] = 10_000
     max_header_bytes: Annotated[Bytes, "largest head of a request, its first line included"] = 32 << 10

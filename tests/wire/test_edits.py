@@ -20,6 +20,9 @@ BLOCK = b"Host: a\r\nX-Env: dev\r\nCookie: a=1\r\nx-ENV:  test \r\nAccept:\r\n"
         (FieldEdits(set_to={"x-env": "prod"}), b"Host: a\r\nx-env: prod\r\nCookie: a=1\r\nAccept:\r\n"),
         (FieldEdits(set_to={"x-new": "1"}), BLOCK + b"x-new: 1\r\n"),
         (FieldEdits(add={"x-env": "prod"}), BLOCK + b"x-env: prod\r\n"),
+        (FieldEdits(absent={"x-env": "prod", "X-New": "1"}), BLOCK + b"x-new: 1\r\n"),
+        (FieldEdits(remove=["x-env"], absent={"x-new": "1"}), b"Host: a\r\nCookie: a=1\r\nAccept:\r\nx-new: 1\r\n"),
+        (FieldEdits(absent={"x-new": "1"}, add={"x-old": "2"}), BLOCK + b"x-new: 1\r\nx-old: 2\r\n"),
         (FieldEdits(set_to={"accept": ""}), BLOCK.replace(b"Accept:", b"accept: ")),
     ],
 )

@@ -3,7 +3,7 @@
 import math
 import random
 
-from sidecar.wire.forwarding import DeadlineLine, attempt_line, forwarded_fields
+from sidecar.wire.forwarding import DeadlineLine, attempt_line, client_scheme, forwarded_fields
 from sidecar.wire.head import HeadLimits, parse_request
 from sidecar.wire.message import RequestHead
 from sidecar.wire.origin import Origin
@@ -46,6 +46,49 @@ def test_a_certificate_is_told_when_the_origin_has_one() -> None:
     told = forwarded_fields(request(), known, IDS, b"s")
     assert told.endswith(b'-00\r\nX-Forwarded-Client-Cert: Hash=00;Subject="CN=a"\r\n')
     assert b"X-Forwarded-Proto: https\r\n" in told
+
+
+def lines(head: RequestHead, origin: Origin, *names: bytes) -> list[bytes]:
+    """The lines of these names that an attempt carries."""
+    return [line for line in forwarded_fields(head, origin, IDS, b"").split(b"\r\n") if line.startswith(names)]
+
+
+def test_x_forwarded_fields_are_left_out_where_the_listener_says_so() -> None:
+    quiet = Origin("192.0.2.7", b"http", True, x_forwarded=False)
+    came = request(b"X-Forwarded-For: 1.1.1.1", b"X-Forwarded-Host: a", b"X-Forwarded-Proto: https", b"Via: 1.0 a")
+    assert forwarded_fields(came, quiet, IDS, b"s") == (
+        b"Via: 1.0 a, 1.1 sidecar\r\nX-Request-Id: rid\r\ntraceparent: 00-t-s-00\r\n"
+    )
+
+
+def test_a_trusted_peers_forwarded_passes_and_is_told_as_x_forwarded_too() -> None:
+    came = request(b'Forwarded: for="[2001:db8::1]:80";proto=HTTPS;host=a', b"Forwarded: for=10.0.0.9")
+    assert lines(came, BALANCER, b"X-Forwarded-For", b"X-Forwarded-Proto", b"Forwarded") == [
+        b"X-Forwarded-For: 2001:db8::1, 10.0.0.9, 10.0.0.1",
+        b"X-Forwarded-Proto: http",
+        b'Forwarded: for="[2001:db8::1]:80";proto=HTTPS;host=a, for=10.0.0.9',
+    ]
+
+
+def test_a_strangers_forwarded_is_dropped() -> None:
+    came = request(b"Forwarded: for=1.1.1.1;proto=https")
+    assert lines(came, STRANGER, b"X-Forwarded-", b"Forwarded") == [
+        b"X-Forwarded-For: 192.0.2.7",
+        b"X-Forwarded-Proto: http",
+        b"X-Forwarded-Host: h:1",
+    ]
+
+
+def test_the_scheme_of_the_client_is_said_by_a_trusted_peer_or_is_that_of_the_connection() -> None:
+    secure = Origin("10.0.0.1", b"https", True)
+    assert client_scheme(request(), STRANGER) == b"http"
+    assert client_scheme(request(b"X-Forwarded-Proto: https"), STRANGER) == b"http"
+    assert client_scheme(request(b"X-Forwarded-Proto: https"), BALANCER) == b"https"
+    assert client_scheme(request(b"X-Forwarded-Proto: http"), secure) == b"http"
+    assert client_scheme(request(b"X-Forwarded-Proto: gopher"), secure) == b"https"
+    assert client_scheme(request(b"Forwarded: for=1.1.1.1;proto=https"), BALANCER) == b"https"
+    assert client_scheme(request(b"Forwarded: for=1.1.1.1;proto=https"), STRANGER) == b"http"
+    assert client_scheme(request(b"Forwarded: for=1.1.1.1"), BALANCER) == b"http"
 
 
 CLAIMS = (
