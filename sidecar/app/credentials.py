@@ -14,8 +14,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sidecar.rules.credential_files import of_listener
+from sidecar.rules.credential_files import credential_files, of_listener
 from sidecar.rules.findings import Finding, Read
+from sidecar.rules.load import Loaded
 from sidecar.rules.schema import ListenerRule, RuleSet
 from sidecar.tls.contexts import CredentialError, Credentials, Identity, server_context
 
@@ -63,6 +64,20 @@ def ends_soon(key: str, facts: CertificateFacts, now: float) -> Iterator[Finding
     """A warning at `key` about a certificate in its last fortnight."""
     if facts.not_after - now < ENDS_SOON:
         yield Finding(key, f"the certificate of {name_of(facts)} {end_of(facts, now)}; renew it", "warning")
+
+
+def certificates_of(loaded: Loaded) -> list[tuple[str, CertificateFacts]]:
+    """The certificates that these rules prove themselves with, each with whose it is: `listener.NAME` or
+    `upstream.NAME`."""
+    from sidecar.tls.certificates import read_certificates
+
+    found: list[tuple[str, CertificateFacts]] = []
+    for key, path in credential_files(loaded.rules):
+        parts = key.split(".")
+        if parts[-1] == "certificate" and path in loaded.credentials:
+            owner = f"{parts[0].removesuffix('s')}.{parts[1]}"
+            found.append((owner, read_certificates(loaded.credentials[path])[0]))
+    return found
 
 
 def end_of(facts: CertificateFacts, now: float) -> str:

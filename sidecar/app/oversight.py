@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sidecar import __version__
 from sidecar.admin.subject import Condition
 from sidecar.app import machines, status
 from sidecar.app.banner import build, is_compiled
 from sidecar.app.channels import Channels
-from sidecar.app.doors import Doors
+from sidecar.app.credentials import certificates_of, name_of
+from sidecar.app.doors import Door, Doors
 from sidecar.app.drain import Drain
 from sidecar.app.inspection import Inspection
 from sidecar.app.lifecycle import Lifecycle, Phase
@@ -26,6 +28,9 @@ from sidecar.runtime.upstream import Endpoint, Upstream
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.parts import Part
 from sidecar.telemetry.stats import BOUNDS, Reading, Stats
+
+if TYPE_CHECKING:
+    from sidecar.tls.certificates import CertificateFacts
 
 
 class Oversight:
@@ -51,6 +56,7 @@ class Oversight:
     ) -> None:
         self._was_ready = False
         self._loaded = loaded
+        self._certificates = certificates_of(loaded)
         self._file = file
         self._current = current
         self._stats = stats
@@ -71,6 +77,7 @@ class Oversight:
     def follow(self, loaded: Loaded) -> None:
         """These are the rules in force from now on."""
         self._loaded = loaded
+        self._certificates = certificates_of(loaded)
 
     async def refresh(self) -> None:
         """See Subject. All that it tells of is in this process."""
@@ -110,10 +117,7 @@ class Oversight:
             "not_ready": [f"{one.name}: {one.detail}" for one in self.conditions() if not one.holds],
             "rules": {"file": self._file, "hash": runtime.digest, "generation": runtime.number},
             "reload": None if self.reloader is None else self.reloader.as_mapping(),
-            "listeners": [
-                {"name": door.rule.name, "address": str(door.address), "connections": len(door.listener.registry)}
-                for door in self._doors.all
-            ],
+            "listeners": [self._listener(door) for door in self._doors.all],
             "connections": status.connections(stats),
             "pressure": self._pressure.status(),
             "drain": self._drain.snapshot(),
@@ -124,7 +128,8 @@ class Oversight:
         for route in status.routes(runtime, stats, clock):
             yield {"routes": [route]}
         yield {"upstreams": []}
-        for upstream in status.upstreams(runtime, stats, self._channels.pools, clock, self._verdicts.why):
+        shown = {name: self._shown(f"upstream.{name}") for name in runtime.upstreams}
+        for upstream in status.upstreams(runtime, stats, self._channels.pools, clock, self._verdicts.why, shown):
             yield {"upstreams": [upstream]}
         yield {"breakers": {}}
         causes = status.causes_of_opening(stats.events.recent)
@@ -212,7 +217,20 @@ class Oversight:
                 yield name, endpoint.name, self._is_available(upstream, endpoint, now)
 
     def _readings(self) -> Iterable[Reading]:
-        return machines.readings(self._current.runtime, time.monotonic())
+        yield from machines.readings(self._current.runtime, time.monotonic())
+        ends: dict[tuple[str, str], float] = {}
+        for owner, facts in self._certificates:
+            place = (owner, name_of(facts))
+            ends[place] = min(facts.not_after, ends.get(place, facts.not_after))
+        for place, end in ends.items():
+            yield "tls_certificate_expiry_timestamp_seconds", place, end
+
+    def _listener(self, door: Door) -> dict[str, Any]:
+        certificates = self._shown(f"listener.{door.rule.name}")
+        return status.listener(door.rule, door.address, len(door.listener.registry), self._stats, certificates)
+
+    def _shown(self, owner: str) -> list[CertificateFacts]:
+        return [facts for whose, facts in self._certificates if whose == owner]
 
     def _is_available(self, upstream: Upstream, endpoint: Endpoint, now: float) -> bool:
         return self._channels.is_available(endpoint) and machines.takes_attempts(upstream, endpoint, now)

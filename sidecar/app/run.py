@@ -5,6 +5,7 @@ Owns the order; what is started and drained is the wiring's.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
@@ -16,6 +17,7 @@ from sidecar.app import logs
 from sidecar.app.banner import Scene, acting, banner, is_compiled, reachable, scheme_of
 from sidecar.app.descriptors import raise_limit
 from sidecar.app.errors import CommandError, Exit
+from sidecar.app.expiry import Expiry
 from sidecar.app.instance import Instance, Plan
 from sidecar.app.lifecycle import Phase
 from sidecar.app.loop import on_a_loop
@@ -82,6 +84,9 @@ async def _live(instance: Instance, life: _Life) -> int:
     reloader = instance.reloader
     watcher = Watcher(partial(reloader.reload, "file changed"), instance.tasks, lambda: reloader.sources)
     watcher.start()
+    expiry = Expiry(instance.stats.events, asyncio.get_running_loop())
+    expiry.follow(reloader.current)
+    reloader.subscribe(lambda: expiry.follow(reloader.current))
     for one in (*instance.inlets.handed_unused(), *instance.admin_inlets.handed_unused()):
         _LOG.warning("the socket `%s` that was handed down fits no listener of the rules", one.role)
     life.upgrade.start()
@@ -93,6 +98,7 @@ async def _live(instance: Instance, life: _Life) -> int:
         watcher.stop()
         cut = await instance.drain.run()
     finally:
+        expiry.stop()
         await life.upgrade.close()
         await instance.close()
     return Exit.CUT if cut else Exit.DONE

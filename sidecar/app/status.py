@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from sidecar.app import machines
+from sidecar.model.address import Address
 from sidecar.model.connections import Connections
+from sidecar.rules.schema import ListenerRule
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.route import Route
 from sidecar.runtime.upstream import Endpoint, Upstream
@@ -16,6 +19,9 @@ from sidecar.telemetry.latency import latency
 from sidecar.telemetry.parts import Part
 from sidecar.telemetry.stats import CLOSED, OPEN, OTHER_STATUS, UNROUTED, RouteStats, Stats, UpstreamStats
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
+
+if TYPE_CHECKING:
+    from sidecar.tls.certificates import CertificateFacts
 
 Clock = Callable[[], float]
 
@@ -35,9 +41,10 @@ def upstreams(
     pools: Mapping[str, EndpointPool],
     clock: Clock,
     why: Callable[[Endpoint], str] = lambda endpoint: "",
+    certificates: Mapping[str, Sequence[CertificateFacts]] = MappingProxyType({}),
 ) -> Iterator[dict[str, Any]]:
-    """Each upstream with what its policies tell and its endpoints; `pools` are known by the endpoint's name, and `why`
-    says why one is down."""
+    """Each upstream with what its policies tell and its endpoints; `pools` are known by the endpoint's name, `why` says
+    why one is down, and `certificates` are those shown to an upstream's endpoints, by its name."""
     counts = stats.upstreams
     for name, upstream in runtime.upstreams.items():
         now = clock()
@@ -46,6 +53,7 @@ def upstreams(
             **_upstream_counts(counts.get(name) or stats.upstream(name)),
             "breaker": machines.breaker_of(runtime, upstream, now),
             "policies": machines.policies(machines.admissions_of_upstream(upstream), now),
+            "certificates": [certificate(facts) for facts in certificates.get(name, ())],
             "retry_budgets": [machines.plain(budget.snapshot(now)) for budget in upstream.budgets],
             "endpoints": [
                 _endpoint(upstream, endpoint, pools.get(endpoint.name), now, why(endpoint))
@@ -92,6 +100,26 @@ def with_causes(part: Part, causes: Mapping[str, str]) -> Part:
         for label, breaker in part["breakers"].items()
     }
     return {**part, "breakers": told}
+
+
+def listener(
+    rule: ListenerRule, address: Address, open_now: int, stats: Stats, certificates: Iterable[CertificateFacts]
+) -> dict[str, Any]:
+    """A listener; `address` has the port that the kernel chose, `certificates` are those it shows."""
+    told: dict[str, Any] = {"name": rule.name, "address": str(address), "connections": open_now, "tls": None}
+    if rule.tls is not None:
+        told["tls"] = {
+            "min_version": rule.tls.min_version,
+            "client_certificate": "none" if rule.tls.client_ca is None else rule.tls.client_certificate,
+            "certificates": [certificate(facts) for facts in certificates],
+            "handshakes": dict(stats.listener(rule.name).handshakes),
+        }
+    return told
+
+
+def certificate(facts: CertificateFacts) -> dict[str, Any]:
+    """A certificate; its times are Unix seconds."""
+    return {**facts._asdict(), "names": list(facts.names)}
 
 
 def connections(stats: Stats) -> dict[str, dict[str, int]]:

@@ -67,7 +67,7 @@ def endpoint(name: str, **changes: Any) -> dict[str, Any]:
 def upstream(name: str = "app", **changes: Any) -> dict[str, Any]:
     """An upstream with two endpoints."""
     endpoints = [endpoint(f"{name}/10.0.0.{number}:3000") for number in (1, 2)]
-    told = {"name": name, "attempts": {}, "latency": latency(), "policies": {}, "retry_budgets": []}
+    told = {"name": name, "attempts": {}, "latency": latency(), "policies": {}, "retry_budgets": [], "certificates": []}
     return {**told, "breaker": None, "endpoints": endpoints, **changes}
 
 
@@ -82,7 +82,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "not_ready": [],
         "rules": {"file": "sidecar.yaml", "hash": "3f0c0a3e8f7a4b0c9c1d2e3f4a5b6c7d", "generation": 3},
         "reload": {"last": None, "last_error": None},
-        "listeners": [{"name": "public", "address": "0.0.0.0:8080", "connections": 12}],
+        "listeners": [{"name": "public", "address": "0.0.0.0:8080", "connections": 12, "tls": None}],
         "routes": [route("login"), route("api")],
         "upstreams": [upstream()],
         "breakers": {"upstream.app": breaker()},
