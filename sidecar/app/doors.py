@@ -78,6 +78,7 @@ class Door:
         self.service.tls = None if secured is None else secured.terms
         self.service.settings = downstream_settings(rule)
         self.service.name = rule.name
+        self.service.raw = rule.protocol == "tcp"
         self.service.origin_factory = origin_factory(rule, self.address.port)
         self.service.proxy_protocol = preamble
         self.listener.name = rule.name
@@ -174,6 +175,7 @@ class Doors:
             rule.name,
         )
         service.proxy_protocol = self._preamble(rule)
+        service.raw = rule.protocol == "tcp"
         listener = Listener(
             rule.name,
             sockets,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from sidecar.cli.run import usable
 from sidecar.cli.sheets import columns
 from sidecar.model.observer import Unobserved
 from sidecar.policies.catalogue import entries
+from sidecar.rules.byte_routes import says_of_bytes
 from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded, load_rules
@@ -31,6 +32,9 @@ from sidecar.runtime.routing import Router
 from sidecar.wire.errors import BadMessage
 from sidecar.wire.head import parse_request
 from sidecar.wire.message import HeadLimits, RequestHead
+
+# In place of a method: a connection to a listener without HTTP, whose name stands in place of the URL.
+_BYTES = "TCP"
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -48,8 +52,11 @@ def explain(arguments: argparse.Namespace) -> int:
     )
     for warning in loaded.warnings:
         print(warning, file=sys.stderr)
-    head = request_head(arguments.method, arguments.url, arguments.headers)
     runtime = prepare(loaded.rules, loaded.digest, None, Unobserved(), random.Random(0))  # noqa: S311 - picks nothing
+    if arguments.method == _BYTES:
+        print("\n".join(connection_explanation(loaded, runtime.byte_routes, arguments.url)))
+        return Exit.DONE
+    head = request_head(arguments.method, arguments.url, arguments.headers)
     listener = _listener(loaded.rules, arguments.listener)
     print("\n".join(explanation(loaded, runtime.router_at(listener), head)))
     return Exit.DONE
@@ -101,15 +108,35 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead) -> Iterator[s
     if matched is None:
         yield "no route matches: the answer is 404 with reason no_route"
         return
-    yield ""
     values = flattened(effective(loaded.rules, loaded.secrets))
     name = matched.name
-    keys = keys_of(RouteRule)
     if not matched.branches:
         idle = {entry.key for entry in entries("route") if not entry.alone}
         values = {path: value for path, value in values.items() if _key_of(path, name) not in idle}
-    yield from _policies(f"route {name}", f"routes.{name}.", loaded, values, keys)
-    for branch in matched.branches:
+    yield from _applied(loaded, matched, values)
+
+
+def connection_explanation(loaded: Loaded, routes: Mapping[str, Route], listener: str) -> Iterator[str]:
+    """The lines of the explanation for a connection to a listener without HTTP."""
+    route = routes.get(listener)
+    if route is None:
+        meant = nearest(listener, routes) or (f"; there are: {', '.join(routes)}" if routes else "")
+        raise CommandError(Exit.USAGE, f"no listener `{listener}` is `protocol: tcp`{meant}")
+    yield f"✓ {route.name}: it names the listener {listener}{_written(loaded, route)}"
+    prefix = f"routes.{route.name}."
+    values = flattened(effective(loaded.rules, loaded.secrets))
+    told = {
+        path: value
+        for path, value in values.items()
+        if not path.startswith(prefix) or says_of_bytes(path.removeprefix(prefix))
+    }
+    yield from _applied(loaded, route, told)
+
+
+def _applied(loaded: Loaded, route: Route, values: dict[str, object]) -> Iterator[str]:
+    yield ""
+    yield from _policies(f"route {route.name}", f"routes.{route.name}.", loaded, values, keys_of(RouteRule))
+    for branch in route.branches:
         upstream = branch.upstream.name
         yield ""
         yield from _policies(f"upstream {upstream}", f"upstreams.{upstream}.", loaded, values, keys_of(UpstreamRule))

@@ -31,7 +31,10 @@ _PARTS = {
     "retry": frozenset(("max_attempts", "on", "backoff", "budget", "mode")),
 }
 # What a listener without HTTP cannot say.
-_OF_HTTP = ("max_header_bytes", "max_headers", "max_body_bytes", "timeouts.body", "tls.forward_client_certificate")
+_OF_HTTP = (
+    *("max_header_bytes", "max_headers", "max_body_bytes"),
+    *("timeouts.body", "tls.forward_client_certificate", "forwarding"),
+)
 
 
 def byte_listeners(tree: Table) -> frozenset[str]:
@@ -43,6 +46,12 @@ def is_byte_route(route: Table, listeners: Collection[str]) -> bool:
     """Whether the route is of connections without HTTP; `listeners` are those of `byte_listeners`."""
     named = [name.text for name in _named(route)]
     return bool(named) and all(name in listeners for name in named)
+
+
+def says_of_bytes(key: str) -> bool:
+    """Whether a dotted key of a route says something of connections without HTTP."""
+    first, _, rest = key.partition(".")
+    return first in _ROUTE and (first not in _PARTS or rest.partition(".")[0] in _PARTS[first])
 
 
 def defaults_of_bytes(defaults: Table) -> Table:

@@ -25,9 +25,10 @@ _COUNT = len(BOUNDS)
 _NO_SECONDS = (0.0,) * (len(BOUNDS) + 1)
 _NONE_SAMPLED = (False,) * (len(BOUNDS) + 1)
 
-# A client may invent methods, and each would be a new series for ever: all others are counted as OTHER.
+# A client may invent methods, and each would be a new series for ever: all others are counted as OTHER. TCP stands for
+# a connection without HTTP.
 KNOWN_METHODS = frozenset(
-    (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE", b"CONNECT", b"QUERY")
+    (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE", b"CONNECT", b"QUERY", b"TCP")
 )
 OTHER_METHOD = b"OTHER"
 OTHER_STATUS = 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sidecar.model.reason import Reason
 from sidecar.transport.arrival import Announced
+from sidecar.transport.byte_connection import ByteConnection
 from sidecar.transport.downstream import DownstreamConnection
 from sidecar.transport.listener import Accepted
 from sidecar.transport.preamble import Preamble, Refusal
@@ -35,6 +36,6 @@ class Entrance:
     def _beyond(self, refusal: Refusal | None, announced: Announced | None) -> Accepted:
         """What comes after a PROXY header, or first where there is none."""
         service = self._service
-        connection = DownstreamConnection(service, refusal)
+        connection = ByteConnection(service, refusal) if service.raw else DownstreamConnection(service, refusal)
         connection.announced = announced
         return connection if service.tls is None else SecureServer(connection, service, service.tls)
