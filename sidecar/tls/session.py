@@ -20,10 +20,16 @@ class Session:
 
     __slots__ = ("_incoming", "_outgoing", "_read", "_write", "ended", "fault", "ssl_object")
 
-    def __init__(self, context: ssl.SSLContext, server_side: bool, server_name: str | None = None) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        server_side: bool,
+        server_name: str | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self.ssl_object = context.wrap_bio(self._incoming, self._outgoing, server_side, server_name)
+        self.ssl_object = context.wrap_bio(self._incoming, self._outgoing, server_side, server_name, session)
         self._read = self.ssl_object.read
         self._write = self.ssl_object.write
         self.ended = False

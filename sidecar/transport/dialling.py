@@ -16,6 +16,7 @@ from sidecar.model.address import Address
 from sidecar.model.outcome import Cause
 from sidecar.tls.failures import TlsFailure
 from sidecar.transport.direct import plain_socket, write_now
+from sidecar.transport.resumption import Resumption
 from sidecar.transport.secure import SecureClient
 from sidecar.transport.upstream import UpstreamConnection
 from sidecar.transport.wheel import DeadlineWheel
@@ -63,9 +64,11 @@ def connector_to(loop: Any, address: Address, tls: ClientTls | None = None) -> D
 
 
 def _secured(connect: Dial, tls: ClientTls) -> Dial:
+    resumption = Resumption()
+
     async def secured(factory: Callable[[], Any], preamble: bytes = b"") -> Any:
         inner = factory()
-        client = SecureClient(inner, tls.context, tls.server_name, tls.wheel)
+        client = SecureClient(inner, tls.context, tls.server_name, tls.wheel, resumption)
         await connect(lambda: client, preamble)
         await client.established()
         return inner

@@ -28,6 +28,7 @@ cdef class SecureServer(SecureTransport):
 cdef class SecureClient(SecureTransport):
     cdef object _failure
     cdef object _name
+    cdef object _resumption
     cdef object _waiter
     cdef _begin(self)
     cdef _shake(self, data)

@@ -17,6 +17,7 @@ from sidecar.transport.downstream import DownstreamConnection
 from sidecar.transport.downstream_ends import unread
 from sidecar.transport.listener import Accepted
 from sidecar.transport.registry import NOTHING, RAW_TUNNEL, WEBSOCKET
+from sidecar.transport.resumption import Resumption
 from sidecar.transport.secure_state import CLOSED, CLOSING, HANDSHAKE
 from sidecar.transport.secure_transport import NOBODY, SecureTransport
 from sidecar.transport.service import Service
@@ -184,12 +185,21 @@ class SecureServer(SecureTransport):
 
 class SecureClient(SecureTransport):
     """A connection to an endpoint: `inner` stands when the handshake is complete. `server_name` is what its
-    certificate must be for, a DNS name or an address."""
+    certificate must be for, a DNS name or an address; `resumption` has the session to begin with."""
 
-    __slots__ = ("_failure", "_name", "_waiter")
+    __slots__ = ("_failure", "_name", "_resumption", "_waiter")
 
-    def __init__(self, inner: Accepted, context: ssl.SSLContext, server_name: str, wheel: DeadlineWheel) -> None:
-        super().__init__(inner, Session(context, False, server_name), context, wheel)
+    def __init__(
+        self,
+        inner: Accepted,
+        context: ssl.SSLContext,
+        server_name: str,
+        wheel: DeadlineWheel,
+        resumption: Resumption | None = None,
+    ) -> None:
+        known = None if resumption is None else resumption.session()
+        super().__init__(inner, Session(context, False, server_name, known), context, wheel)
+        self._resumption = resumption
         self._name = server_name
         self._failure: TlsFailure | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -209,6 +219,11 @@ class SecureClient(SecureTransport):
         if self._failure is not None:
             raise self._failure
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._resumption is not None and self.state != HANDSHAKE and self._failure is None:
+            self._resumption.keep(self._session.ssl_object)
+        super().connection_lost(exc)
+
     def _begin(self) -> None:
         self._shake(b"")
 
@@ -221,6 +236,8 @@ class SecureClient(SecureTransport):
             return
         self._flush()
         if done:
+            if self._resumption is not None:
+                self._resumption.follow(self._session.ssl_object)
             self._wake()
             self._open()
 
@@ -229,6 +246,8 @@ class SecureClient(SecureTransport):
 
     def _fail(self, failure: TlsFailure) -> None:
         self._failure = failure
+        if self._resumption is not None:
+            self._resumption.forget()
         self._inner = NOBODY
         self._wake()
         self.close()

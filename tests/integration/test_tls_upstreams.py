@@ -76,6 +76,24 @@ async def test_requests_go_over_tls_on_connections_that_are_kept(tmp_path: Path,
             assert proxy.failures() == 0
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_new_connection_goes_on_with_the_session_of_the_last(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    resumed: list[bool | None] = []
+
+    async def tells(call: Call) -> None:
+        resumed.append(spoken(call).session_reused)
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        call.close()
+
+    async with Backend(tells, tls=serving(tmp_path, version=version)) as backend:
+        rules = rules_text(backend.url, upstream=trusting(tmp_path))
+        async with running(rules=rules) as proxy:
+            for _ in range(3):
+                assert (await proxy.ask()).status == 200
+                await proxy.quiet()
+    assert resumed == [False, True, True]
+
+
 async def test_an_answer_comes_whole_be_it_large_or_as_long_as_its_connection(tmp_path: Path) -> None:
     body = bytes(range(256)) * 4096
 
