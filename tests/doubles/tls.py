@@ -68,7 +68,8 @@ async def visit(port: int, context: ssl.SSLContext, session: ssl.SSLSession | No
 def _visit(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None, name: str) -> Visit:
     with (
         socket.create_connection(("127.0.0.1", port), LIMIT_SECONDS) as plain,
-        context.wrap_socket(plain, server_hostname=name, session=session) as sock,
+        # An end without a goodbye is an error: it might be an attacker's, who cuts an answer short.
+        context.wrap_socket(plain, server_hostname=name, session=session, suppress_ragged_eofs=False) as sock,
     ):
         sock.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
         answer = b""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import ssl
 from pathlib import Path
 
-from tests.doubles.backend import Backend
+from tests.doubles.backend import OK, Backend, Call
 from tests.doubles.certificates import Certificate, client_certificate, renewed, root, server_certificate, stranger
 from tests.doubles.process import ProxyProcess, process
 from tests.doubles.running import rules_text
@@ -58,7 +59,8 @@ async def swap(proxy: ProxyProcess, folder: Path) -> Certificate:
 def written(folder: Path, url: str) -> Path:
     """A rules file with a TLS listener."""
     file = folder / "rules.yaml"
-    file.write_text(rules_text(url, listener=terms(server_certificate(NAME).write(folder))))
+    rules = rules_text(url, listener=terms(server_certificate(NAME).write(folder)))
+    file.write_text(f"{rules}drain: {{announce: 0s, deadline: 20s}}\n")
     return file
 
 
@@ -125,3 +127,31 @@ async def test_another_authority_for_clients_is_in_force_for_the_next_of_them(tm
             refused = await asyncio.gather(visit(proxy.port, trusting(ca, mine)), return_exceptions=True)
             assert isinstance(refused[0], OSError)
             assert (await stays.get()).status == 200
+
+
+async def test_every_worker_shows_the_newest_certificate_after_a_reload(tmp_path: Path) -> None:
+    context = trusting(root().write(tmp_path))
+    async with Backend() as backend, process(rules=written(tmp_path, backend.url), workers=2) as proxy:
+        first = {(await visit(proxy.port, context)).fingerprint for _ in range(8)}
+        assert first == {server_certificate(NAME).fingerprint}
+        newest = await swap(proxy, tmp_path)
+        await proxy.until(lambda told: told["rules"]["generation"] > 1)
+        assert {(await visit(proxy.port, context)).fingerprint for _ in range(8)} == {newest.fingerprint}
+
+
+async def test_a_drain_ends_what_is_under_way_and_says_goodbye(tmp_path: Path) -> None:
+    release = asyncio.Event()
+
+    async def late(call: Call) -> None:
+        await release.wait()
+        await call.send(OK)
+
+    context = trusting(root().write(tmp_path))
+    async with Backend(late) as backend, process(rules=written(tmp_path, backend.url)) as proxy:
+        asked = asyncio.ensure_future(visit(proxy.port, context))
+        await backend.wait_requests(1)
+        proxy.signal(signal.SIGTERM)
+        await proxy.said("draining")
+        release.set()
+        assert (await asked).answer.endswith(b"\r\n\r\nok")
+        assert await proxy.ended() == 0
