@@ -75,6 +75,21 @@ def standing(loop: VirtualLoop) -> Client:
     return client
 
 
+def reads(transport: FakeTransport) -> bool:
+    """Whether it is read from."""
+    return transport.reading
+
+
+def is_cut(transport: FakeTransport) -> bool:
+    """Whether it was cut off."""
+    return transport.aborted
+
+
+def is_closed(transport: FakeTransport) -> bool:
+    """Whether it was closed or cut off."""
+    return transport.closed
+
+
 def test_bytes_pass_both_ways_once_it_stands(virtual: VirtualLoop) -> None:
     client = standing(virtual)
     client.connection.data_received(b"ask")
@@ -109,12 +124,12 @@ def test_an_end_that_came_before_it_stands_comes_after_what_was_said(virtual: Vi
 def test_it_is_read_ahead_within_a_bound_and_on_once_it_stands(virtual: VirtualLoop) -> None:
     client = Client(virtual)
     client.connection.data_received(bytes(65536))
-    assert client.transport.reading
+    assert reads(client.transport)
     client.connection.data_received(b"x")
-    assert not client.transport.reading
+    assert not reads(client.transport)
     client.connection.open_tunnel()
     virtual.turn()
-    assert client.transport.reading
+    assert reads(client.transport)
 
 
 def test_a_half_close_of_the_client_leaves_our_half_open(virtual: VirtualLoop) -> None:
@@ -124,7 +139,7 @@ def test_a_half_close_of_the_client_leaves_our_half_open(virtual: VirtualLoop) -
     assert client.heard() == [("request_end", b"")]
     assert (client.transport.sent, client.transport.closed) == (b"late", False)
     client.connection.send_end()
-    assert client.transport.closed
+    assert is_closed(client.transport)
     assert client.connection.state == CLOSING
 
 
@@ -136,7 +151,7 @@ def test_our_half_close_leaves_the_clients_half_open(virtual: VirtualLoop) -> No
     client.connection.data_received(b"still here")
     assert not client.connection.eof_received()
     assert client.heard() == [("request_data", b"still here"), ("request_end", b"")]
-    assert client.transport.closed
+    assert is_closed(client.transport)
 
 
 def test_where_no_half_can_end_alone_both_end(virtual: VirtualLoop) -> None:
@@ -146,7 +161,7 @@ def test_where_no_half_can_end_alone_both_end(virtual: VirtualLoop) -> None:
     assert client.heard() == [], "never inside our own call"
     virtual.turn()
     assert client.heard() == [("request_end", b"")]
-    assert client.transport.closed
+    assert is_closed(client.transport)
 
 
 def test_a_refused_connection_is_closed_and_nobody_hears_of_it(virtual: VirtualLoop) -> None:
@@ -203,13 +218,13 @@ def test_reading_stops_and_goes_on_as_the_bridge_says(virtual: VirtualLoop) -> N
     client = standing(virtual)
     client.connection.pause()
     client.connection.pause()
-    assert not client.transport.reading
+    assert not reads(client.transport)
     client.connection.resume()
     client.connection.resume()
-    assert client.transport.reading
+    assert reads(client.transport)
     client.connection.eof_received()
     client.connection.pause()
-    assert client.transport.reading, "there is nothing left to read"
+    assert reads(client.transport), "there is nothing left to read"
 
 
 def test_a_client_that_does_not_take_the_last_bytes_is_cut_off_once_it_has_taken_none_for_long(
@@ -221,9 +236,9 @@ def test_a_client_that_does_not_take_the_last_bytes_is_cut_off_once_it_has_taken
     client.connection.send_end()
     client.transport.unsent = 500
     virtual.advance(76)
-    assert not client.transport.aborted, "it takes some"
+    assert not is_cut(client.transport), "it takes some"
     virtual.advance(76)
-    assert client.transport.aborted
+    assert is_cut(client.transport)
 
 
 def test_its_owner_sees_a_request_while_it_waits_and_a_tunnel_once_it_stands(virtual: VirtualLoop) -> None:
@@ -244,7 +259,7 @@ def test_a_drain_leaves_it_alone_until_its_deadline(virtual: VirtualLoop) -> Non
     client = standing(virtual)
     client.registry.close_idle()
     client.connection.leave_websocket()
-    assert not client.transport.closed
+    assert not is_closed(client.transport)
     assert client.connection.leaving
     client.connection.data_received(b"on")
     assert client.heard() == [("request_data", b"on")]
@@ -254,7 +269,7 @@ def test_at_the_deadline_it_is_cut_and_counted_once(virtual: VirtualLoop) -> Non
     client = standing(virtual)
     assert client.connection.end_now() == 1
     assert client.heard() == [("request_broken", Reason.DRAINING), ("downstream_gone",)]
-    assert client.transport.aborted
+    assert is_cut(client.transport)
     assert client.connection.end_now() == 0
 
 
@@ -272,12 +287,12 @@ def test_one_that_has_ended_is_counted_only_while_something_is_unsent(virtual: V
     client.transport.unsent = 10
     client.connection.send_end()
     assert client.connection.end_now() == 1
-    assert client.transport.aborted
+    assert is_cut(client.transport)
     other = standing(virtual)
     other.connection.eof_received()
     other.connection.send_end()
     assert other.connection.end_now() == 0
-    assert not other.transport.aborted
+    assert not is_cut(other.transport)
 
 
 def test_its_timer_is_the_bridges(virtual: VirtualLoop) -> None:
