@@ -125,6 +125,8 @@ class Standing(Applicant):
     def _reject(self, reason: Reason) -> int:
         self.reason = reason
         self.rule = ""
+        if reason is Reason.REQUEST_TIMEOUT and self.total_deadline <= self.deadline:
+            self.rule = f"{self.route.name}/timeout.total"  # which was the shorter one
         self.status = 0
         self.retry_after = NO_TIME
         return REJECT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from sidecar.model.outcome import Outcome
@@ -71,6 +73,7 @@ def test_the_total_timeout_cuts_an_answer_that_is_running_and_blames_nobody() ->
     bridge.loop.advance(0.3)
     assert downstream.told[-1] == "reset"
     assert stream.told[-1] == "cancel"
+    assert bridge.records.records[0].rule == "everything/timeout.total"
     assert attempt.settled == [Outcome.IGNORED]
     (record,) = bridge.records.records
     assert (record.status, record.reason, record.rule) == (200, Reason.REQUEST_TIMEOUT, "everything/timeout.total")
@@ -97,6 +100,21 @@ def test_the_total_timeout_before_an_answer_is_a_504() -> None:
     bridge.loop.advance(2.1)
     assert downstream.status == 504
     assert stream.told[-1] == "cancel"
+
+
+def test_the_total_timeout_holds_for_a_client_that_does_not_end_its_upload() -> None:
+    stream = UpstreamDouble()
+    bridge = Bridge(stream, request=math.inf, attempt=math.inf)
+    bridge.route.total_timeout = 2.0
+    downstream, receiver = bridge.request(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n")
+    for _ in range(3):
+        receiver.request_data(b"x")
+        bridge.loop.advance(0.6)
+    assert downstream.told == []
+    bridge.loop.advance(0.3)
+    assert downstream.status == 504
+    (record,) = bridge.records.records
+    assert (record.reason, record.rule) == (Reason.REQUEST_TIMEOUT, "everything/timeout.total")
 
 
 def test_a_tunnel_outlives_the_total_timeout() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from sidecar.model.address import Address, Url
 from sidecar.model.observer import Unobserved
-from sidecar.policies.header_edits import HeaderEditsSpec, RewriteSpec
-from sidecar.proxy.head_edits import attach_edits, head_edits
+from sidecar.policies.header_edits import HeaderEditsSpec, ResponseEditsSpec, RewriteSpec
+from sidecar.proxy.head_edits import HeadEdits, attach_edits, head_edits
 from sidecar.proxy.heads import answer_head, attempt_head
 from sidecar.rules.schema import DefaultsRule, EndpointRule, ListenerRule, RouteRule, RuleSet, UpstreamRule
 from sidecar.runtime.build import prepare
@@ -93,3 +93,70 @@ def test_each_route_of_a_runtime_is_given_its_own_edits() -> None:
     edits = {route.name: route.edits for route in runtime.routes}
     assert edits["plain"] is None
     assert edits["edited"].rewrite.apply(b"/api/x") == b"/x"
+
+
+SECURE = {
+    b"x-content-type-options: nosniff",
+    b"x-frame-options: SAMEORIGIN",
+    b"referrer-policy: strict-origin-when-cross-origin",
+    b"cross-origin-opener-policy: same-origin-allow-popups",
+    b"permissions-policy: camera=(), geolocation=(), microphone=()",
+    b"x-permitted-cross-domain-policies: none",
+}
+HSTS = b"strict-transport-security: max-age=31536000"
+
+
+def preset(**spec: Any) -> HeadEdits:
+    edits = head_edits(rule(response_headers=ResponseEditsSpec(preset="secure", **spec)))
+    assert edits is not None
+    return edits
+
+
+def lines(fields: bytes, edits: HeadEdits, secure: bool = False) -> set[bytes]:
+    head = answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + fields + b"\r\n")
+    block = answer_head(head, request(), LENGTH, False, b"", edits, secure)
+    return {*block.split(b"\r\n")} - {b"HTTP/1.1 200 OK", b"Content-Length: 2", b"Via: 1.1 sidecar", b""}
+
+
+def test_the_preset_adds_what_the_backend_does_not_say_and_takes_out_what_it_is_made_of() -> None:
+    assert lines(b"Server: a\r\nX-Powered-By: b\r\nX-AspNet-Version: c\r\n", preset()) == SECURE
+    said = b"X-Frame-Options: DENY\r\nReferrer-Policy:\r\n"
+    assert lines(said, preset()) == {
+        *[line for line in SECURE if not line.startswith((b"x-frame", b"referrer"))],
+        b"X-Frame-Options: DENY",
+        b"Referrer-Policy:",
+    }
+
+
+def test_strict_transport_security_is_for_clients_that_use_https_only() -> None:
+    assert lines(b"", preset(), secure=True) == {*SECURE, HSTS}
+    assert lines(b"", preset(set={"strict-transport-security": "max-age=1"}), secure=True) == {
+        *SECURE,
+        b"strict-transport-security: max-age=1",
+    }
+
+
+def test_what_the_rules_set_add_and_remove_wins_over_the_preset() -> None:
+    edits = preset(set={"x-frame-options": "DENY"}, add={"server": "ours"}, remove=("permissions-policy",))
+    expected = {line for line in SECURE if not line.startswith((b"x-frame", b"permissions"))}
+    assert lines(b"Server: a\r\nPermissions-Policy: b\r\n", edits) == {
+        *expected,
+        b"x-frame-options: DENY",
+        b"server: ours",
+    }
+
+
+def test_the_sidecars_own_errors_say_the_preset_in_the_words_of_the_rules() -> None:
+    edits = preset(set={"x-frame-options": "DENY", "x-other": "1"}, remove=("referrer-policy",))
+    told = edits.to_own(b"RateLimit: x\r\n", True)
+    assert told.startswith(b"RateLimit: x\r\n")
+    expected = {line for line in SECURE if not line.startswith((b"x-frame", b"referrer"))}
+    assert {*told.split(b"\r\n")} == {*expected, HSTS, b"x-frame-options: DENY", b"RateLimit: x", b""}
+    assert HSTS not in edits.to_own(b"", False)
+    plain = head_edits(rule(response_headers=ResponseEditsSpec(set={"x-frame-options": "DENY"})))
+    assert plain is not None
+    assert plain.to_own(b"a: b\r\n", True) == b"a: b\r\n", "without a preset errors stay as they are"
+
+
+def test_a_preset_in_shadow_mode_changes_nothing() -> None:
+    assert head_edits(rule(response_headers=ResponseEditsSpec(preset="secure", mode="shadow"))) is None
