@@ -60,6 +60,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.telemetry.stats",
     "sidecar.tls.session",
     "sidecar.transport.byte_connection",
+    "sidecar.transport.announcing",
     "sidecar.transport.departure",
     "sidecar.transport.direct",
     "sidecar.transport.downstream",

@@ -21,6 +21,7 @@ from sidecar.rules.schema import UpstreamRule
 from sidecar.rules.upstream_tls import SECURE
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.transport.announcing import AnnouncingPool
 from sidecar.transport.dialling import ClientTls, connector_to
 from sidecar.transport.pool import EndpointPool
 from sidecar.transport.resolver import Resolver
@@ -174,8 +175,9 @@ class Channels:
         terms = self._terms_of(endpoint)
         ground = self._ground
         raw = endpoint.scheme in RAW
+        version = upstream.proxy_protocol
         pool = self.pools.get(endpoint.name)
-        if pool is not None and pool.raw != raw:
+        if pool is not None and (pool.raw != raw or pool.version != version):
             pool.close()  # what it leads to is another thing now, at the same address
             pool = None
         if pool is not None:
@@ -183,7 +185,8 @@ class Channels:
             if terms != self._terms[endpoint.name]:
                 pool.reconnect(connector_to(ground.wheel.loop, endpoint.address, terms))
         else:
-            pool = self.pools[endpoint.name] = EndpointPool(
+            kind = EndpointPool if version is None else partial(AnnouncingPool, version=version)
+            pool = self.pools[endpoint.name] = kind(
                 endpoint.address,
                 settings,
                 upstream.connect_timeout,
@@ -201,7 +204,9 @@ class Channels:
         if endpoint.scheme not in SECURE:
             return None
         secured = self._secured[endpoint.upstream_name]  # a missing one must not become plaintext
-        return ClientTls(secured.credentials.context, secured.server_name or endpoint.host, self._ground.wheel)
+        return ClientTls(
+            secured.credentials.context, secured.server_name or endpoint.host.removesuffix("."), self._ground.wheel
+        )
 
 
 def _is_looked_up(endpoint: Endpoint) -> bool:

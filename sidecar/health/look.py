@@ -91,8 +91,9 @@ async def _connected(endpoint: Endpoint, spec: HealthCheckSpec) -> tuple[asyncio
     loop = asyncio.get_running_loop()
     channel = None if spec is VIGIL else endpoint.channel
     dial: Dial = connector_to(loop, endpoint.address) if channel is None else channel.connector
+    greeting: bytes = b"" if channel is None else channel.greeting
     reader = asyncio.StreamReader(limit=_PIECE, loop=loop)
-    protocol = await dial(lambda: _Ends(reader, loop=loop))
+    protocol = await dial(lambda: _Ends(reader, loop=loop), greeting)
     return reader, asyncio.StreamWriter(protocol.transport, protocol, reader, loop)
 
 

@@ -25,9 +25,11 @@ from sidecar.proxy.local_reply import rule_name
 from sidecar.proxy.record import RAW_METHOD, connection_record
 from sidecar.proxy.states import DONE, HELD, TUNNEL, WAITING
 from sidecar.runtime.route import Route
+from sidecar.transport.arrival import announcement
 from sidecar.transport.byte_connection import ByteConnection
 from sidecar.transport.raw_upstream import RawUpstream
 from sidecar.transport.stream import Channel, Receiver, UpstreamStream
+from sidecar.wire.proxy_protocol import Version
 
 _log = logging.getLogger("sidecar.proxy")
 
@@ -88,6 +90,10 @@ class Conduit(Receiver):
     def key(self, key: Key) -> str:
         """See Driver."""
         return key.of(NO_REQUEST, self.downstream.origin.peer_ip)
+
+    def announcement(self, version: Version) -> bytes:
+        """See Receiver."""
+        return announcement(version, self.downstream.ends(), self.downstream.origin.peer_ip)
 
     def woken(self) -> None:
         """See Driver. In a later turn: it is called inside another exchange's ending."""

@@ -39,6 +39,7 @@ cdef class Exchange(Receiver):
     cdef public Timer timer
     cdef public bytes trailers
     cdef public UpstreamStream upstream
+    cdef str _asker(self)
     cpdef str key(self, object key)
     @cython.locals(decision=Decision, close=bint, extra=bytes, fallback=Fallback)
     cdef _answer(self, double now, object reason, str detail)

@@ -26,9 +26,11 @@ from sidecar.proxy.record import exchange_record
 from sidecar.proxy.states import DONE, HELD, RELAYING, WAITING
 from sidecar.proxy.trace import trace_exchange
 from sidecar.runtime.route import Route
+from sidecar.transport.arrival import announcement
 from sidecar.transport.stream import Channel, DownstreamStream, Receiver, UpstreamStream
 from sidecar.wire.forwarding import client_ip, client_scheme
 from sidecar.wire.message import NO_BODY, RequestHead
+from sidecar.wire.proxy_protocol import Version
 from sidecar.wire.trace_context import request_ids
 
 _log = logging.getLogger("sidecar.proxy")
@@ -76,9 +78,16 @@ class Exchange(Receiver):
 
     def key(self, key: Key) -> str:
         """See Driver."""
+        return key.of(self.head, self._asker())
+
+    def announcement(self, version: Version) -> bytes:
+        """See Receiver."""
+        return announcement(version, self.downstream.ends(), self._asker())
+
+    def _asker(self) -> str:
         if self.client is None:
             self.client = client_ip(self.downstream.origin, self.head, self.environment.trusted)
-        return key.of(self.head, self.client)
+        return self.client
 
     def woken(self) -> None:
         """See Driver. In a later turn: it is called inside another exchange's ending."""

@@ -88,6 +88,7 @@ def _upstream(
     upstream.connect_timeout = rule.connect_timeout
     upstream.pool = rule.pool
     upstream.resolve = rule.resolve
+    upstream.proxy_protocol = rule.proxy_protocol
     ejection, warm_up, hold = rule.spec(EjectionSpec), rule.spec(SlowStart), rule.spec(HoldSpec)
     upstream.ejection = None if ejection is None else Ejection(ejection, upstream.observer)
     upstream.slow_start = None if warm_up is None else ramp_for(warm_up)

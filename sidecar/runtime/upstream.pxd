@@ -39,6 +39,7 @@ cdef class Upstream:
     cdef public str name
     cdef public UpstreamObserver observer
     cdef public object pool
+    cdef public object proxy_protocol
     cdef public object resolve
     cdef public object sentinel
     cdef public object slow_start

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from sidecar.model.address import Address
 from sidecar.model.observer import UpstreamObserver
@@ -135,8 +135,9 @@ class Succession:
 class Upstream:
     """A named group of equal endpoints.
 
-    Times in seconds; `resolve` is None when names are not resolved again. The endpoints are those of the rules until
-    `replace_endpoints` puts addresses in the place of names. `ejection` and `slow_start` are None where they are off.
+    Times in seconds; `resolve` is None when names are not resolved again, `proxy_protocol` when no endpoint is told of
+    clients. The endpoints are those of the rules until `replace_endpoints` puts addresses in the place of names.
+    `ejection` and `slow_start` are None where they are off.
     `admissions` are asked before each attempt; `budgets` pay for its routes' retries, one for each different rule.
     `hold` is asked when `pick` finds nothing; `former` is one of rules before these, which have none, and takes nobody
     any more. Without a `sentinel` nobody would notice that an endpoint is back, and no attempt marks one down.
@@ -155,6 +156,7 @@ class Upstream:
         "name",
         "observer",
         "pool",
+        "proxy_protocol",
         "resolve",
         "sentinel",
         "slow_start",
@@ -178,6 +180,7 @@ class Upstream:
         self.connect_timeout = 1.0
         self.pool = PoolSpec()
         self.resolve: float | None = None
+        self.proxy_protocol: Literal["v1", "v2"] | None = None
         self.ejection: Ejection | None = None
         self.slow_start: SlowStartRamp | None = None
         self.admissions: tuple[Admission, ...] = ()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sidecar.transport.sparing_log import SparingLog
+from sidecar.wire.clientip import plain_address
+from sidecar.wire.proxy_protocol import Version, write
 
 # Whoever has just connected is about to speak, and cannot know that we leave: it gets this long from the accept on.
 FIRST_WORD_SECONDS = 1.0
@@ -50,6 +52,15 @@ def ends_of(transport: Any, announced: Announced | None) -> Ends:
             (announced.destination, announced.destination_port),
         )
     return Ends(_end(transport.get_extra_info("peername")), _end(transport.get_extra_info("sockname")))
+
+
+def announcement(version: Version, ends: Ends, client: str) -> bytes:
+    """The PROXY header that tells of `client`, the address that is counted as the one who asks; empty for a unix
+    socket's. Its port is known where nobody else stands in between."""
+    source = ends.source
+    if source is None or plain_address(source[0]) != client:
+        source = (client, 0) if client else None
+    return write(version, source, ends.destination)
 
 
 def peer_name(transport: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from sidecar.model.reason import Reason
-from sidecar.transport.arrival import Announced
+from sidecar.transport.arrival import Announced, Ends, ends_of
 from sidecar.transport.bulk import MUCH, read_in_bulk
 from sidecar.transport.byte_state import CLOSED, CLOSING, OPEN, WAITING
 from sidecar.transport.departure import Departure, end_half
@@ -65,6 +65,9 @@ class ByteConnection(DownstreamStream):
         self.leaving = False
         self.started = 0.0
         self.more = False
+
+    def ends(self) -> Ends:
+        return ends_of(self.transport, self.announced)
 
     # The transport's calls, see asyncio.Protocol.
 

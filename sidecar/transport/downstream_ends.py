@@ -11,7 +11,7 @@ from fcntl import ioctl
 from termios import FIONREAD
 
 from sidecar.model.reason import Reason
-from sidecar.transport.arrival import FIRST_WORD_SECONDS, Announced
+from sidecar.transport.arrival import FIRST_WORD_SECONDS, Announced, Ends, ends_of
 from sidecar.transport.departure import LINGER_SECONDS, Departure
 from sidecar.transport.downstream_state import BODY, BROKEN, CLOSED, CLOSING, IDLE, LINGER, TUNNEL
 from sidecar.transport.flow import FULL, TOLD, ReadGate, WriteWatch
@@ -68,6 +68,9 @@ class Leaving(DownstreamStream):
         self.more = False
         self._receiver: Receiver = DEAF
         self._close_after = False
+
+    def ends(self) -> Ends:
+        return ends_of(self._transport, self.announced)
 
     # The owner's calls, see Closable.
 

@@ -38,7 +38,9 @@ cdef class EndpointPool(Home):
     cdef DeadlineWheel _wheel
     cdef public object address
     cdef public object connector
+    cdef public bytes greeting
     cdef public bint raw
+    cdef public object version
     @cython.locals(waiter=Waiter)
     cpdef UpstreamConnection lease(self, Receiver receiver, double deadline, bint fresh=*)
     cpdef forget(self, Receiver receiver)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
@@ -62,13 +63,15 @@ class Waiter:
 
 class EndpointPool(Home):
     """The pool of one endpoint; a Channel. `connect_timeout` in seconds; `connections` counts the upstream side. `raw`:
-    its connections carry bytes without HTTP, and each serves whoever it is lent to and nobody after."""
+    its connections carry bytes without HTTP, and each serves whoever it is lent to and nobody after. `version` is that
+    of its PROXY headers, None without; `greeting` what a connection for nobody's request begins with."""
 
     # fmt: off
     __slots__ = (
         "_closed", "_connect_timeout", "_connecting", "_connections", "_dialling", "_idle",
         "_idle_timeout", "_in_use", "_limits", "_loop", "_max_connections", "_max_lifetime", "_observer", "_open",
-        "_pace", "_serving", "_settings", "_tasks", "_waiting", "_wheel", "address", "connector", "raw",
+        "_pace", "_serving", "_settings", "_tasks", "_waiting", "_wheel", "address", "connector", "greeting",
+        "raw", "version",
     )
     # fmt: on
 
@@ -87,6 +90,8 @@ class EndpointPool(Home):
     ) -> None:
         self.address = address
         self.raw = raw
+        self.greeting = b""
+        self.version: str | None = None
         self.connector = connector
         self._wheel = wheel
         self._loop = wheel.loop
@@ -306,13 +311,29 @@ class EndpointPool(Home):
         self._dial_missing()
 
     async def _connect(self) -> None:
+        connector = self.connector
+        connection, cause, detail = await self._attempt(connector(self._make))
+        if connector is not self.connector:
+            # Made in another way than is asked for by now: whoever waits has the next one.
+            if connection is not None:
+                connection.close()
+            return
+        self._observer.connected("ok" if connection is not None else cause.value)
+        if connection is not None:
+            self._welcome(connection)
+            return
+        waiter = next(iter(self._waiting.values()), None)
+        if waiter is not None:
+            self._refuse(waiter, cause, detail)
+
+    async def _attempt(self, opening: Awaitable[UpstreamConnection]) -> tuple[UpstreamConnection | None, Cause, str]:
+        """A connection, or why there is none."""
         self._connecting += 1
         cause = Cause.CONNECT_FAILURE
         connection: UpstreamConnection | None = None
-        connector = self.connector
         try:
             async with asyncio.timeout(self._connect_timeout):
-                connection = await connector(self._make)
+                connection = await opening
             detail = f"{self.address}: the connection was closed as soon as it was made"
         except TimeoutError:
             # Also the operating system's own ETIMEDOUT.
@@ -326,19 +347,7 @@ class EndpointPool(Home):
             detail = f"{self.address}: {type(fault).__name__}"
         finally:
             self._connecting -= 1
-        if connector is not self.connector:
-            # Made in another way than is asked for by now: whoever waits has the next one.
-            if connection is not None:
-                connection.close()
-            return
-        if connection is not None and connection.state != CLOSED:
-            self._observer.connected("ok")
-            self._welcome(connection)
-            return
-        self._observer.connected(cause.value)
-        waiter = next(iter(self._waiting.values()), None)
-        if waiter is not None:
-            self._refuse(waiter, cause, detail)
+        return None if connection is None or connection.state == CLOSED else connection, cause, detail
 
     def _make(self) -> UpstreamConnection:
         kind = RawUpstream if self.raw else UpstreamConnection

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
+from sidecar.transport.arrival import Ends
 from sidecar.transport.wheel import Timer
 from sidecar.wire.message import RequestHead, ResponseHead
 from sidecar.wire.origin import Origin
+from sidecar.wire.proxy_protocol import Version, write
 
 
 class Receiver:
@@ -58,6 +60,10 @@ class Receiver:
         """The stream's timer, which the bridge had set, has come."""
 
     # From the upstream side, for each attempt.
+
+    def announcement(self, version: Version) -> bytes:
+        """The PROXY header of a connection that is made for this exchange, where its endpoint wants one."""
+        return write(version, None, None)
 
     def leased(self, stream: UpstreamStream) -> None:
         """The connection that was asked for and not at hand."""
@@ -108,6 +114,10 @@ class DownstreamStream:
     started: float
     more: bool
     timer: Timer
+
+    def ends(self) -> Ends:
+        """Who is at the other end of the connection, and whom it had reached."""
+        raise NotImplementedError
 
     def send_informational(self, head: bytes) -> None:
         """A serialised 1xx head, sent at once."""

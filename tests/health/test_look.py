@@ -51,9 +51,12 @@ class Channel:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.asked = 0
+        self.greeting = b"PROXY UNKNOWN\r\n"
+        self.greeted: list[bytes] = []
 
-    async def connector(self, factory: Callable[[], Any]) -> Any:
+    async def connector(self, factory: Callable[[], Any], preamble: bytes = b"") -> Any:
         self.asked += 1
+        self.greeted.append(preamble)
         if self.error is not None:
             raise self.error
         raise AssertionError("no connection is made here")
@@ -366,3 +369,10 @@ async def test_a_unix_socket_is_asked_too(tmp_path: Path) -> None:
         await ended.acquire()
     assert b"Host: localhost\r\n" in heads[0]
     assert heads[1] == b""
+
+
+async def test_a_look_begins_with_the_header_of_nobody_where_the_endpoint_wants_one() -> None:
+    endpoint = Endpoint("app", Address("127.0.0.1", 1))
+    endpoint.channel = Channel(OSError("no"))
+    await look(endpoint, tcp())
+    assert endpoint.channel.greeted == [b"PROXY UNKNOWN\r\n"]

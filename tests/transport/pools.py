@@ -23,7 +23,13 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 class Endpoint(UpstreamObserver):
     """A pool whose connections are opened by the test: at once, or when `gate` is set."""
 
-    def __init__(self, loop: VirtualLoop, settings: PoolSettings | None = None, connect_timeout: float = 1.0) -> None:
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        settings: PoolSettings | None = None,
+        connect_timeout: float = 1.0,
+        kind: Callable[..., EndpointPool] = EndpointPool,
+    ) -> None:
         self.loop = loop
         self.calls: Calls = []
         self.results: list[str] = []
@@ -36,7 +42,8 @@ class Endpoint(UpstreamObserver):
         self.dies = False
         self.made: list[UpstreamConnection] = []
         self.dialled: list[float] = []
-        self.pool = EndpointPool(
+        self.preambles: list[bytes] = []
+        self.pool = kind(
             Address("10.0.0.1", 80),
             settings or PoolSettings(max_lifetime=None),
             connect_timeout,
@@ -47,8 +54,9 @@ class Endpoint(UpstreamObserver):
             self.tasks,
         )
 
-    async def connect(self, factory: Callable[[], UpstreamConnection]) -> UpstreamConnection:
+    async def connect(self, factory: Callable[[], UpstreamConnection], preamble: bytes = b"") -> UpstreamConnection:
         self.dialled.append(self.loop.time())
+        self.preambles.append(preamble)
         await self.gate.wait()
         if self.fault is not None:
             raise self.fault
