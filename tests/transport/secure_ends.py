@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from sidecar.transport.settings import DownstreamSettings
 from sidecar.transport.tls_terms import TlsTerms
 from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.origin import Origin
-from tests.doubles.certificates import Certificate, root, server_certificate
+from tests.doubles.certificates import root, server_certificate
 from tests.tls.hands import End
 from tests.transport.doubles import Calls, FakeAcceptor, FakeTransport, VirtualLoop
 
@@ -109,19 +111,15 @@ class Observed(TlsObserver):
         self.results.append(result)
 
 
-def credentials(folder: Path, made: Certificate | None = None, **options: Any) -> Credentials:
+def credentials(folder: Path, **options: Any) -> Credentials:
     """A server's, of one identity."""
-    files = (made or server_certificate()).write(folder)
-    return server_context([Identity(files.certificate, files.private_key)], now=0.0 if made else _now(), **options)
-
-
-def _now() -> float:
-    return server_certificate().x509.not_valid_before_utc.timestamp() + 1.0
+    files = server_certificate().write(folder)
+    return server_context([Identity(files.certificate, files.private_key)], now=time.time(), **options)
 
 
 def trusting(folder: Path, **options: Any) -> Credentials:
     """A client's."""
-    return client_context(ca=root().write(folder), now=_now(), **options)
+    return client_context(ca=root().write(folder), now=time.time(), **options)
 
 
 class Wire:
@@ -159,6 +157,11 @@ class Wire:
             if (len(self.pipe.sent), done) == before and self.pipe.closed:
                 return
 
+    def shake_and_hear(self) -> None:
+        """For a handshake that fails only when the peer reads what came of it."""
+        self.shake()
+        self.hear()
+
     def say(self, data: bytes, cuts: Iterator[int] | None = None) -> None:
         """The peer says something."""
         self.peer.object.write(data)
@@ -171,10 +174,8 @@ class Wire:
 
     def end(self) -> bytes:
         """The peer's close_notify, as bytes to give."""
-        try:
+        with suppress(ssl.SSLWantReadError):
             self.peer.object.unwrap()
-        except ssl.SSLWantReadError:
-            pass
         return self.peer.outgoing.read()
 
     def lose(self, fault: Exception | None = None) -> None:
@@ -227,6 +228,6 @@ class ClientWire(Wire):
         """The connection to the endpoint stands, and somebody waits for the handshake."""
         self.made(SecureClient(self.inner, self.context, self.name, self.wheel))
         waiting = self.virtual.create_task(self.layer.established())
-        self.virtual.turn()
+        self.virtual.turn(1)
         self.peer.incoming.write(self.pipe.fresh())
         return waiting

@@ -1,15 +1,59 @@
-"""Two sides of a handshake: what comes of it, how long it may take, and what of those that fail."""
+"""Two sides of a handshake: what comes of it, how long it may take, and what becomes of those that fail."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import ssl
+from collections.abc import Iterator
+from itertools import cycle, repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.model.outcome import Cause
+from sidecar.model.reason import Reason
+from sidecar.tls.failures import TlsFailure
+from sidecar.transport.arrival import Announced
+from sidecar.transport.registry import NOTHING
+from sidecar.transport.secure_state import CLOSED, HANDSHAKE
+from tests.doubles.certificates import EXPIRED_DAYS, client_certificate, root, server_certificate, stranger
 from tests.transport.doubles import VirtualLoop
-from tests.transport.secure_ends import ClientWire, ServerWire
+from tests.transport.secure_ends import BIG, ClientWire, ServerWire
+
+OLD = pytest.mark.parametrize("old", [False, True], ids=["TLS 1.3", "TLS 1.2"])
 
 
-def test_whoever_is_above_stands_when_the_handshake_is_complete(virtual: VirtualLoop, tmp_path: Path) -> None:
-    wire = ServerWire(virtual, tmp_path)
+@pytest.fixture
+def wire(virtual: VirtualLoop, tmp_path: Path) -> ServerWire:
+    """A connection that is accepted, and has not begun."""
+    made = ServerWire(virtual, tmp_path)
+    made.accept()
+    return made
+
+
+def hello(wire: ServerWire) -> bytes:
+    wire.peer.step()
+    return wire.peer.outgoing.read()
+
+
+def counted(wire: ServerWire) -> tuple[int, int, int]:
+    """Who is registered, idle, and shaking hands."""
+    return len(wire.service.registry), wire.service.connections.idle, wire.terms.handshakes
+
+
+# An accepted connection.
+
+
+@OLD
+def test_whoever_is_above_stands_when_the_handshake_is_complete(
+    virtual: VirtualLoop, tmp_path: Path, old: bool
+) -> None:
+    wire = ServerWire(virtual, tmp_path, old=old)
     wire.accept()
     assert wire.inner.calls == []
     wire.shake()
@@ -21,12 +65,462 @@ def test_whoever_is_above_stands_when_the_handshake_is_complete(virtual: Virtual
     assert wire.hear() == b"welcome"
 
 
+@OLD
+def test_a_handshake_may_come_byte_by_byte(virtual: VirtualLoop, tmp_path: Path, old: bool) -> None:
+    wire = ServerWire(virtual, tmp_path, old=old)
+    wire.accept()
+    wire.shake(repeat(1))
+    wire.say(BIG, cycle([1, 7, 1000]))
+    assert wire.inner.received == BIG
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with TemporaryDirectory() as path:
+        yield Path(path)
+
+
+@given(sizes=st.lists(st.integers(1, 600), min_size=1), old=st.booleans(), early=st.binary(min_size=1, max_size=40))
+def test_however_the_bytes_are_cut_the_request_arrives_after_the_handshake(
+    folder: Path, sizes: list[int], old: bool, early: bytes
+) -> None:
+    loop = VirtualLoop()
+    try:
+        wire = ServerWire(loop, folder, old=old)
+        wire.accept()
+        cuts = cycle(sizes)
+        wire.give(hello(wire), cuts)
+        while not wire.peer.step():
+            wire.give(wire.peer.outgoing.read(), cuts)
+            wire.peer.incoming.write(wire.pipe.fresh())
+        # The end of the handshake and the first request come together, as clients send them.
+        wire.peer.object.write(early)
+        wire.give(wire.peer.outgoing.read() + wire.end(), cuts)
+        assert wire.inner.received == early
+        assert wire.inner.names[0] == "made"
+        assert wire.inner.names[-1] == "eof"
+        wire.lose()
+        wire.wheel.close()
+    finally:
+        loop.close()
+
+
+def test_a_client_that_comes_back_resumes(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ServerWire(virtual, tmp_path)
+    wire.accept()
+    wire.shake()
+    wire.inner.transport.write(b"x")
+    assert wire.hear() == b"x"
+    again = ServerWire(virtual, tmp_path)
+    again.peer.object = wire.peer.object.context.wrap_bio(
+        again.peer.incoming, again.peer.outgoing, server_hostname="localhost", session=wire.peer.object.session
+    )
+    again.terms.context = wire.terms.context
+    again.accept()
+    again.shake()
+    assert again.observed.results == ["resumed"]
+
+
+def test_the_ticket_goes_with_the_answer(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ServerWire(virtual, tmp_path)
+    wire.accept()
+    wire.shake()
+    assert len(wire.pipe.writes) == 1
+    wire.inner.transport.write(b"x")
+    assert len(wire.pipe.writes) == 2
+    assert wire.hear() == b"x"
+    assert wire.peer.object.session is not None
+
+
+def test_an_answer_may_be_given_as_soon_as_it_stands(wire: ServerWire) -> None:
+    def refuse() -> None:
+        wire.inner.transport.write(b"no")
+        wire.inner.transport.close()
+
+    wire.inner.on["made"] = refuse
+    wire.shake()
+    assert wire.hear() == b"no"
+    assert wire.pipe.closed
+    assert wire.inner.names == ["made"]
+
+
+def test_what_came_with_the_handshake_waits_where_reading_is_paused_at_once(wire: ServerWire) -> None:
+    def pause() -> None:
+        wire.inner.transport.pause_reading()
+
+    wire.inner.on["made"] = pause
+    wire.give(hello(wire))
+    wire.peer.incoming.write(wire.pipe.fresh())
+    assert wire.peer.step()
+    wire.say(b"early")
+    assert wire.inner.names == ["made"]
+    wire.inner.transport.resume_reading()
+    wire.virtual.turn()
+    assert wire.inner.received == b"early"
+
+
+def test_a_name_that_is_asked_for_is_told_where_it_chooses(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ServerWire(virtual, tmp_path, credentials={"strict_sni": True})
+    wire.accept()
+    wire.shake()
+    assert wire.inner.transport.get_extra_info("server_name") == "localhost"
+
+
+# It counts from the accept on.
+
+
+def test_a_connection_is_counted_from_its_accept_and_replaced_without_a_gap(wire: ServerWire) -> None:
+    sizes = []
+    wire.inner.on["made"] = lambda: sizes.append(counted(wire))
+    assert counted(wire) == (1, 1, 1)
+    wire.shake()
+    assert sizes == [(1, 1, 1)]  # the layer, while whoever is above registers
+    assert counted(wire) == (0, 0, 0)
+
+
+def test_one_handshake_too_many_is_cut_and_counted(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ServerWire(virtual, tmp_path, max_handshakes=1)
+    wire.terms.handshakes = 1
+    wire.accept()
+    assert wire.pipe.aborted
+    assert wire.observed.results == ["too_many"]
+    wire.lose()
+    assert counted(wire) == (0, 0, 1)
+    assert wire.inner.calls == []
+
+
+def test_a_handshake_that_takes_too_long_is_cut(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ServerWire(virtual, tmp_path, handshake_timeout=3.0)
+    wire.accept()
+    wire.give(hello(wire)[:20])
+    virtual.advance(2.9)
+    assert wire.pipe.reading
+    assert wire.observed.results == []
+    virtual.advance(0.2)
+    assert wire.pipe.aborted
+    assert wire.observed.results == ["timeout"]
+    assert counted(wire) == (0, 0, 0)
+
+
+def test_time_does_not_run_after_the_handshake(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ServerWire(virtual, tmp_path, handshake_timeout=3.0)
+    wire.accept()
+    wire.shake()
+    virtual.advance(10.0)
+    assert not wire.pipe.closed
+    assert wire.wheel.timers() == 0
+
+
+# It can be ended.
+
+
+def test_one_that_is_to_close_when_idle_has_a_moment_to_begin(wire: ServerWire) -> None:
+    wire.service.registry.close_idle()
+    wire.virtual.advance(0.9)
+    assert counted(wire) == (1, 1, 1)
+    wire.virtual.advance(0.2)
+    assert wire.pipe.aborted
+    assert counted(wire) == (0, 0, 0)
+    assert wire.observed.results == []
+
+
+def test_one_that_has_waited_long_closes_at_once(wire: ServerWire) -> None:
+    wire.virtual.advance(2.0)
+    wire.service.registry.close_idle()
+    assert wire.pipe.aborted
+
+
+def test_one_in_the_middle_of_its_handshake_has_a_moment_to_end_it(wire: ServerWire) -> None:
+    wire.virtual.advance(2.0)
+    first = hello(wire)
+    wire.give(first[:20])
+    wire.service.registry.close_idle()
+    assert not wire.pipe.closed
+    wire.give(first[20:])
+    wire.peer.incoming.write(wire.pipe.fresh())
+    wire.shake()
+    assert wire.inner.names == ["made"]
+    assert wire.service.registry.leaving  # which whoever is above has seen
+
+
+def test_one_that_is_accepted_while_leaving_has_its_moment_too(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ServerWire(virtual, tmp_path)
+    wire.service.registry.leaving = True
+    wire.accept()
+    virtual.advance(0.5)
+    wire.give(hello(wire)[:20])
+    virtual.advance(0.6)
+    assert wire.pipe.aborted
+    assert wire.observed.results == ["timeout"]
+
+
+@pytest.mark.parametrize("way", ["end_now", "abort"])
+def test_a_handshake_can_be_cut(wire: ServerWire, way: str) -> None:
+    assert wire.layer.carries() == NOTHING
+    wire.layer.leave_websocket()
+    wire.give(hello(wire)[:20])
+    assert not getattr(wire.layer, way)()
+    assert wire.pipe.aborted
+    assert counted(wire) == (0, 0, 0)
+    wire.give(b"late")
+    wire.lose()
+    assert wire.inner.calls == []
+    assert wire.observed.results == []
+
+
+# Handshakes that fail.
+
+
+@pytest.mark.parametrize("end", ["eof_received", "connection_lost"])
+def test_a_client_that_leaves_in_the_middle_is_counted_and_told(
+    wire: ServerWire, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire.give(hello(wire)[:20])
+    if end == "eof_received":
+        assert wire.layer.eof_received() is False
+    wire.lose(ConnectionResetError() if end == "connection_lost" else None)
+    assert wire.observed.results == ["left"]
+    assert wire.inner.calls == []
+    assert counted(wire) == (0, 0, 0)
+    assert "listener public: no TLS with a unix socket: the client left before" in caplog.text
+
+
+def test_a_client_that_says_nothing_and_leaves_is_not_worth_a_line(
+    wire: ServerWire, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire.layer.eof_received()
+    assert wire.observed.results == ["left"]
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"old": True, "credentials": {"min_version": "1.3"}}, "protocol_version"),
+        ({"name": "other.test", "credentials": {"strict_sni": True}}, "unknown_name"),
+        ({"credentials": {"client_ca": "ca"}}, "client_certificate_missing"),
+    ],
+)
+def test_a_handshake_that_fails_is_told_to_the_client_counted_and_logged(
+    virtual: VirtualLoop, tmp_path: Path, options: dict[str, Any], word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if "client_ca" in options["credentials"]:
+        options["credentials"]["client_ca"] = root().write(tmp_path, "client-ca")
+    wire = ServerWire(virtual, tmp_path, **options)
+    wire.inner.announced = Announced("192.0.2.7", 1, "192.0.2.1", 2)  # type: ignore[assignment]
+    wire.accept()
+    with pytest.raises(ssl.SSLError, match=r"ALERT|UNRECOGNIZED_NAME"):
+        wire.shake_and_hear()
+    assert wire.observed.results == [word]
+    assert wire.pipe.closed
+    assert not wire.pipe.aborted  # the client is to read why
+    assert wire.inner.calls == []
+    assert counted(wire) == (0, 0, 0)
+    assert "no TLS with 192.0.2.7: the client " in caplog.text
+    assert caplog.records[0].name == "sidecar.tls"
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+def test_a_client_that_does_not_read_its_alert_is_not_waited_for(wire: ServerWire) -> None:
+    wire.pipe.unsent = 7
+    wire.give(b"\x16\x03\x01\x00\x05hello")
+    assert wire.pipe.aborted
+    assert wire.observed.results == ["failed"]
+
+
+def test_ten_failures_are_logged_in_a_second(
+    virtual: VirtualLoop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = ServerWire(virtual, tmp_path)
+    for _ in range(12):
+        wire = ServerWire(virtual, tmp_path)
+        wire.service.tls = wire.terms = first.terms
+        wire.accept()
+        wire.give(b"\x16\x03\x01\x00\x05hello")
+    assert len(first.observed.results) == 12
+    assert 10 <= len(caplog.records) <= 12
+
+
+# Who speaks something else.
+
+
+def test_plain_http_is_answered_in_plain_http(wire: ServerWire) -> None:
+    wire.give(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert wire.heard == [("refuse", Reason.BAD_REQUEST)]
+    assert wire.pipe.sent.startswith(b"HTTP/1.1 400 X\r\n")
+    assert wire.observed.results == ["plain_http"]
+    assert wire.layer.state == CLOSED
+    assert len(wire.service.registry) == 1  # the connection that answers
+    wire.virtual.advance(3.0)
+    assert wire.pipe.closed
+    wire.pipe.protocol.connection_lost(None)
+    assert counted(wire) == (0, 0, 0)
+    assert wire.service.connections.active == 0
+
+
+def test_plain_http_is_known_by_its_first_byte(wire: ServerWire) -> None:
+    wire.give(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", repeat(1))
+    assert wire.heard == [("refuse", Reason.BAD_REQUEST)]
+    assert wire.observed.results == ["plain_http"]
+    wire.pipe.protocol.connection_lost(None)
+
+
+def test_another_protocol_is_not_tls(wire: ServerWire) -> None:
+    wire.give(b"SSH-2.0-OpenSSH_9.6\r\n")
+    assert wire.observed.results == ["not_tls"]
+    wire.pipe.protocol.connection_lost(None)
+
+
+def test_ssl_2_is_cut(wire: ServerWire) -> None:
+    wire.give(b"\x80\x2e\x01\x00\x02")
+    assert wire.pipe.aborted
+    assert wire.pipe.sent == b""
+    assert counted(wire) == (0, 0, 0)
+
+
+def test_nobody_answers_http_where_bytes_are_relayed(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ServerWire(virtual, tmp_path)
+    wire.service.raw = True
+    wire.accept()
+    wire.give(b"GET / HTTP/1.1\r\n\r\n")
+    assert wire.pipe.aborted
+    assert wire.pipe.sent == b""
+    assert wire.observed.results == ["plain_http"]
+
+
+def test_an_end_of_tcp_alone_is_none_where_bytes_are_relayed(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ServerWire(virtual, tmp_path)
+    wire.service.raw = True
+    wire.accept()
+    wire.shake()
+    assert wire.layer.eof_received() is False
+    assert wire.inner.calls == [("made",), ("lost", "TlsFailure")]
+
+
+# A connection to an endpoint.
+
+
 def test_an_endpoint_is_connected_to_when_the_handshake_is_complete(virtual: VirtualLoop, tmp_path: Path) -> None:
     wire = ClientWire(virtual, tmp_path)
     waiting = wire.connect()
+    assert wire.inner.calls == []
     wire.shake()
-    virtual.run(waiting)
+    virtual.turn()
+    assert waiting.done()
+    waiting.result()
     assert wire.inner.names == ["made"]
     wire.say(b"hello")
     wire.inner.transport.write(b"welcome")
     assert (wire.inner.received, wire.hear()) == (b"hello", b"welcome")
+
+
+def test_whoever_asks_late_learns_at_once(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ClientWire(virtual, tmp_path)
+    wire.connect()
+    wire.shake()
+    virtual.run(wire.layer.established())
+
+
+def failure(virtual: VirtualLoop, waiting: asyncio.Task[None]) -> TlsFailure:
+    virtual.turn()
+    assert waiting.done()
+    fault = waiting.exception()
+    assert isinstance(fault, TlsFailure)
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "cause"),
+    [
+        (server_certificate(days=EXPIRED_DAYS), "localhost", Cause.CERTIFICATE_EXPIRED),
+        (None, "other.test", Cause.CERTIFICATE_WRONG_NAME),
+        (server_certificate(authority=stranger()), "localhost", Cause.CERTIFICATE_UNTRUSTED),
+    ],
+)
+def test_an_endpoint_with_a_bad_certificate_is_told_so_and_left(
+    virtual: VirtualLoop, tmp_path: Path, made: Any, name: str, cause: Cause
+) -> None:
+    wire = ClientWire(virtual, tmp_path, name)
+    if made is not None:
+        files = made.write(tmp_path, "bad")
+        wire.peer.object.context.load_cert_chain(files.certificate, files.private_key)
+        wire.peer.object = wire.peer.object.context.wrap_bio(wire.peer.incoming, wire.peer.outgoing, server_side=True)
+    waiting = wire.connect()
+    wire.peer.step()
+    wire.give(wire.peer.outgoing.read())
+    assert failure(virtual, waiting).cause is cause
+    assert wire.pipe.closed
+    wire.peer.incoming.write(wire.pipe.fresh())
+    with pytest.raises(ssl.SSLError, match="ALERT"):
+        wire.peer.step()
+    wire.lose()
+    assert wire.inner.calls == []
+
+
+@pytest.mark.parametrize("end", ["eof", "reset"])
+def test_an_endpoint_that_leaves_instead_is_a_failure(virtual: VirtualLoop, tmp_path: Path, end: str) -> None:
+    wire = ClientWire(virtual, tmp_path)
+    waiting = wire.connect()
+    if end == "eof":
+        wire.layer.eof_received()
+    wire.lose(ConnectionResetError() if end == "reset" else None)
+    assert failure(virtual, waiting).cause is Cause.TLS_HANDSHAKE_FAILED
+    assert wire.inner.calls == []
+
+
+def test_an_endpoint_without_tls_is_told_so(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ClientWire(virtual, tmp_path)
+    waiting = wire.connect()
+    wire.give(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert str(failure(virtual, waiting)) == "the endpoint does not speak TLS"
+
+
+def test_whoever_gives_up_waiting_wants_no_connection(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ClientWire(virtual, tmp_path)
+    waiting = wire.connect()
+    waiting.cancel()
+    virtual.turn()
+    assert waiting.cancelled()
+    assert wire.pipe.aborted
+    wire.lose()
+    assert wire.inner.calls == []
+
+
+def test_an_endpoint_that_refuses_our_certificate_ends_the_connection_that_stands(
+    virtual: VirtualLoop, tmp_path: Path
+) -> None:
+    wire = ClientWire(virtual, tmp_path, client_ca=root().write(tmp_path, "client-ca"))
+    files = client_certificate(authority=stranger()).write(tmp_path, "client")
+    wire.context.load_cert_chain(files.certificate, files.private_key)
+    waiting = wire.connect()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        wire.shake()
+    virtual.turn()
+    waiting.result()  # in TLS 1.3 a client has done its part before it is judged
+    wire.give(wire.peer.outgoing.read())
+    assert wire.inner.calls == [("made",), ("lost", "TlsFailure")]
+
+
+def test_an_answer_until_the_end_needs_the_end_of_tls(virtual: VirtualLoop, tmp_path: Path) -> None:
+    wire = ClientWire(virtual, tmp_path)
+    waiting = wire.connect()
+    wire.shake()
+    virtual.turn()
+    waiting.result()
+    wire.say(b"part")
+    assert wire.layer.eof_received() is False
+    assert wire.inner.calls == [("made",), ("data", b"part"), ("lost", "TlsFailure")]
+    assert wire.pipe.aborted
+
+
+def test_nothing_is_heard_above_while_the_handshake_lasts(wire: ServerWire) -> None:
+    wire.layer.pause_writing()
+    wire.layer.resume_writing()
+    wire.layer.pause_reading()
+    wire.layer.resume_reading()
+    wire.layer.write(b"early")
+    assert wire.layer.state == HANDSHAKE
+    assert wire.pipe.sent == b""
+    assert wire.inner.calls == []
+    wire.layer.close()
+    assert wire.pipe.closed
