@@ -93,14 +93,14 @@ def wrk_script(load: Load) -> str:
     return "\n".join([*lines, DONE]) + "\n"
 
 
-def wrk_command(wrk: str, load: Load, port: int, seconds: int, script: str) -> list[str]:
+def wrk_command(wrk: str, load: Load, port: int, seconds: int, script: str, scheme: str = "http") -> list[str]:
     """One thread, keep-alive unless the load closes. wrk takes whole seconds."""
     command = [wrk, "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script]
     for name, value in REQUEST_HEADERS:
         command += ["-H", f"{name}: {value}"]
     if load.closes:
         command += ["-H", "Connection: close"]
-    return [*command, f"http://127.0.0.1:{port}{load.path}"]
+    return [*command, f"{scheme}://127.0.0.1:{port}{load.path}"]
 
 
 def read_wrk(output: str) -> Verdict:

@@ -11,9 +11,11 @@ import random
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,11 +46,14 @@ def free_port() -> int:
     raise StartError("no free port found")
 
 
-def ask(port: int, path: str = "/small", *, timeout: float = 2.0) -> int | None:
+def ask(port: int, path: str = "/small", *, timeout: float = 2.0, tls: ssl.SSLContext | None = None) -> int | None:
     """GET `path` once over a new connection: the status, or None when nobody answered."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        with ExitStack() as opened:
+            connection = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=timeout))
+            if tls is not None:
+                connection = opened.enter_context(tls.wrap_socket(connection, server_hostname="127.0.0.1"))
             connection.sendall(request)
             head = b""
             while b"\r\n" not in head:
@@ -101,11 +106,11 @@ class Program:
         """Whether the leader is still alive."""
         return self._process.poll() is None
 
-    def wait_until_answers(self, port: int, path: str = "/small") -> float:
+    def wait_until_answers(self, port: int, path: str = "/small", tls: ssl.SSLContext | None = None) -> float:
         """Seconds from start to the first 200 on `path`. Raises StartError when it ends first or takes too long."""
         limit = self._started + _START_LIMIT_SECONDS
         while time.monotonic() < limit:
-            if ask(port, path) == 200:
+            if ask(port, path, tls=tls) == 200:
                 return time.monotonic() - self._started
             if not self.running:
                 raise StartError(f"{self.name} ended with status {self._process.returncode}:\n{self.tail()}")
