@@ -268,3 +268,13 @@ def test_a_client_that_leaves_is_no_verdict_on_the_endpoint(answered: bool) -> N
     assert settled(log) == [(Outcome.IGNORED, 0.25)]
     assert scene.attempts.outcomes == [("downstream_gone", 0.25)]
     assert scene.in_flight == 0
+
+
+def test_what_happens_to_a_connection_of_bytes_after_it_stood_is_no_verdict() -> None:
+    scene, log = watched()
+    d = scene.begun()
+    d.switched(START + 0.5)
+    d.parted(START + 60.0, Cause.RESET)
+    assert settled(log) == [(Outcome.IGNORED, 0.5)]
+    assert scene.attempts.outcomes == [("reset", 60.0)]
+    assert d.reason is None
