@@ -120,6 +120,10 @@ SHOWN_ELSEWHERE = {
 }
 # Shown in test_access_log, test_draining_phases, test_health_checks, test_hold, test_tracing and test_tracing_export.
 SHOWN_BESIDE = {"access-log", "drain", "health-check", "hold", "tracing", "tracing-export"}
+# Shown in test_tls_upstreams and test_health_conversation.
+SHOWN_BESIDE |= {"tls-upstream", "health-check-send-expect"}
+# Shown in test_front.
+SHOWN_BESIDE |= {"forwarded", "https-redirect", "own-answers"}
 SHOWN = {
     "canary-split",
     "circuit-breaker",
