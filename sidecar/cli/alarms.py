@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sidecar.cli.figures import UNKNOWN, left, mebibytes, rate, ratio, span
+from sidecar.cli.figures import UNKNOWN, age, left, mebibytes, rate, ratio, span
 from sidecar.cli.rates import Pace, Refusal
 from sidecar.cli.sheets import Cell, Line, Tone, line
 from sidecar.model.reason import BY_CODE
@@ -17,11 +17,21 @@ from sidecar.model.reason import BY_CODE
 _ERRORS_WORTH_SAYING = 0.05
 _LAG_WORTH_SAYING = 0.1
 _NEARLY_FULL = 0.9
+# Seconds before a certificate's end: somebody should renew it, somebody has to.
+_ENDS_SOON = 14 * 86400.0
+_ENDS_NOW = 3 * 86400.0
 
 
 def alarms(told: Mapping[str, Any]) -> list[Line]:
     """What is wrong with the instance now, refusals left out."""
-    found = [*_instance(told), *_reload(told), *_breakers(told), *_upstreams(told), *_workers(told)]
+    found = [
+        *_instance(told),
+        *_reload(told),
+        *_certificates(told),
+        *_breakers(told),
+        *_upstreams(told),
+        *_workers(told),
+    ]
     worst_first = sorted(found, key=lambda alarm: alarm.tone is not Tone.BAD)
     return [line(alarm) for alarm in worst_first]
 
@@ -100,6 +110,21 @@ def _reload(told: Mapping[str, Any]) -> Iterator[Cell]:
         first, *others = last["problems"]
         more = f", and {len(others)} more" if others else ""
         yield Cell(f"the last reload failed ({last['why']}): {first}{more}", Tone.BAD)
+
+
+def _certificates(told: Mapping[str, Any]) -> Iterator[Cell]:
+    # One that was started before an upgrade may not tell of any.
+    listeners = [(f"listener {one['name']}", one.get("tls") or {}) for one in told.get("listeners", ())]
+    upstreams = [(f"upstream {one['name']}", one) for one in told["upstreams"]]
+    for owner, shows in (*listeners, *upstreams):
+        for certificate in shows.get("certificates", ()):
+            rest = certificate["not_after"] - told["time"]
+            if rest >= _ENDS_SOON:
+                continue
+            name = next(iter(certificate["names"]), certificate["subject"])
+            when = f"ends in {age(rest)}" if rest > 0 else "has ended"
+            tone = Tone.BAD if rest < _ENDS_NOW else Tone.WARN
+            yield Cell(f"the certificate of {name} {when} ({owner})", tone)
 
 
 def _breakers(told: Mapping[str, Any]) -> Iterator[Cell]:

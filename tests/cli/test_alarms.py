@@ -13,6 +13,8 @@ from tests.doubles.sample_status import ALONE, BREAKER, BY_HAND, CALM, ENDPOINT,
 
 FAILED = {"result": "failed", "why": "file changed", "problems": ["a.yaml:3:7: error: `20` is not a rate"]}
 
+ENDING = {"names": ["app.test", "b.test"], "subject": "CN=app", "not_after": WELL["time"] + 14 * 86400 - 1}
+
 
 def said(**changes: Any) -> list[str]:
     return plain(alarms(WELL | changes))
@@ -37,6 +39,14 @@ def test_what_is_well_raises_no_alarm() -> None:
         (
             {"reload": {"last": FAILED | {"problems": ["a.yaml: error: it is empty", "and", "so on"]}}},
             "the last reload failed (file changed): a.yaml: error: it is empty, and 2 more",
+        ),
+        (
+            {"listeners": [{"name": "public", "tls": {"certificates": [ENDING]}}]},
+            "the certificate of app.test ends in 13d (listener public)",
+        ),
+        (
+            {"upstreams": [UPSTREAM | {"certificates": [ENDING | {"names": [], "not_after": WELL["time"] - 1}]}]},
+            "the certificate of CN=app has ended (upstream app)",
         ),
         (
             {"breakers": {"upstream.app": BREAKER}},

@@ -14,10 +14,11 @@ from sidecar.cli.sheets import Tone
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from tests.doubles.browser import browsing, launched
-from tests.doubles.told_status import Told, breaker, endpoint, failed_reload, served, status, upstream
+from tests.doubles.told_status import START, Told, breaker, endpoint, failed_reload, served, status, upstream
 
 MIB = 1 << 20
 OUT = {"takes_attempts": False}
+DAY = 86400.0
 
 
 def pressure(*, accepting: bool = True, needed: int = 0, resident: int = 0, shedding: bool = False) -> dict[str, Any]:
@@ -41,6 +42,15 @@ def hold(held: int) -> dict[str, Any]:
     return {"upstreams": [upstream(policies={"app/hold": {"max_requests": 9, "held": held, "seconds": 3.0}})]}
 
 
+def certificate(ends: float) -> dict[str, Any]:
+    """One that ends so many seconds from now."""
+    return {"names": [], "subject": "CN=app", "fingerprint": "f", "not_after": START + ends}
+
+
+def listener(ends: float) -> dict[str, Any]:
+    return {"name": "public", "address": "0.0.0.0:8443", "connections": 0, "tls": {"certificates": [certificate(ends)]}}
+
+
 def workers(*phases: str) -> list[dict[str, Any]]:
     return [{"slot": slot, "phase": phase, "restarts": 1} for slot, phase in enumerate(phases)]
 
@@ -57,6 +67,11 @@ CASES: list[tuple[str, dict[str, Any], list[bool]]] = [
     ("late", {"loop_lag_seconds": 0.11}, [False]),
     ("in time", {"loop_lag_seconds": 0.1}, []),
     ("reload", {"reload": failed_reload("sidecar.yaml:1:2: error: no")}, [True]),
+    ("certificate for long", {"listeners": [listener(ends=14 * DAY)]}, []),
+    ("certificate for a fortnight", {"listeners": [listener(ends=14 * DAY - 1)]}, [False]),
+    ("certificate for days", {"listeners": [listener(ends=3 * DAY - 1)]}, [True]),
+    ("certificate over", {"listeners": [listener(ends=-1)]}, [True]),
+    ("own certificate over", {"upstreams": [upstream(certificates=[certificate(-1)])]}, [True]),
     ("breaker open", one_breaker("open", open_remaining=2.5), [True]),
     ("breaker open, in shadow", one_breaker("open", shadow=True), [False]),
     ("breaker open, by hand", one_breaker("open", forced="open", open_remaining=None), [True]),

@@ -3,18 +3,22 @@
 // A terminal is told the same by cli/alarms.py: tests/integration/test_alarms_agree.py holds the two together.
 
 import { MANY_ERRORS } from "./figures.js";
-import { counted, gravity, left, meaning, mebibytes, percent, perSecond, seconds } from "./words.js";
+import { age, counted, gravity, left, meaning, mebibytes, percent, perSecond, seconds } from "./words.js";
 
 const ORDER = { bad: 0, warn: 1, note: 2 };
 const LAG_WORTH_SAYING = 0.1;
 const NEARLY_FULL = 0.9;
 const NAMED = 3;
+// Seconds before a certificate's end: somebody should renew it, somebody has to.
+const ENDS_SOON = 14 * 86400;
+const ENDS_NOW = 3 * 86400;
 const GONE = "downstream_gone";
 
 /** The alarms: `{key, tone, what, why, rule, weight}`. `rule` is null where no rule leads further. */
 export function alarms(view, routes) {
   const told = [
     ...process(view.status),
+    ...certificates(view.status),
     ...breakers(view.status),
     ...endpoints(view.status),
     ...refused(routes),
@@ -94,6 +98,19 @@ function process(status) {
     }
   }
   return told;
+}
+
+function certificates(status) {
+  const owners = [
+    ...(status.listeners ?? []).map((one) => [`listener ${one.name}`, one.tls?.certificates ?? []]),
+    ...(status.upstreams ?? []).map((one) => [`upstream ${one.name}`, one.certificates ?? []]),
+  ];
+  return owners.flatMap(([owner, shown]) => shown.map((one) => [owner, one, one.not_after - status.time]))
+    .filter(([, , rest]) => rest < ENDS_SOON)
+    .map(([owner, { names, subject, fingerprint }, rest]) => {
+      const what = `The certificate of ${names[0] ?? subject} ${rest > 0 ? `ends in ${age(rest)}` : "has ended"}`;
+      return say(`certificate ${owner} ${fingerprint}`, rest < ENDS_NOW ? "bad" : "warn", what, `shown by ${owner}`, null, 1e4);
+    });
 }
 
 function breakers(status) {

@@ -81,7 +81,7 @@ function facts(status) {
       tone: serving < status.workers.length ? "warn" : null,
     };
   }
-  told.listening = { text: (status.listeners ?? []).map((one) => one.address).join(", ") || "nowhere" };
+  told.listening = { text: (status.listeners ?? []).map((one) => (one.tls ? `${one.address} (TLS)` : one.address)).join(", ") || "nowhere" };
   if (status.compiled === false) told.build = { text: "interpreted", title: "The hot modules are not compiled." };
   return told;
 }
