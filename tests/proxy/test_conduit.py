@@ -338,7 +338,10 @@ def test_a_bug_of_a_policy_ends_it_and_gives_back_what_it_held(caplog: pytest.Lo
 
 # Whatever happens.
 
-EVENTS = "data end gone answer answered failed paused resumed stuck flows time broken".split()
+EVENTS = (
+    *("data", "end", "gone", "answer", "answered", "failed"),
+    *("paused", "resumed", "stuck", "flows", "time", "broken"),
+)
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=12), st.integers(0, 2**16))
