@@ -14,10 +14,16 @@ import ssl
 import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Self
 
 LIMIT_SECONDS = 10.0
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+# A client's address and port, and those that it had reached.
+Announced = tuple[str, int, str, int]
 
 
 class GoneError(Exception):
@@ -73,7 +79,8 @@ class Request:
 
 
 class Connection:
-    """One accepted connection. `received` is everything that ever arrived on it, requests or not."""
+    """One accepted connection. `received` is everything that ever arrived on it, requests or not; `announced` what a
+    PROXY header has said of it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -82,6 +89,7 @@ class Connection:
         self.requests: list[Request] = []
         self.gone = asyncio.Event()
         self._buffer = bytearray()
+        self.announced: Announced | None = None
 
     async def more(self) -> bool:
         """Takes whatever arrives next; False at its end."""
@@ -102,6 +110,26 @@ class Connection:
             if not await self.more():
                 raise GoneError
         return self._take(at + len(mark))
+
+    async def header(self) -> Announced | None:
+        """Reads the PROXY header that the connection must begin with; None where it tells of nobody."""
+        first = await self.exactly(6)
+        if first == b"PROXY ":
+            kind, *words = (await self.until(b"\r\n")).decode("ascii").split()
+            if kind == "UNKNOWN":
+                return None
+            source, destination, source_port, destination_port = words
+            return source, int(source_port), destination, int(destination_port)
+        fixed = first + await self.exactly(10)
+        if not fixed.startswith(b"\r\n\r\n\x00\r\nQUIT\n"):
+            raise AssertionError(f"no PROXY header: {fixed!r}")
+        block = await self.exactly(int.from_bytes(fixed[14:], "big"))
+        if fixed[12] == 0x20:
+            return None
+        size = {b"\x21\x11": 4, b"\x21\x21": 16}[fixed[12:14]]
+        ends = [str(ip_address(block[at : at + size])) for at in (0, size)]
+        source_port, destination_port = struct.unpack("!HH", block[2 * size : 2 * size + 4])
+        return ends[0], source_port, ends[1], destination_port
 
     async def exactly(self, count: int) -> bytes:
         """The next `count` bytes; GoneError if the end comes first."""
@@ -194,12 +222,21 @@ Step = bytes | Callable[[Call], Awaitable[None]]
 
 
 class Backend:
-    """The backend; an async context, over TLS where `tls` is how. `url`, `port`, `requests` in the order they began,
-    `connections` as accepted."""
+    """The backend; an async context, over TLS where `tls` is how, on a unix socket at `path` where one is given. `url`,
+    `port`, `requests` in the order they began, `connections` as accepted, which begin with a PROXY header where they
+    are to be `announced`."""
 
     def __init__(
-        self, *script: Step, port: int = 0, receive_buffer: int | None = None, tls: ssl.SSLContext | None = None
+        self,
+        *script: Step,
+        port: int = 0,
+        receive_buffer: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        path: Path | None = None,
+        announced: bool = False,
     ) -> None:
+        self._path = path
+        self._announced = announced
         self.script: list[Step] = list(script or (OK,))
         self.requests: list[Request] = []
         self.connections: list[Connection] = []
@@ -214,9 +251,14 @@ class Backend:
     @property
     def url(self) -> str:
         """Where it listens, as an endpoint is written in the rules."""
+        if self._path is not None:
+            return f"http://unix:{self._path}"
         return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
+        if self._path is not None:
+            self._server = await asyncio.start_unix_server(self._accepted, self._path)
+            return self
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self._receive_buffer is not None:
@@ -264,6 +306,8 @@ class Backend:
 
     async def _serve(self, connection: Connection) -> None:
         try:
+            if self._announced:
+                connection.announced = await connection.header()
             while await self._one(connection):
                 pass
         except (GoneError, ConnectionError, asyncio.CancelledError):
