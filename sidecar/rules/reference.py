@@ -40,8 +40,8 @@ One differs: `drain.announce` is 0s.
 and `null` switches one off. A policy that is on by default says so. Every policy takes `mode: enforce` or
 `mode: shadow`, in which it decides as ever, and only counts what it would have done; where the table says *not
 `shadow`* there is nothing to count, and shadow is off. What is *not in force* is read and checked, and `sidecar check`
-warns about it; a setting is never silently ignored. Where running without it would be worse than not running, as with
-TLS, `sidecar run` refuses to start. Rules with a `fault` are refused by `run`, `check` and `explain` without
+warns about it; a setting is never silently ignored. Where running without it would be worse than not running,
+`sidecar run` refuses to start. Rules with a `fault` are refused by `run`, `check` and `explain` without
 `--allow-faults`. Changed rules are [read again](reload.md) while requests run. What each policy does, its formula and
 its pitfalls:
 [timeout](policies/timeout.md),
@@ -57,7 +57,8 @@ its pitfalls:
 [split](policies/split.md),
 [rewrite](policies/rewrite.md),
 [request_headers and response_headers](policies/headers.md),
-[fault](policies/fault.md).
+[fault](policies/fault.md). What a route answers without an upstream, and routes by listener:
+[redirects and fixed answers](redirects.md).
 
 **Examples**, each complete and commented:
 [minimal.yaml](../config/examples/minimal.yaml),
@@ -68,6 +69,7 @@ its pitfalls:
 [concurrency.yaml](../config/examples/concurrency.yaml),
 [circuit-breaker.yaml](../config/examples/circuit-breaker.yaml),
 [health-check.yaml](../config/examples/health-check.yaml),
+[health-check-send-expect.yaml](../config/examples/health-check-send-expect.yaml),
 [hold.yaml](../config/examples/hold.yaml),
 [ejection.yaml](../config/examples/ejection.yaml),
 [slow-start.yaml](../config/examples/slow-start.yaml),
@@ -77,7 +79,11 @@ its pitfalls:
 [rewrite.yaml](../config/examples/rewrite.yaml),
 [header-edits.yaml](../config/examples/header-edits.yaml),
 [fault.yaml](../config/examples/fault.yaml),
+[https-redirect.yaml](../config/examples/https-redirect.yaml),
+[own-answers.yaml](../config/examples/own-answers.yaml),
+[forwarded.yaml](../config/examples/forwarded.yaml),
 [websockets-and-sse.yaml](../config/examples/websockets-and-sse.yaml),
+[tls-upstream.yaml](../config/examples/tls-upstream.yaml),
 [two-endpoints-balanced.yaml](../config/examples/two-endpoints-balanced.yaml),
 [hash-by-header.yaml](../config/examples/hash-by-header.yaml),
 [behind-a-load-balancer.yaml](../config/examples/behind-a-load-balancer.yaml),

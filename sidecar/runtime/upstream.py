@@ -33,10 +33,9 @@ from sidecar.policies.slow_start import FULL, NEWCOMER, STEADY, SlowStartRamp
 class Endpoint:
     """One address of an upstream, the same object for as long as any rules name it.
 
-    `name` is `app/127.0.0.1:3000`. `authority` is what Host carries towards it, `host` the name or address that the
-    rules have for it, also where this is one of the name's addresses. `in_flight` counts attempts and
-    belongs to whoever makes them. `channel` is how it is reached, set by the wiring. `origin` is the name of the
-    endpoint as written: another one when this is an address that a host name was resolved to.
+    `name` is `app/127.0.0.1:3000`. `host` is what the rules call it by, `authority` what Host carries towards it.
+    `in_flight` counts attempts and belongs to whoever makes them. `channel` is how it is reached, set by the wiring.
+    `origin` is the name of the endpoint as written: another one when this is an address of a host name.
 
     `down` is what the active checks know, `drained` what an operator wants, `health` what ejection remembers; the
     upstream's own methods set the first two. `up_since` is when `down` last ended; `unchecked`: it is down because the

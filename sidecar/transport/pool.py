@@ -357,7 +357,7 @@ class EndpointPool(Home):
         self._open.add(connection)
         self._in_use += 1
         self._connections.active += 1
-        self._wheel.now()
+        connection.born = self._wheel.now()  # its handshake, if it had one, took nothing of its life
         self.give_back(connection)
 
 

@@ -23,7 +23,7 @@ from tests.doubles.certificates import (
     server_certificate,
     stranger,
 )
-from tests.doubles.running import rules_text, running
+from tests.doubles.running import example, rules_text, running
 
 pytestmark = pytest.mark.both_loops
 
@@ -298,3 +298,17 @@ async def test_health_checks_go_over_tls_with_the_same_terms(tmp_path: Path) -> 
             await proxy.adopt(other)
             await proxy.until(lambda: endpoint.down)
             assert proxy.proxy.checks.verdicts.why(endpoint) == "its certificate is not for app.internal"
+
+
+async def test_the_example_checks_and_is_checked(tmp_path: Path) -> None:
+    own = client_certificate("sidecar").write(tmp_path, "client")
+    ca = root().write(tmp_path)
+    sets = [
+        f"upstreams.app.tls.{key}={path}"
+        for key, path in (("ca", ca), ("certificate", own.certificate), ("private_key", own.private_key))
+    ]
+    tls = serving(tmp_path, server_certificate("app.internal"), client_ca=ca)
+    async with Backend(tls=tls) as backend, running(given=example("tls-upstream", backend.url, sets=sets)) as proxy:
+        endpoint = proxy.proxy.current.runtime.upstreams["app"].endpoints[0]
+        await proxy.until(lambda: not endpoint.down)
+        assert (await proxy.ask()).status == 200
