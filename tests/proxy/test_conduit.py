@@ -76,6 +76,21 @@ def test_it_is_logged_with_its_bytes_and_where_it_went() -> None:
     assert record.duration_ms == pytest.approx(2000)
 
 
+def test_what_passes_in_bulk_is_counted_with_the_rest_and_keeps_the_connection() -> None:
+    bridge, downstream, upstream = standing(idle=10.0)
+    for _ in range(3):
+        bridge.loop.advance(8.0)
+        downstream.receiver.request_bulk(memoryview(b"much"))
+        bridge.loop.advance(8.0)
+        upstream.receiver.response_bulk(memoryview(b"more"))
+    assert (upstream.sent, downstream.sent) == (b"much" * 3, b"more" * 3)
+    assert bridge.statuses == []
+    bridge.loop.advance(11.0)
+    assert bridge.statuses == [200]
+    (record,) = bridge.records.records
+    assert (record.bytes_in, record.bytes_out) == (12, 12)
+
+
 # Refusals.
 
 
@@ -314,6 +329,20 @@ def test_a_bug_ends_its_connection_alone_and_is_logged(caplog: pytest.LogCapture
     neighbour.receiver.request_data(b"y")
     assert other.sent == b"y"
     assert bridge.records.records[0].reason is Reason.INTERNAL_ERROR
+
+
+@pytest.mark.parametrize("side", ["client", "endpoint"])
+def test_a_bug_while_much_passes_ends_it_too(side: str, caplog: pytest.LogCaptureFixture) -> None:
+    bridge, downstream, upstream = standing()
+    if side == "client":
+        upstream.send_bulk = None  # type: ignore[assignment, method-assign]
+        downstream.receiver.request_bulk(memoryview(b"x"))
+    else:
+        downstream.send_bulk = None  # type: ignore[assignment, method-assign]
+        upstream.receiver.response_bulk(memoryview(b"x"))
+    assert (downstream.told[-1], upstream.told[-1]) == ("reset", "cancel")
+    assert caplog.records
+    assert (bridge.route_log.in_flight, bridge.endpoint.in_flight) == (0, 0)
 
 
 def test_a_bug_before_it_stands_ends_it_too(caplog: pytest.LogCaptureFixture) -> None:
