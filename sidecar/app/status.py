@@ -133,7 +133,7 @@ def connections(stats: Stats) -> dict[str, dict[str, int]]:
 def _route(route: Route, stats: RouteStats, now: float) -> dict[str, Any]:
     return {
         "name": route.name,
-        "upstream": ", ".join(branch.upstream.name for branch in route.branches),
+        "upstream": ", ".join(branch.upstream.name for branch in route.branches) or UNROUTED,
         **_route_counts(stats),
         "policies": machines.policies(machines.admissions(route), now),
     }

@@ -17,7 +17,6 @@ from sidecar.cli.check import plain_environment
 from sidecar.cli.run import usable
 from sidecar.cli.sheets import columns
 from sidecar.model.observer import Unobserved
-from sidecar.policies.catalogue import entries
 from sidecar.rules.byte_routes import says_of_bytes
 from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
@@ -109,10 +108,6 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead) -> Iterator[s
         yield "no route matches: the answer is 404 with reason no_route"
         return
     values = flattened(effective(loaded.rules, loaded.secrets))
-    name = matched.name
-    if not matched.branches:
-        idle = {entry.key for entry in entries("route") if not entry.alone}
-        values = {path: value for path, value in values.items() if _key_of(path, name) not in idle}
     yield from _applied(loaded, matched, values)
 
 
@@ -140,10 +135,6 @@ def _applied(loaded: Loaded, route: Route, values: dict[str, object]) -> Iterato
         upstream = branch.upstream.name
         yield ""
         yield from _policies(f"upstream {upstream}", f"upstreams.{upstream}.", loaded, values, keys_of(UpstreamRule))
-
-
-def _key_of(path: str, route: str) -> str:
-    return path.removeprefix(f"routes.{route}.").partition(".")[0]
 
 
 def _written(loaded: Loaded, route: Route) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sidecar.policies.units import Kind
 from sidecar.rules.keys import Key, Keyed, Many, Record, Shape, keys_of
-from sidecar.rules.schema import RuleSet
+from sidecar.rules.schema import RouteRule, RuleSet
 
 HIDDEN = "***"
 
@@ -42,7 +42,10 @@ def _plain(value: Any, shape: Shape, path: str, secrets: frozenset[str]) -> Any:
 
 def _record(value: Any, shape: Record, path: str, secrets: frozenset[str]) -> dict[str, Any]:
     result = {}
+    silent = value.silent if isinstance(value, RouteRule) else ()
     for key in keys_of(shape.type):
+        if key.name in silent:
+            continue
         where = f"{path}.{key.name}" if path else key.name
         found = value.policies.get(key.name) if key.policy else getattr(value, key.name)
         if found is not None:

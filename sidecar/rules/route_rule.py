@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
+from sidecar.policies.catalogue import entries
 from sidecar.policies.own_answer import RedirectSpec, RespondSpec
 from sidecar.policies.units import Count, FieldName, FieldValue, KeySource, Method, Name, OneOrMany, demand
 from sidecar.rules.forms import HOST, PATH, PathPattern
 from sidecar.rules.marks import Policies, policies_of, policy_of
 
 S = TypeVar("S")
+_ABOUT_UPSTREAMS = frozenset([entry.key for entry in entries("route") if not entry.alone])
 _EVERY_PATH = PathPattern("prefix", "/")
 
 
@@ -88,6 +90,11 @@ class RouteRule:
     def specs(self, kind: type[S]) -> tuple[S, ...]:
         """Every policy of this Spec type, in order (rate_limits)."""
         return tuple(policies_of(self.policies, kind))
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Keys of policies that say nothing here, because the route answers by itself."""
+        return frozenset() if self.upstreams else _ABOUT_UPSTREAMS
 
     @property
     def upstreams(self) -> tuple[str, ...]:

@@ -179,3 +179,50 @@ def test_a_request_comes_in_at_the_first_listener_unless_another_is_named(
     assert told(capsys, "-c", str(path), "--listener", "inner", "GET", "/")[0][:2] == ["✓", "ours:"]
     assert main(["explain", "-c", str(path), "--listener", "iner", "GET", "/"]) == 2
     assert "no listener `iner` speaks http; did you mean `inner`?" in capsys.readouterr().err
+
+
+def test_a_route_that_answers_by_itself_is_explained_without_what_is_about_upstreams(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("routes: [{name: to-https, redirect: {scheme: https}, timeout: {total: 9s}}]\n")
+    rows = told(capsys, "-c", str(path), "GET", "/")
+    keys = [row[0] for row in rows if row]
+    assert ["redirect.scheme", "https"] in [row[:2] for row in rows]
+    assert ["timeout.total", "9s"] in [row[:2] for row in rows]
+    assert not [key for key in keys if key.startswith(("retry", "upstream"))]
+
+
+TCP = """\
+listeners:
+- {address: ':1'}
+- {name: db, address: ':2', protocol: tcp}
+upstreams: {app: {endpoints: 'http://a:1'}, pg: {endpoints: 'tcp://a:2'}}
+routes:
+- {name: web, upstream: app}
+- {name: pg, match: {listener: db}, upstream: pg, concurrency: {max: 9}}
+"""
+
+
+def test_a_connection_without_http_is_explained_by_its_listener(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tcp.yaml"
+    file.write_text(TCP)
+    assert main(["explain", "-c", str(file), "TCP", "db"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["✓", "pg:", "it", "names", "the", "listener", "db", f"({file}:7)"]
+    assert ["concurrency.max", "9", f"{file}:7"] in lines
+    assert ["timeout.idle", "1h", "default"] in lines
+    keys = {line[0] for line in lines if line}
+    assert keys.isdisjoint({"match.path", "timeout.attempt", "retry.methods", "fallback"})
+    assert "upstream" in keys
+
+
+def test_a_listener_that_speaks_http_has_no_such_connections(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tcp.yaml"
+    file.write_text(TCP)
+    assert main(["explain", "-c", str(file), "TCP", "public"]) == 2
+    assert "no listener `public` is `protocol: tcp`; there are: db" in capsys.readouterr().err

@@ -54,7 +54,7 @@ def errors(text: str) -> list[str]:
             UPSTREAM + "routes: [{name: all, match: {listener: [public, publik]}, upstream: app}]\n",
             "f:2:49: error: there is no listener `publik`; did you mean `public`?",
         ),
-        (UPSTREAM + "routes: [{name: all}]\n", "f:2:10: error: `upstream` is missing; name one, or give a `split`"),
+        (UPSTREAM + "routes: [{name: all}]\n", "f:2:10: error: `upstream` is missing; name one, or give a `split`, a"),
         (
             UPSTREAM + "routes: [{name: all, split: [{upstream: app, weight: 0}]}]\n",
             "f:2:29: error: `split` has no weight above 0",
