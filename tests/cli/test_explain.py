@@ -219,9 +219,7 @@ def test_a_connection_without_http_is_explained_by_its_listener(
     assert "upstream" in keys
 
 
-def test_a_listener_that_speaks_http_has_no_such_connections(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_listener_of_http_has_no_such_connections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "tcp.yaml"
     file.write_text(TCP)
     assert main(["explain", "-c", str(file), "TCP", "public"]) == 2
