@@ -14,13 +14,13 @@ cdef class SecureServer(SecureTransport):
     cdef Service _service
     cdef object _terms
     cdef Timer _timer
-    cpdef abort(self)
     cdef _begin(self)
     cdef _shake(self, data)
     cdef _hear_plain(self, data)
     cdef _left(self)
     cdef _refuse(self, str word, str why)
     cdef _give_up(self)
+    cdef _over(self)
     cdef _release(self)
     cdef _tell(self, str word, str why)
     cdef bint _cut_short(self) except -1
@@ -33,6 +33,7 @@ cdef class SecureClient(SecureTransport):
     cdef _begin(self)
     cdef _shake(self, data)
     cdef _left(self)
+    cdef _over(self)
     cdef _fail(self, failure)
     cdef _wake(self)
     cdef bint _cut_short(self) except -1

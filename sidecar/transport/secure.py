@@ -63,12 +63,6 @@ class SecureServer(SecureTransport):
         self._give_up()
         return 0
 
-    def abort(self) -> None:
-        shaking = self.state == HANDSHAKE
-        super().abort()
-        if shaking:
-            self._release()
-
     # What happens until the handshake is complete.
 
     def _begin(self) -> None:
@@ -162,8 +156,11 @@ class SecureServer(SecureTransport):
         if self.state == HANDSHAKE:
             self.abort()
 
+    def _over(self) -> None:
+        self._release()
+
     def _release(self) -> None:
-        """The handshake is over. What has come in its place, if anything, is in the registry already."""
+        """What has come in the handshake's place, if anything, is in the registry already."""
         self._terms.handshakes -= 1
         self._service.connections.idle -= 1
         self._wheel.drop(self._timer)
@@ -243,6 +240,9 @@ class SecureClient(SecureTransport):
 
     def _left(self) -> None:
         self._fail(left(self._name))
+
+    def _over(self) -> None:
+        """Whoever waits for it has given up."""
 
     def _fail(self, failure: TlsFailure) -> None:
         self._failure = failure

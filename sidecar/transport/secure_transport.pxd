@@ -34,6 +34,7 @@ cdef class SecureTransport:
     cdef _begin(self)
     cdef _shake(self, data)
     cdef _left(self)
+    cdef _over(self)
     cdef bint _cut_short(self) except -1
     cdef _open(self)
     cdef _deliver(self)

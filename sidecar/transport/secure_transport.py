@@ -128,12 +128,14 @@ class SecureTransport:
 
     def abort(self) -> None:
         """Without close_notify: what was cut must not look complete."""
-        if self.state == HANDSHAKE:
-            self._inner = NOBODY
-        if self.state < CLOSED:
+        state = self.state
+        if state < CLOSED:
             self.state = CLOSING
             self._out.detach()
             self._raw.abort()
+        if state == HANDSHAKE:
+            self._inner = NOBODY
+            self._over()
 
     def is_closing(self) -> bool:
         return self.state >= CLOSING or self._raw.is_closing()
@@ -187,6 +189,10 @@ class SecureTransport:
 
     def _left(self) -> None:
         """The peer ended the connection instead of the handshake."""
+        raise NotImplementedError
+
+    def _over(self) -> None:
+        """The handshake was cut."""
         raise NotImplementedError
 
     def _cut_short(self) -> bool:
