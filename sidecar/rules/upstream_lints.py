@@ -44,7 +44,8 @@ def _tls(upstream: UpstreamRule, known: Places) -> Iterator[Problem]:
 
 
 def _endpoints(upstream: UpstreamRule, known: Places) -> Iterator[Problem]:
-    if any(ip_literal(endpoint.url.address.host) is None for endpoint in upstream.endpoints):
+    addresses = [endpoint.url.address for endpoint in upstream.endpoints]
+    if any(not one.is_unix and ip_literal(one.host) is None for one in addresses):
         return  # a host name may have any number of addresses, and each is an endpoint
     here = ("upstreams", upstream.name)
     count = len(upstream.endpoints)

@@ -122,6 +122,8 @@ SHOWN_ELSEWHERE = {
 SHOWN_BESIDE = {"access-log", "drain", "health-check", "hold", "tracing", "tracing-export"}
 # Shown in test_tls_upstreams and test_health_conversation.
 SHOWN_BESIDE |= {"tls-upstream", "health-check-send-expect"}
+# Shown in test_proxy_protocol and test_unix_sockets.
+SHOWN_BESIDE |= {"proxy-protocol", "unix-sockets"}
 # Shown in test_front.
 SHOWN_BESIDE |= {"forwarded", "https-redirect", "own-answers"}
 SHOWN = {

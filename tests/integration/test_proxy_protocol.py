@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.backend import OK, Backend
-from tests.doubles.running import RunningProxy, rules_text, running
+from tests.doubles.running import RunningProxy, example, rules_text, running
 
 BELIEVING = "proxy_protocol: true, trusted_proxies: [127.0.0.1]"
 CLIENT = "203.0.113.9"
@@ -70,6 +70,15 @@ async def test_only_trusted_proxies_may_connect(tmp_path: Path) -> None:
         told = (await proxy.admin("GET", "/metrics")).body.decode()
         assert 'sidecar_proxy_protocol_total{listener="public",result="untrusted"} 1.0' in told
         assert backend.requests == []
+
+
+async def test_the_example_believes_the_balancer_and_tells_the_backend() -> None:
+    trusts = "listeners.public.trusted_proxies=[127.0.0.1]"
+    async with Backend(announced=True) as backend:
+        async with running(given=example("proxy-protocol", backend.url, sets=[trusts])) as proxy, proxy.peer() as peer:
+            await peer.send(LINE)
+            assert (await peer.get()).status == 200
+        assert [one.announced for one in backend.connections] == [(CLIENT, 51000, "198.51.100.2", 443)]
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

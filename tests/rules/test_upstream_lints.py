@@ -31,6 +31,10 @@ def warnings(upstream: str, *timeouts: str) -> list[str]:
             f"{EJECTS}: there is one endpoint, and the last is never taken out; with one the circuit breaker decides",
         ),
         (f"{TWO}, ejection: {{max_ejected_ratio: @0.4}}", f"{EJECTS}: 0.4 of 2 endpoints is less than one"),
+        (
+            "endpoints: unix:/run/app.sock, ejection: @{}",
+            f"{EJECTS}: there is one endpoint, and the last is never taken out; with one the circuit breaker decides",
+        ),
         (f"{ONE}, slow_start: @10s", "a share that grows does nothing: there is one endpoint, and it takes everything"),
         (f"{ONE}, hold: {{timeout: @16s}}", "a request may be held 16s, but has at most 15s in all"),
         (f"{ONE}, connect_timeout: @16s", "a connection may take 16s, but an attempt ends after 15s"),
