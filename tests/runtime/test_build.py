@@ -11,7 +11,10 @@ from sidecar.model.address import Address
 from sidecar.model.outcome import Outcome
 from sidecar.policies.circuit_breaker import CircuitBreakerSpec
 from sidecar.policies.contract import REFUSED, WAIT
+from sidecar.policies.fallback import FallbackSpec
 from sidecar.policies.health_gate import EjectionSpec, HoldSpec, SlowStart
+from sidecar.policies.own_answer import RespondSpec
+from sidecar.policies.rate_limit import RateLimitSpec
 from sidecar.policies.selection import Hash, LeastRequests, RoundRobin, SelectionSpec
 from sidecar.policies.slow_start import NEWCOMER, STEADY
 from sidecar.policies.timeout import TimeoutSpec
@@ -218,3 +221,18 @@ def test_held_requests_wait_on_over_a_reload_that_leaves_the_hold_in_or_takes_it
     Current(second).swap(third, 2.0)
     assert third.upstreams["app"].hold is None
     assert third.upstreams["app"].former is kept
+
+
+def test_a_route_that_answers_by_itself_has_what_admits_requests_and_nothing_of_attempts() -> None:
+    policies: dict[str, object] = {
+        "circuit_breaker": CircuitBreakerSpec(),
+        "fallback": FallbackSpec(status=200),
+        "rate_limits": (RateLimitSpec(name="all", rate=1.0),),
+    }
+    rule = RouteRule(name="own", respond=RespondSpec(), policies=policies)
+    runtime = build(rule_set((upstream_rule(ONE),), rule))
+    (own,) = runtime.routes
+    assert [machine.name for machine in own.admissions] == ["own/rate_limits"]
+    assert (own.branches, own.attempt_admissions, own.branch.admissions, own.fallback) == ((), (), (), None)
+    assert (list(runtime.machines), runtime.breakers) == (["own/rate_limits"], {})
+    assert own.branch.upstream.endpoints == ()

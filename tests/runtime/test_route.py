@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import random
 
+import pytest
+
 from sidecar.model.observer import RouteObserver
 from sidecar.policies.retry import Retry, RetrySpec
 from sidecar.runtime.matching import Matcher
@@ -37,3 +39,11 @@ def test_a_branch_carries_what_holds_for_an_attempt_there() -> None:
     retry = Retry("a/retry", RetrySpec(), None, random.Random(1))
     made = Branch(upstream, retry=retry)
     assert (made.upstream, made.admissions, made.retry, made.key) == (upstream, (), retry, None)
+
+
+def test_a_route_that_leads_nowhere_says_where_that_is() -> None:
+    nowhere = branch("")
+    made = Route("a", [], Matcher(match_rule()), RouteObserver(), 0, nowhere)
+    assert (made.branches, made.branch) == ((), nowhere)
+    with pytest.raises(ValueError, match="`a` leads nowhere"):
+        Route("a", [], Matcher(match_rule()), RouteObserver())
