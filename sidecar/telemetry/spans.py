@@ -153,6 +153,8 @@ def _server_status(trace: ExchangeTrace) -> Status:
 def _client(trace: ExchangeTrace, attempt: AttemptTrace, method: str, resent: int, error: str) -> _Attributes:
     authority = attempt.endpoint.removeprefix(f"{attempt.upstream}/")
     address, port = _place(authority)
+    if authority.startswith("unix:"):
+        address, port, authority = authority.removeprefix("unix:"), 0, "localhost"
     told: _Attributes = {
         "http.request.method": method,
         "server.address": address,

@@ -190,14 +190,18 @@ def crc32c(data: bytes) -> int:
 # Addresses.
 
 
-def _canonical(address: IPv4Address | IPv6Address) -> str:
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(address if mapped is None else mapped)
+    return address if mapped is None else mapped
+
+
+def _canonical(address: IPv4Address | IPv6Address) -> str:
+    return str(_plain(address))
 
 
 def _same_family(source: str, destination: str) -> tuple[IPv4Address | IPv6Address, ...] | None:
     try:
-        ends = tuple(ip_address(one.partition("%")[0]) for one in (source, destination))
+        ends = tuple(_plain(ip_address(one.partition("%")[0])) for one in (source, destination))
     except ValueError:
         return None
     if ends[0].version == ends[1].version:

@@ -225,6 +225,15 @@ def test_an_attempt_says_the_scheme_that_its_endpoint_is_spoken_to_in() -> None:
     assert (client.attributes or {})["url.full"] == "https://10.0.0.7:3000/users/7"
 
 
+def test_an_attempt_over_a_unix_socket_goes_to_its_path() -> None:
+    made = attempt()
+    made.endpoint = "app/unix:/run/app.sock:8"
+    _, client = spans(exchange(made))
+    told = client.attributes or {}
+    assert (told["server.address"], told.get("server.port")) == ("/run/app.sock:8", None)
+    assert told["url.full"] == "http://localhost/users/7"
+
+
 def test_a_path_that_has_no_end_is_cut() -> None:
     assert len(attributes(exchange(path=b"/" + b"x" * 30_000))["url.path"]) == 2048
 
