@@ -17,7 +17,6 @@ from sidecar.cli.check import plain_environment
 from sidecar.cli.run import usable
 from sidecar.cli.sheets import columns
 from sidecar.model.observer import Unobserved
-from sidecar.rules.byte_routes import says_of_bytes
 from sidecar.rules.effective import effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded, load_rules
@@ -107,8 +106,7 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead) -> Iterator[s
     if matched is None:
         yield "no route matches: the answer is 404 with reason no_route"
         return
-    values = flattened(effective(loaded.rules, loaded.secrets))
-    yield from _applied(loaded, matched, values)
+    yield from _applied(loaded, matched)
 
 
 def connection_explanation(loaded: Loaded, routes: Mapping[str, Route], listener: str) -> Iterator[str]:
@@ -118,17 +116,11 @@ def connection_explanation(loaded: Loaded, routes: Mapping[str, Route], listener
         meant = nearest(listener, routes) or (f"; there are: {', '.join(routes)}" if routes else "")
         raise CommandError(Exit.USAGE, f"no listener `{listener}` is `protocol: tcp`{meant}")
     yield f"✓ {route.name}: it names the listener {listener}{_written(loaded, route)}"
-    prefix = f"routes.{route.name}."
+    yield from _applied(loaded, route)
+
+
+def _applied(loaded: Loaded, route: Route) -> Iterator[str]:
     values = flattened(effective(loaded.rules, loaded.secrets))
-    told = {
-        path: value
-        for path, value in values.items()
-        if not path.startswith(prefix) or says_of_bytes(path.removeprefix(prefix))
-    }
-    yield from _applied(loaded, route, told)
-
-
-def _applied(loaded: Loaded, route: Route, values: dict[str, object]) -> Iterator[str]:
     yield ""
     yield from _policies(f"route {route.name}", f"routes.{route.name}.", loaded, values, keys_of(RouteRule))
     for branch in route.branches:

@@ -6,8 +6,9 @@ tree, so that each problem stands where its key was written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.rules.problems import Problem
@@ -48,10 +49,24 @@ def is_byte_route(route: Table, listeners: Collection[str]) -> bool:
     return bool(named) and all(name in listeners for name in named)
 
 
-def says_of_bytes(key: str) -> bool:
-    """Whether a dotted key of a route says something of connections without HTTP."""
-    first, _, rest = key.partition(".")
-    return first in _ROUTE and (first not in _PARTS or rest.partition(".")[0] in _PARTS[first])
+def without_http(whole: Mapping[str, Any]) -> None:
+    """Takes out of the rules in effect, as plain values, whatever says nothing of connections without HTTP."""
+    raw = {listener["name"]: listener for listener in whole["listeners"] if listener["protocol"] == "tcp"}
+    for listener in raw.values():
+        for key in _OF_HTTP:
+            first, _, part = key.partition(".")
+            if not part:
+                listener.pop(first, None)
+            elif isinstance(listener.get(first), dict):
+                listener[first].pop(part, None)
+    for route in whole["routes"]:
+        named = route["match"]["listener"]
+        if named and all(name in raw for name in named):
+            for key in route.keys() - _ROUTE:
+                del route[key]
+            for key, parts in _PARTS.items():
+                if isinstance(route.get(key), dict):
+                    route[key] = {part: value for part, value in route[key].items() if part in parts}
 
 
 def defaults_of_bytes(defaults: Table) -> Table:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sidecar.policies.units import Kind
+from sidecar.rules.byte_routes import without_http
 from sidecar.rules.keys import Key, Keyed, Many, Record, Shape, keys_of
 from sidecar.rules.schema import RouteRule, RuleSet
 
@@ -16,10 +17,11 @@ HIDDEN = "***"
 def effective(rules: RuleSet, secrets: Collection[str] = ()) -> dict[str, Any]:
     """Everything in effect, as plain values that could stand in a file; `secrets` are paths to hide.
 
-    `defaults` is left out, because it is merged into the routes.
+    `defaults` is left out, because it is merged into the routes, and what is about HTTP where none is spoken.
     """
     whole: dict[str, Any] = _record(rules, Record(RuleSet, None), "", frozenset(secrets))
     del whole["defaults"]
+    without_http(whole)
     return whole
 
 

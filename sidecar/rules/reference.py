@@ -79,6 +79,8 @@ its pitfalls:
 [rewrite.yaml](../config/examples/rewrite.yaml),
 [header-edits.yaml](../config/examples/header-edits.yaml),
 [fault.yaml](../config/examples/fault.yaml),
+[tcp-postgres.yaml](../config/examples/tcp-postgres.yaml),
+[tcp-redis.yaml](../config/examples/tcp-redis.yaml),
 [proxy-protocol.yaml](../config/examples/proxy-protocol.yaml),
 [unix-sockets.yaml](../config/examples/unix-sockets.yaml),
 [https-redirect.yaml](../config/examples/https-redirect.yaml),
