@@ -58,6 +58,23 @@ def test_rules_that_serve_nobody_do_not_start(argv: list[str], capsys: pytest.Ca
     assert end == "sidecar: the rules cannot be used: 1 error"
 
 
+def test_a_certificate_that_will_not_do_is_told_at_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "version: 1\nlisteners:\n  - address: 127.0.0.1:0\n"
+        "    tls: {certificate: /nowhere/a, private_key: /nowhere/b}\n"
+        "upstreams: {app: {endpoints: http://127.0.0.1:1}}\nroutes: [{name: all, upstream: app}]\n"
+    )
+    assert main(["run", "-c", str(path)]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{path}:4:24: error: /nowhere/a cannot be read: No such file or directory",
+        f"{path}:4:49: error: /nowhere/b cannot be read: No such file or directory",
+        "sidecar: the rules cannot be used: 2 errors",
+    ]
+
+
 def test_the_demo_tells_bad_rules_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--set", "bogus=1"]) == 1
     assert "unknown key `bogus`" in capsys.readouterr().err

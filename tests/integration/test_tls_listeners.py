@@ -159,8 +159,10 @@ async def test_from_plaintext_to_tls_and_back_at_the_same_address(tmp_path: Path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="several workers need memory files")
-async def test_a_worker_that_is_started_again_has_the_pair_in_force_whatever_the_files_hold(tmp_path: Path) -> None:
-    certificate = server_certificate(NAME)
+async def test_a_certificate_that_ends_soon_is_told_once_and_a_worker_that_is_started_again_has_the_pair_in_force_whatever_the_files_hold(
+    tmp_path: Path,
+) -> None:
+    certificate = server_certificate(NAME, days=(-1.0, 3.5))
     files = certificate.write(tmp_path)
     file = tmp_path / "rules.yaml"
     context = trusting(root().write(tmp_path))
@@ -168,6 +170,7 @@ async def test_a_worker_that_is_started_again_has_the_pair_in_force_whatever_the
         file.write_text(rules_text(backend.url, listener=terms(files)))
         async with process(rules=file, workers=2) as proxy:
             Path(files.private_key).write_text("half a ke")
+            await proxy.said('"event": *"certificate", "subject": "listener.public"')
             refused = await proxy.admin("POST", "/reload")
             assert (refused.status, b"no private key" in refused.body) == (422, True)
             pid = (await proxy.status())["workers"][0]["pid"]
@@ -175,3 +178,4 @@ async def test_a_worker_that_is_started_again_has_the_pair_in_force_whatever_the
             await proxy.until(lambda told: is_new(told["workers"][0], pid))
             seen = {(await visit(proxy.port, context)).fingerprint for _ in range(8)}
             assert seen == {certificate.fingerprint}
+            assert sum("ends in 3 days" in line and "sidecar.events" in line for line in proxy.lines) == 1
