@@ -312,3 +312,26 @@ async def test_the_example_checks_and_is_checked(tmp_path: Path) -> None:
         endpoint = proxy.proxy.current.runtime.upstreams["app"].endpoints[0]
         await proxy.until(lambda: not endpoint.down)
         assert (await proxy.ask()).status == 200
+
+
+async def test_bytes_of_a_tcp_route_go_over_tls_whoever_speaks_first(tmp_path: Path) -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello ")  # the server speaks first
+        writer.write(await reader.readline())
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    tls = serving(tmp_path)
+    async with await asyncio.start_server(echo, "127.0.0.1", 0, ssl=tls) as server:
+        url = f"tls://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        rules = rules_text(
+            url, upstream=trusting(tmp_path), listener="protocol: tcp", route="match: {listener: public}"
+        )
+        async with running(rules=rules) as proxy:
+            async with proxy.peer() as peer:
+                assert await peer.exactly(6) == b"hello "
+                await peer.send(b"world\n")
+                assert await peer.rest() == b"world\n"
+            await proxy.quiet()
+            assert dict(proxy.stats.upstreams["app"].attempts) == {"success": 1}
