@@ -101,7 +101,7 @@ async def s_server(folder: Path, *options: str, key: str = "p256") -> AsyncItera
 
 def terms(folder: Path, *more: str) -> str:
     pairs = [f"ca: '{root().write(folder)}'", *more]
-    return f"tls: {{{', '.join(pairs)}}}, circuit_breaker: null"
+    return f"tls: {{{', '.join(pairs)}}}, connect_timeout: 5s, circuit_breaker: null"
 
 
 async def test_nginx_is_told_our_name_for_it_and_who_we_are_and_sees_us_come_back(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def serving(
 def trusting(folder: Path, *more: str) -> str:
     """What an upstream says of TLS."""
     terms = [f"ca: '{root().write(folder)}'", *more]
-    return f"tls: {{{', '.join(terms)}}}, {PLAIN}"
+    return f"tls: {{{', '.join(terms)}}}, connect_timeout: 5s, {PLAIN}"
 
 
 def spoken(call: Call) -> ssl.SSLObject:
@@ -287,7 +287,7 @@ async def test_from_plaintext_to_tls_and_back_every_request_goes_the_way_of_its_
 
 
 async def test_health_checks_go_over_tls_with_the_same_terms(tmp_path: Path) -> None:
-    check = "health_check: {path: /healthz, interval: 100ms, unhealthy_after: 1}"
+    check = "health_check: {path: /healthz, interval: 100ms, timeout: 5s, unhealthy_after: 1}"
     async with Backend(tls=serving(tmp_path)) as backend:
         rules = rules_text(backend.url, upstream=f"{trusting(tmp_path)}, {check}")
         async with running(rules=rules) as proxy:
