@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from benchmarks import backend, cpu, loads, machine, proxies, wire_configs
-from benchmarks.loads import Load
+from benchmarks import backend, cpu, handshakes, loads, machine, proxies, wire_configs
+from benchmarks.loads import Load, Verdict
 from benchmarks.processes import Program, StartError, free_port
 from benchmarks.proxies import MAX_CONNECTIONS, find
 from benchmarks.report import table, thousands
@@ -35,18 +35,20 @@ _STREAM = "ngx_stream_module.so"
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What is sent, and over which wire. `key`: the kind of the certificate's key, None without TLS. `size`: bytes of
-    an answer, where bytes are what counts."""
+    an answer, where bytes are what counts. `full`: connections that resume no session."""
 
     name: str
     load: Load
     key: str | None = None
     size: int = 0
+    full: bool = False
 
 
 COMPARISONS = (
     Comparison("tls-small", Load("small", "150-byte answers over 64 TLS connections that stay"), ECDSA),
-    Comparison("tls-ecdsa", Load("ecdsa", "a full handshake for each request, P-256", closes=True), ECDSA),
-    Comparison("tls-rsa", Load("rsa", "a full handshake for each request, RSA 2048", closes=True), RSA),
+    Comparison("tls-ecdsa", Load("ecdsa", "a full handshake for each request, P-256", closes=True), ECDSA, full=True),
+    Comparison("tls-rsa", Load("rsa", "a full handshake for each request, RSA 2048", closes=True), RSA, full=True),
+    Comparison("tls-resumed", Load("resumed", "a resumed session for each request, P-256", closes=True), ECDSA),
     Comparison("tls-1m", Load("1m", "1 MiB answers over TLS", path="/1m", connections=16), ECDSA, 1 << 20),
     Comparison("tcp-small", Load("tcp-small", "150-byte answers over 64 connections relayed as bytes")),
     Comparison("tcp-1m", Load("tcp-1m", "1 MiB answers, relayed", path="/1m", connections=16), size=1 << 20),
@@ -172,7 +174,7 @@ class Wires:
             ]
             for number in range(rounds):
                 for figures, started, at in rows[number % len(rows) :] + rows[: number % len(rows)]:
-                    self._visit(figures, started, self._command(wrk, at, seconds), seconds)
+                    self._visit(figures, started, wrk, at, seconds)
                     self._say(f"{number + 1}/{rounds} {figures.name}: {figures.costs[-1]:.1f} µs/request")
         return [figures for figures, _, _ in rows]
 
@@ -204,30 +206,28 @@ class Wires:
         started.wait_until_answers(place.port, tls=self._tls)
         return started, place.port
 
-    def _command(self, wrk: str, port: int, seconds: int) -> list[str]:
-        load = self._comparison.load
-        script = self._directory / "load.lua"
-        script.write_text(loads.wrk_script(load))
-        scheme = "http" if self._comparison.key is None else "https"
-        return loads.wrk_command(wrk, load, port, seconds, str(script), scheme)
-
-    def _visit(self, figures: Figures, program: Program, command: list[str], seconds: int) -> None:
-        client = self._directory / "client.cnf"
-        client.write_text(wire_configs.CLIENT)
+    def _visit(self, figures: Figures, program: Program, wrk: str, port: int, seconds: int) -> None:
         before = cpu.cpu_seconds(program.pid)
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=60 + 4 * seconds,
-            check=False,
-            env={**os.environ, "OPENSSL_CONF": str(client)},
-        )
-        verdict = loads.read_wrk(done.stdout + done.stderr)
+        verdict = self._load(wrk, port, seconds)
         used = cpu.cpu_seconds(program.pid) - before
         figures.rates.append(verdict.requests / verdict.seconds)
         figures.costs.append(used / max(1, verdict.requests) * 1e6)
         figures.errors += verdict.errors
+
+    def _load(self, wrk: str, port: int, seconds: int) -> Verdict:
+        client = self._directory / "client.cnf"
+        client.write_text(wire_configs.CLIENT)
+        environment = {**os.environ, "OPENSSL_CONF": str(client)}
+        load, limit = self._comparison.load, 60 + 4 * seconds
+        if self._comparison.full:
+            command = handshakes.command(find("openssl") or "openssl", port, load.path, seconds)
+            return handshakes.run(command, environment, limit)
+        script = self._directory / "load.lua"
+        script.write_text(loads.wrk_script(load))
+        scheme = "http" if self._comparison.key is None else "https"
+        command = loads.wrk_command(wrk, load, port, seconds, str(script), scheme)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False, env=environment)
+        return loads.read_wrk(done.stdout + done.stderr)
 
     def _room(self, name: str) -> Path:
         room = self._directory / name
