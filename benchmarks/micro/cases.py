@@ -7,7 +7,7 @@ stands around what is measured. To add a case, write its `prepare` in a file of 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.micro import Calls, admissions, decision, rate_limit, routing
+from benchmarks.micro import Calls, admissions, decision, rate_limit, routing, tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Case:
 
 _RATE_LIMIT = "sidecar.policies.rate_limit"
 _ROUTING = "sidecar.runtime.routing"
+_TLS = "sidecar.tls.session"
 _TABLES = (1, 10, 100, 10_000)
 
 CASES: tuple[Case, ...] = (
@@ -44,4 +45,6 @@ CASES: tuple[Case, ...] = (
     *[Case(f"route, none of {count}", _ROUTING, routing.none(count)) for count in _TABLES],
     Case("route, of 10000 on 1000 hosts", _ROUTING, routing.mixed),
     Case("route, of 10000 by one header", _ROUTING, routing.tenants),
+    Case("TLS, a message and its answer, both ends", _TLS, tls.message),
+    Case("TLS, a handshake, both ends", _TLS, tls.handshake),
 )
