@@ -159,7 +159,7 @@ async def test_from_plaintext_to_tls_and_back_at_the_same_address(tmp_path: Path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="several workers need memory files")
-async def test_a_certificate_that_ends_soon_is_told_once_and_a_worker_that_is_started_again_has_the_pair_in_force_whatever_the_files_hold(
+async def test_workers_tell_once_of_a_certificate_that_ends_and_come_back_with_the_pair_in_force(
     tmp_path: Path,
 ) -> None:
     certificate = server_certificate(NAME, days=(-1.0, 3.5))
