@@ -18,8 +18,13 @@ _COUNT = re.compile(r"^(\d+) connections in \d+ real seconds", re.MULTILINE)
 
 
 def command(openssl: str, port: int, path: str, seconds: int) -> list[str]:
-    """One client for this long; openssl counts whole seconds."""
-    return [openssl, "s_time", "-connect", f"127.0.0.1:{port}", "-new", "-www", path, "-time", str(seconds)]
+    """One client for this long; openssl counts whole seconds.
+
+    It writes `GET`, what it is told, and ` HTTP/1.0`. A request of that kind, without a host, is nobody's usual one: so
+    it is told a whole request of HTTP/1.1, and the rest becomes the value of a field.
+    """
+    told = f"{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-Rest:"
+    return [openssl, "s_time", "-connect", f"127.0.0.1:{port}", "-new", "-www", told, "-time", str(seconds)]
 
 
 def run(words: list[str], environment: Mapping[str, str], limit: float) -> Verdict:

@@ -71,7 +71,7 @@ def tls_haproxy(directory: Path, port: int, backend: int, connections: int, who:
 
 
 def tls_envoy(port: int, backend: int, who: Identity) -> str:
-    """Envoy with a certificate. `openssl s_time` speaks HTTP/1.0, which it refuses unless told otherwise."""
+    """Envoy with a certificate."""
     document = json.loads(configs.envoy(port, backend))
     files = {
         "certificate_chain": {"filename": str(who.certificate)},
@@ -83,8 +83,6 @@ def tls_envoy(port: int, backend: int, who: Identity) -> str:
         "common_tls_context": {"tls_params": versions, "tls_certificates": [files], "alpn_protocols": ["http/1.1"]},
     }
     chain = document["static_resources"]["listeners"][0]["filter_chains"][0]
-    manager = chain["filters"][0]["typed_config"]
-    manager["http_protocol_options"] = {"accept_http_10": True, "default_host_for_http_10": "localhost"}
     chain["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": socket}
     return json.dumps(document, indent=1)
 

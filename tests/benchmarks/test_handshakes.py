@@ -36,3 +36,16 @@ def test_without_a_count_there_is_no_verdict() -> None:
     openssl = require("openssl")
     with pytest.raises(OutputError, match="no count of connections"):
         handshakes.run(handshakes.command(openssl, free_port(), "/small", 1), os.environ, 30)
+
+
+def test_a_client_sends_a_whole_request_of_http_1_1() -> None:
+    words = handshakes.command("openssl", 4433, "/small", 2)
+    request = f"GET {words[words.index('-www') + 1]} HTTP/1.0\r\n\r\n"
+    assert request.split("\r\n") == [
+        "GET /small HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Connection: close",
+        "X-Rest: HTTP/1.0",
+        "",
+        "",
+    ]
