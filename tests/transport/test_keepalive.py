@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+
+import pytest
 
 from sidecar.transport.keepalive import OPTIONS, keep_alive
 
 
+@pytest.mark.both_loops
 async def test_the_kernel_is_told_to_ask_a_silent_peer() -> None:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
@@ -22,22 +26,8 @@ async def test_the_kernel_is_told_to_ask_a_silent_peer() -> None:
     await server.wait_closed()
 
 
-class _Socket:
-    family = socket.AF_UNIX
-
-    def setsockopt(self, *_: object) -> None:
-        raise AssertionError("a unix socket has no such option")
-
-
-class _ClosedSocket:
-    family = socket.AF_INET
-
-    def setsockopt(self, *_: object) -> None:
-        raise OSError(9, "bad file descriptor")
-
-
 class _Transport:
-    def __init__(self, sock: object) -> None:
+    def __init__(self, sock: socket.socket | None) -> None:
         self.sock = sock
 
     def get_extra_info(self, name: str) -> object:
@@ -45,5 +35,14 @@ class _Transport:
 
 
 def test_what_is_not_tcp_or_not_open_is_left_alone() -> None:
-    told = [keep_alive(_Transport(sock)) for sock in (_Socket(), _ClosedSocket(), None)]  # type: ignore
-    assert told == [None, None, None]
+    near, far = socket.socketpair()
+    closed = socket.socket()
+    closed.close()
+    with near, far, socket.socket() as taken:
+        number = taken.detach()
+        broken = socket.socket(fileno=number)
+        os.close(number)  # behind its back
+        for sock in (near, closed, broken, None):
+            keep_alive(_Transport(sock))  # type: ignore[arg-type]
+        broken.detach()
+        assert not near.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
