@@ -23,7 +23,7 @@ def keep_alive(transport: asyncio.Transport) -> None:
         return
     with suppress(OSError):  # closed already
         # uvloop's own makes a socket anew for each option.
-        sock = socket.socket(known.family, known.type, known.proto, known.fileno())
+        sock = socket.socket(known.family, socket.SOCK_STREAM, 0, known.fileno())
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in _NUMBERED:
