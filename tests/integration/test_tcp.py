@@ -211,11 +211,8 @@ async def test_connections_beyond_the_bound_wait_in_line_for_the_end_of_one() ->
 
 async def test_an_endpoint_that_refuses_is_left_for_another_and_the_client_sees_nothing() -> None:
     with refusing() as port:
-        urls = f"tcp://127.0.0.1:{port}"
-        async with (
-            serving() as server,
-            running(rules=rules(urls, server.url, route="retry: {max_attempts: 3}")) as proxy,
-        ):
+        dead, off = f"tcp://127.0.0.1:{port}", "circuit_breaker: null"
+        async with serving() as server, running(rules=rules(dead, server.url, upstream=off)) as proxy:
             for _ in range(6):
                 async with proxy.peer() as peer:
                     await talked(peer)
