@@ -215,6 +215,10 @@ class ServerWire(Wire):
         """The connection is accepted."""
         self.made(SecureServer(self.inner, self.service, self.terms))
 
+    def counted(self) -> tuple[int, int, int]:
+        """Who is registered, idle, and shaking hands."""
+        return len(self.service.registry), self.service.connections.idle, self.terms.handshakes
+
 
 class ClientWire(Wire):
     """With the client's side under test."""

@@ -1,8 +1,7 @@
-"""Two sides of a handshake: what comes of it, how long it may take, and what becomes of those that fail."""
+"""An accepted connection's handshake: what comes of it, how long it may take, and what becomes of those that fail."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 from collections.abc import Iterator
@@ -15,15 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.model.outcome import Cause
-from sidecar.model.reason import Reason
-from sidecar.tls.failures import TlsFailure
 from sidecar.transport.arrival import Announced
 from sidecar.transport.registry import NOTHING
-from sidecar.transport.secure_state import CLOSED, HANDSHAKE
-from tests.doubles.certificates import EXPIRED_DAYS, client_certificate, root, server_certificate, stranger
+from sidecar.transport.secure_state import HANDSHAKE
+from tests.doubles.certificates import root
 from tests.transport.doubles import VirtualLoop
-from tests.transport.secure_ends import BIG, ClientWire, ServerWire
+from tests.transport.secure_ends import BIG, ServerWire
 
 OLD = pytest.mark.parametrize("old", [False, True], ids=["TLS 1.3", "TLS 1.2"])
 
@@ -39,11 +35,6 @@ def wire(virtual: VirtualLoop, tmp_path: Path) -> ServerWire:
 def hello(wire: ServerWire) -> bytes:
     wire.peer.step()
     return wire.peer.outgoing.read()
-
-
-def counted(wire: ServerWire) -> tuple[int, int, int]:
-    """Who is registered, idle, and shaking hands."""
-    return len(wire.service.registry), wire.service.connections.idle, wire.terms.handshakes
 
 
 # An accepted connection.
@@ -171,11 +162,11 @@ def test_a_name_that_is_asked_for_is_told_where_it_chooses(virtual: VirtualLoop,
 
 def test_a_connection_is_counted_from_its_accept_and_replaced_without_a_gap(wire: ServerWire) -> None:
     sizes = []
-    wire.inner.on["made"] = lambda: sizes.append(counted(wire))
-    assert counted(wire) == (1, 1, 1)
+    wire.inner.on["made"] = lambda: sizes.append(wire.counted())
+    assert wire.counted() == (1, 1, 1)
     wire.shake()
     assert sizes == [(1, 1, 1)]  # the layer, while whoever is above registers
-    assert counted(wire) == (0, 0, 0)
+    assert wire.counted() == (0, 0, 0)
 
 
 def test_one_handshake_too_many_is_cut_and_counted(virtual: VirtualLoop, tmp_path: Path) -> None:
@@ -185,7 +176,7 @@ def test_one_handshake_too_many_is_cut_and_counted(virtual: VirtualLoop, tmp_pat
     assert wire.pipe.aborted
     assert wire.observed.results == ["too_many"]
     wire.lose()
-    assert counted(wire) == (0, 0, 1)
+    assert wire.counted() == (0, 0, 1)
     assert wire.inner.calls == []
 
 
@@ -199,7 +190,7 @@ def test_a_handshake_that_takes_too_long_is_cut(virtual: VirtualLoop, tmp_path: 
     virtual.advance(0.2)
     assert wire.pipe.aborted
     assert wire.observed.results == ["timeout"]
-    assert counted(wire) == (0, 0, 0)
+    assert wire.counted() == (0, 0, 0)
 
 
 def test_time_does_not_run_after_the_handshake(virtual: VirtualLoop, tmp_path: Path) -> None:
@@ -217,10 +208,10 @@ def test_time_does_not_run_after_the_handshake(virtual: VirtualLoop, tmp_path: P
 def test_one_that_is_to_close_when_idle_has_a_moment_to_begin(wire: ServerWire) -> None:
     wire.service.registry.close_idle()
     wire.virtual.advance(0.9)
-    assert counted(wire) == (1, 1, 1)
+    assert wire.counted() == (1, 1, 1)
     wire.virtual.advance(0.2)
     assert wire.pipe.aborted
-    assert counted(wire) == (0, 0, 0)
+    assert wire.counted() == (0, 0, 0)
     assert wire.observed.results == []
 
 
@@ -261,7 +252,7 @@ def test_a_handshake_can_be_cut(wire: ServerWire, way: str) -> None:
     wire.give(hello(wire)[:20])
     assert not getattr(wire.layer, way)()
     assert wire.pipe.aborted
-    assert counted(wire) == (0, 0, 0)
+    assert wire.counted() == (0, 0, 0)
     wire.give(b"late")
     wire.lose()
     assert wire.inner.calls == []
@@ -281,7 +272,7 @@ def test_a_client_that_leaves_in_the_middle_is_counted_and_told(
     wire.lose(ConnectionResetError() if end == "connection_lost" else None)
     assert wire.observed.results == ["left"]
     assert wire.inner.calls == []
-    assert counted(wire) == (0, 0, 0)
+    assert wire.counted() == (0, 0, 0)
     assert "listener public: no TLS with a unix socket: the client left before" in caplog.text
 
 
@@ -315,7 +306,7 @@ def test_a_handshake_that_fails_is_told_to_the_client_counted_and_logged(
     assert wire.pipe.closed
     assert not wire.pipe.aborted  # the client is to read why
     assert wire.inner.calls == []
-    assert counted(wire) == (0, 0, 0)
+    assert wire.counted() == (0, 0, 0)
     assert "no TLS with 192.0.2.7: the client " in caplog.text
     assert caplog.records[0].name == "sidecar.tls"
     assert caplog.records[0].levelno == logging.WARNING
@@ -339,178 +330,6 @@ def test_ten_failures_are_logged_in_a_second(
         wire.give(b"\x16\x03\x01\x00\x05hello")
     assert len(first.observed.results) == 12
     assert 10 <= len(caplog.records) <= 12
-
-
-# Who speaks something else.
-
-
-def test_plain_http_is_answered_in_plain_http(wire: ServerWire) -> None:
-    wire.give(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert wire.heard == [("refuse", Reason.BAD_REQUEST)]
-    assert wire.pipe.sent.startswith(b"HTTP/1.1 400 X\r\n")
-    assert wire.observed.results == ["plain_http"]
-    assert wire.layer.state == CLOSED
-    assert len(wire.service.registry) == 1  # the connection that answers
-    wire.virtual.advance(3.0)
-    assert wire.pipe.closed
-    wire.pipe.protocol.connection_lost(None)
-    assert counted(wire) == (0, 0, 0)
-    assert wire.service.connections.active == 0
-
-
-def test_plain_http_is_known_by_its_first_byte(wire: ServerWire) -> None:
-    wire.give(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", repeat(1))
-    assert wire.heard == [("refuse", Reason.BAD_REQUEST)]
-    assert wire.observed.results == ["plain_http"]
-    wire.pipe.protocol.connection_lost(None)
-
-
-def test_another_protocol_is_not_tls(wire: ServerWire) -> None:
-    wire.give(b"SSH-2.0-OpenSSH_9.6\r\n")
-    assert wire.observed.results == ["not_tls"]
-    wire.pipe.protocol.connection_lost(None)
-
-
-def test_ssl_2_is_cut(wire: ServerWire) -> None:
-    wire.give(b"\x80\x2e\x01\x00\x02")
-    assert wire.pipe.aborted
-    assert wire.pipe.sent == b""
-    assert counted(wire) == (0, 0, 0)
-
-
-def test_nobody_answers_http_where_bytes_are_relayed(virtual: VirtualLoop, tmp_path: Path) -> None:
-    wire = ServerWire(virtual, tmp_path)
-    wire.service.raw = True
-    wire.accept()
-    wire.give(b"GET / HTTP/1.1\r\n\r\n")
-    assert wire.pipe.aborted
-    assert wire.pipe.sent == b""
-    assert wire.observed.results == ["plain_http"]
-
-
-def test_an_end_of_tcp_alone_is_none_where_bytes_are_relayed(virtual: VirtualLoop, tmp_path: Path) -> None:
-    wire = ServerWire(virtual, tmp_path)
-    wire.service.raw = True
-    wire.accept()
-    wire.shake()
-    assert wire.layer.eof_received() is False
-    assert wire.inner.calls == [("made",), ("lost", "TlsFailure")]
-
-
-# A connection to an endpoint.
-
-
-def test_an_endpoint_is_connected_to_when_the_handshake_is_complete(virtual: VirtualLoop, tmp_path: Path) -> None:
-    wire = ClientWire(virtual, tmp_path)
-    waiting = wire.connect()
-    assert wire.inner.calls == []
-    wire.shake()
-    virtual.turn()
-    assert waiting.done()
-    waiting.result()
-    assert wire.inner.names == ["made"]
-    wire.say(b"hello")
-    wire.inner.transport.write(b"welcome")
-    assert (wire.inner.received, wire.hear()) == (b"hello", b"welcome")
-
-
-def test_whoever_asks_late_learns_at_once(virtual: VirtualLoop, tmp_path: Path) -> None:
-    wire = ClientWire(virtual, tmp_path)
-    wire.connect()
-    wire.shake()
-    virtual.run(wire.layer.established())
-
-
-def failure(virtual: VirtualLoop, waiting: asyncio.Task[None]) -> TlsFailure:
-    virtual.turn()
-    assert waiting.done()
-    fault = waiting.exception()
-    assert isinstance(fault, TlsFailure)
-    return fault
-
-
-@pytest.mark.parametrize(
-    ("made", "name", "cause"),
-    [
-        (server_certificate(days=EXPIRED_DAYS), "localhost", Cause.CERTIFICATE_EXPIRED),
-        (None, "other.test", Cause.CERTIFICATE_WRONG_NAME),
-        (server_certificate(authority=stranger()), "localhost", Cause.CERTIFICATE_UNTRUSTED),
-    ],
-)
-def test_an_endpoint_with_a_bad_certificate_is_told_so_and_left(
-    virtual: VirtualLoop, tmp_path: Path, made: Any, name: str, cause: Cause
-) -> None:
-    wire = ClientWire(virtual, tmp_path, name)
-    if made is not None:
-        files = made.write(tmp_path, "bad")
-        wire.peer.object.context.load_cert_chain(files.certificate, files.private_key)
-        wire.peer.object = wire.peer.object.context.wrap_bio(wire.peer.incoming, wire.peer.outgoing, server_side=True)
-    waiting = wire.connect()
-    wire.peer.step()
-    wire.give(wire.peer.outgoing.read())
-    assert failure(virtual, waiting).cause is cause
-    assert wire.pipe.closed
-    wire.peer.incoming.write(wire.pipe.fresh())
-    with pytest.raises(ssl.SSLError, match="ALERT"):
-        wire.peer.step()
-    wire.lose()
-    assert wire.inner.calls == []
-
-
-@pytest.mark.parametrize("end", ["eof", "reset"])
-def test_an_endpoint_that_leaves_instead_is_a_failure(virtual: VirtualLoop, tmp_path: Path, end: str) -> None:
-    wire = ClientWire(virtual, tmp_path)
-    waiting = wire.connect()
-    if end == "eof":
-        wire.layer.eof_received()
-    wire.lose(ConnectionResetError() if end == "reset" else None)
-    assert failure(virtual, waiting).cause is Cause.TLS_HANDSHAKE_FAILED
-    assert wire.inner.calls == []
-
-
-def test_an_endpoint_without_tls_is_told_so(virtual: VirtualLoop, tmp_path: Path) -> None:
-    wire = ClientWire(virtual, tmp_path)
-    waiting = wire.connect()
-    wire.give(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    assert str(failure(virtual, waiting)) == "the endpoint does not speak TLS"
-
-
-def test_whoever_gives_up_waiting_wants_no_connection(virtual: VirtualLoop, tmp_path: Path) -> None:
-    wire = ClientWire(virtual, tmp_path)
-    waiting = wire.connect()
-    waiting.cancel()
-    virtual.turn()
-    assert waiting.cancelled()
-    assert wire.pipe.aborted
-    wire.lose()
-    assert wire.inner.calls == []
-
-
-def test_an_endpoint_that_refuses_our_certificate_ends_the_connection_that_stands(
-    virtual: VirtualLoop, tmp_path: Path
-) -> None:
-    wire = ClientWire(virtual, tmp_path, client_ca=root().write(tmp_path, "client-ca"))
-    files = client_certificate(authority=stranger()).write(tmp_path, "client")
-    wire.context.load_cert_chain(files.certificate, files.private_key)
-    waiting = wire.connect()
-    with pytest.raises(ssl.SSLCertVerificationError):
-        wire.shake()
-    virtual.turn()
-    waiting.result()  # in TLS 1.3 a client has done its part before it is judged
-    wire.give(wire.peer.outgoing.read())
-    assert wire.inner.calls == [("made",), ("lost", "TlsFailure")]
-
-
-def test_an_answer_until_the_end_needs_the_end_of_tls(virtual: VirtualLoop, tmp_path: Path) -> None:
-    wire = ClientWire(virtual, tmp_path)
-    waiting = wire.connect()
-    wire.shake()
-    virtual.turn()
-    waiting.result()
-    wire.say(b"part")
-    assert wire.layer.eof_received() is False
-    assert wire.inner.calls == [("made",), ("data", b"part"), ("lost", "TlsFailure")]
-    assert wire.pipe.aborted
 
 
 def test_nothing_is_heard_above_while_the_handshake_lasts(wire: ServerWire) -> None:
