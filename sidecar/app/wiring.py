@@ -203,9 +203,7 @@ class Proxy:
             except OSError:  # bound it is; the rules are in force, whatever becomes of looking at them
                 self.log.exception("the admin address cannot be served at %s", rules.admin.address)
 
-    def _swap(
-        self, loaded: Loaded, runtime: Runtime, doors: Sequence[Door], secrets: Mapping[str, Secured]
-    ) -> None:
+    def _swap(self, loaded: Loaded, runtime: Runtime, doors: Sequence[Door], secrets: Mapping[str, Secured]) -> None:
         rules = loaded.rules
         gone = self.current.swap(runtime, self._wheel.now())
         self.loaded = loaded

@@ -15,8 +15,8 @@ LONGEST_TEXT = 2048
 
 class AttemptTrace:
     """One attempt. `outcome` is the word of `attempts_total`: `success`, a status class such as `5xx`, or a cause such
-    as `connect_timeout`; `status` is 0 where no head came. `span_id` is empty where nothing was sent. `scheme` is that of
-    the endpoint's URL."""
+    as `connect_timeout`; `status` is 0 where no head came. `span_id` is empty where nothing was sent. `scheme` is the
+    endpoint's."""
 
     __slots__ = ("ended", "endpoint", "outcome", "scheme", "span_id", "started", "status", "upstream")
 

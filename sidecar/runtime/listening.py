@@ -35,7 +35,8 @@ def byte_routes(rules: RuleSet, routes: Sequence[Route]) -> dict[str, Route]:
     for listener in rules.listeners:
         if listener.protocol == "tcp":
             naming = [route for route in routes if listener.name in rules.routes[route.rule_index].match.listener]
-            found.update({listener.name: route for route in naming[:1]})
+            if naming:
+                found[listener.name] = naming[0]
     return found
 
 

@@ -67,14 +67,14 @@ def loaded(*urls: str, sets: Sequence[str] = (), rules: str | None = None) -> Lo
     return load_text("", "command line", given)
 
 
-def example(name: str, *urls: str, sets: Sequence[str] = ()) -> Loaded:
+def example(name: str, *urls: str, sets: Sequence[str] = (), upstream: str = "app") -> Loaded:
     """The file config/examples/NAME.yaml as `sidecar run` would load it, on free ports of loopback, its endpoints
-    replaced as `--set upstreams.app.endpoints=[…]` does."""
+    replaced as `--set upstreams.app.endpoints=[…]` does, or those of another upstream."""
     file = EXAMPLES / f"{name}.yaml"
     given = Given(
         listen="127.0.0.1:0",
         admin="127.0.0.1:0",
-        sets=("log.access=off", f"upstreams.app.endpoints=[{', '.join(map(_quoted, urls))}]", *sets),
+        sets=("log.access=off", f"upstreams.{upstream}.endpoints=[{', '.join(map(_quoted, urls))}]", *sets),
         allow_faults=True,
     )
     return load_text(file.read_text(), file.name, given).to_run()

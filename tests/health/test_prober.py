@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sidecar.health.finding import STATUS, Finding
-from sidecar.health.prober import VIGIL
+from sidecar.health.look import VIGIL
 from sidecar.model.address import Address
 from sidecar.model.outcome import Outcome
 from sidecar.policies.contract import Applicant

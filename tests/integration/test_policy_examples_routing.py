@@ -124,6 +124,8 @@ SHOWN_BESIDE = {"access-log", "drain", "health-check", "hold", "tracing", "traci
 SHOWN_BESIDE |= {"tls-upstream", "health-check-send-expect"}
 # Shown in test_proxy_protocol and test_unix_sockets.
 SHOWN_BESIDE |= {"proxy-protocol", "unix-sockets"}
+# Shown in test_tls_listeners, test_tcp_postgres and test_tcp_redis.
+SHOWN_BESIDE |= {"tls", "mtls", "tls-several-names", "tcp-postgres", "tcp-redis"}
 # Shown in test_front.
 SHOWN_BESIDE |= {"forwarded", "https-redirect", "own-answers"}
 SHOWN = {

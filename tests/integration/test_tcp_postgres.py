@@ -10,7 +10,7 @@ import pytest
 
 from tests.doubles.certificates import root, server_certificate
 from tests.doubles.postgres import Postgres, postgres
-from tests.doubles.running import RunningProxy, rules_text, running
+from tests.doubles.running import RunningProxy, example, rules_text, running
 from tests.doubles.servers import Ended, ended, printed, require
 
 WAITERS = 4
@@ -56,6 +56,11 @@ async def test_queries_and_bulk_data_come_through_and_each_connection_is_counted
         assert await printed(*psql(proxy, "-c", "select count(*) from given")) == f"{ROWS}\n"
         await proxy.quiet()
         assert proxy.requests() == {("TCP", 200): 5}
+
+
+async def test_the_example_serves(server: Postgres) -> None:
+    async with running(given=example("tcp-postgres", f"tcp://127.0.0.1:{server.port}", upstream="postgres")) as proxy:
+        assert await printed(*psql(proxy, "-c", "select 6 * 7")) == "42\n"
 
 
 async def test_pgbench_meets_no_error(server: Postgres) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.doubles.certificates import client_certificate, root, server_certificate
 from tests.doubles.clock import Clock
 from tests.doubles.redis import Redis, redis
-from tests.doubles.running import RunningProxy, rules_text, running
+from tests.doubles.running import RunningProxy, example, rules_text, running
 from tests.doubles.servers import ended, printed, require
 from tests.doubles.tls import terms
 
@@ -57,6 +57,11 @@ async def test_its_own_programs_meet_no_error(server: Redis) -> None:
         assert "rror" not in told, told
         await proxy.quiet()
         assert {status for _, status in proxy.requests()} == {200}
+
+
+async def test_the_example_serves_when_its_check_has_spoken_to_the_server(server: Redis) -> None:
+    async with running(given=example("tcp-redis", url(server), upstream="redis")) as proxy:
+        assert await cli(proxy, "set", "key", "value") == "OK"
 
 
 async def test_a_unix_socket_serves_as_well(server: Redis) -> None:
