@@ -61,7 +61,7 @@ def acting(rules: RuleSet) -> list[str]:
     """The keys of the policies that act on some request, in the catalogue's order. Without a file these are the ones
     that are on by default; `balance` and `pool` always act and are not worth a word."""
     written = [route.policies for route in rules.routes] + [upstream.policies for upstream in rules.upstreams.values()]
-    keys = [entry.key for entry in CATALOGUE if entry.enforced and entry.key not in _ALWAYS]
+    keys = [entry.key for entry in CATALOGUE if entry.key not in _ALWAYS]
     return [key for key in dict.fromkeys(keys) if any(_acts(policies.get(key)) for policies in written)]
 
 

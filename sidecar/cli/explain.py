@@ -135,13 +135,11 @@ def _written(loaded: Loaded, route: Route) -> str:
 
 
 def _policies(title: str, prefix: str, loaded: Loaded, values: dict[str, object], keys: Sequence[Key]) -> Iterator[str]:
-    pending = {key.name for key in keys if not key.in_force and not key.only}
     off_in_shadow = {f"{key.name}.mode" for key in keys if key.policy and not key.shadows}
 
     def origin(path: str, value: object) -> str:
         key = path.removeprefix(prefix)
-        idle = key.partition(".")[0] in pending or (value == "shadow" and key in off_in_shadow)
-        return origin_of(path, loaded.provenance) + (" (not in force)" if idle else "")
+        return origin_of(path, loaded.provenance) + (" (off)" if value == "shadow" and key in off_in_shadow else "")
 
     rows = [
         (path.removeprefix(prefix), notation(value), origin(path, value))

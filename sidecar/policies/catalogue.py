@@ -1,7 +1,6 @@
 """The policies, in the order in which a request meets them: the one place that names them all.
 
-An entry ties a key of the rules file to the Spec that checks it. `enforced` says whether this version acts on it:
-one that is not is read and checked all the same, `sidecar check` says so, and it is never on by default.
+An entry ties a key of the rules file to the Spec that checks it.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ Stage = Literal["request", "attempt"]
 class Entry:
     """One policy of one scope.
 
-    `by_default`: on with its Spec's defaults where the rules say nothing, once enforced. `machine`: what admits by this
+    `by_default`: on with its Spec's defaults where the rules say nothing. `machine`: what admits by this
     rule, asked at `stage`; None for a policy of another kind, which the runtime binds by name. `counts_in_shadow`: a
     policy of another kind that decides as ever in shadow mode and is only counted; an admission always does. `alone`:
     of a route's, whether it means something where the route answers by itself, without an upstream.
@@ -41,17 +40,11 @@ class Entry:
     scope: Scope
     spec: type
     many: bool = False
-    enforced: bool = False
     by_default: bool = False
     machine: type[Admission] | None = None
     stage: Stage = "request"
     counts_in_shadow: bool = False
     alone: bool = False
-
-    @property
-    def given(self) -> bool:
-        """Whether it is on without being written."""
-        return self.enforced and self.by_default
 
     @property
     def shadows(self) -> bool:
@@ -60,31 +53,30 @@ class Entry:
 
 
 CATALOGUE: tuple[Entry, ...] = (
-    Entry("timeout", "route", TimeoutSpec, enforced=True, by_default=True, counts_in_shadow=True, alone=True),
-    Entry("rate_limits", "route", RateLimitSpec, many=True, enforced=True, machine=RateLimits, alone=True),
-    Entry("concurrency", "route", BulkheadSpec, enforced=True, machine=Bulkhead, alone=True),
-    Entry("fault", "route", FaultSpec, enforced=True, machine=Fault, alone=True),
-    Entry("circuit_breaker", "route", CircuitBreakerSpec, enforced=True, machine=CircuitBreaker, stage="attempt"),
-    Entry("rewrite", "route", RewriteSpec, enforced=True),
-    Entry("request_headers", "route", HeaderEditsSpec, enforced=True),
-    Entry("retry", "route", RetrySpec, enforced=True, by_default=True, counts_in_shadow=True),
-    Entry("hold", "upstream", HoldSpec, enforced=True, counts_in_shadow=True),
-    Entry("health_check", "upstream", HealthCheckSpec, enforced=True, counts_in_shadow=True),
-    Entry("ejection", "upstream", EjectionSpec, enforced=True, counts_in_shadow=True),
-    Entry("slow_start", "upstream", SlowStart, enforced=True),
-    Entry("balance", "upstream", SelectionSpec, enforced=True, by_default=True),
+    Entry("timeout", "route", TimeoutSpec, by_default=True, counts_in_shadow=True, alone=True),
+    Entry("rate_limits", "route", RateLimitSpec, many=True, machine=RateLimits, alone=True),
+    Entry("concurrency", "route", BulkheadSpec, machine=Bulkhead, alone=True),
+    Entry("fault", "route", FaultSpec, machine=Fault, alone=True),
+    Entry("circuit_breaker", "route", CircuitBreakerSpec, machine=CircuitBreaker, stage="attempt"),
+    Entry("rewrite", "route", RewriteSpec),
+    Entry("request_headers", "route", HeaderEditsSpec),
+    Entry("retry", "route", RetrySpec, by_default=True, counts_in_shadow=True),
+    Entry("hold", "upstream", HoldSpec, counts_in_shadow=True),
+    Entry("health_check", "upstream", HealthCheckSpec, counts_in_shadow=True),
+    Entry("ejection", "upstream", EjectionSpec, counts_in_shadow=True),
+    Entry("slow_start", "upstream", SlowStart),
+    Entry("balance", "upstream", SelectionSpec, by_default=True),
     Entry(
         "circuit_breaker",
         "upstream",
         CircuitBreakerSpec,
-        enforced=True,
         by_default=True,
         machine=CircuitBreaker,
         stage="attempt",
     ),
-    Entry("pool", "upstream", PoolSpec, enforced=True, by_default=True),
-    Entry("response_headers", "route", ResponseEditsSpec, enforced=True, alone=True),
-    Entry("fallback", "route", FallbackSpec, enforced=True, counts_in_shadow=True),
+    Entry("pool", "upstream", PoolSpec, by_default=True),
+    Entry("response_headers", "route", ResponseEditsSpec, alone=True),
+    Entry("fallback", "route", FallbackSpec, counts_in_shadow=True),
 )
 
 

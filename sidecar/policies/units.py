@@ -26,18 +26,6 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class NotInForce:
-    """Marks a key (or only some of its values) that is read and checked but not acted on in this version.
-
-    `harm` ends the sentence "running without it would …" where that is worse than not running at all: `run` then
-    refuses, instead of warning.
-    """
-
-    only: tuple[object, ...] = ()
-    harm: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Off:
     """Marks a key whose zero switches it off: zero is decoded to None."""
 

@@ -143,7 +143,7 @@ class Decoder:
             return FAILED if key.required else key.default
         if key.off and value == 0:
             value = None
-        self._warn_unless_in_force(entry, key, value, node)
+        self._warn_of_idle_shadow(entry, key, value)
         return value
 
     def _default(self, key: Key, where: str) -> Any:
@@ -153,14 +153,12 @@ class Decoder:
             self.leaves[where] = DEFAULT
         return key.default
 
-    def _warn_unless_in_force(self, entry: Entry, key: Key, value: Any, node: Table) -> None:
-        if not key.acted_on(value) and not _asks_nothing(key, value):
-            said = f"`{key.name}: {value}`" if key.only else f"`{key.name}`"
-            self.problems.append(entry.origin.not_in_force(said, key.harm))
-        elif key.policy and key.in_force and not key.shadows and getattr(value, "mode", "enforce") == "shadow":
+    def _warn_of_idle_shadow(self, entry: Entry, key: Key, value: Any) -> None:
+        if key.policy and not key.shadows and getattr(value, "mode", "enforce") == "shadow":
             inner = entry.value.entries.get("mode") if isinstance(entry.value, Table) else None
             where = inner.value.origin if inner else entry.origin
-            self.problems.append(where.not_in_force(f"`mode: shadow` of `{key.name}`"))
+            said = f"`mode: shadow` switches `{key.name}` off: it has nothing to count"
+            self.problems.append(where.warning(said))
 
     def _built(self, node: Table, record: type, fields: dict[str, Any], doubtful: set[str], path: str) -> Any:
         if FAILED in fields.values():
@@ -174,13 +172,6 @@ class Decoder:
                 if name not in doubtful and (entry is not None or not doubtful):
                     self._fail(entry.value.origin if entry else node.origin, f"`{name}` {sentence}")
             return FAILED
-
-
-def _asks_nothing(key: Key, value: Any) -> bool:
-    """Whether a policy is written in the form that switches it off: `rate_limits: []`, `slow_start: 0s`."""
-    if isinstance(key.shape, Many):
-        return not value
-    return isinstance(key.shape, Record) and key.shape.short is not None and bool(value == key.shape.type())
 
 
 def _last(path: str) -> str:

@@ -45,9 +45,7 @@ def _property(key: Key, definitions: dict[str, Any]) -> dict[str, Any]:
     shape = _shape(key.shape, definitions)
     if key.nullable or not key.required:
         shape = {"anyOf": [shape, {"type": "null"}]}
-    refused = "; `sidecar run` refuses it" if key.harm else ""
-    pending = "" if key.in_force or key.only else f" (not in force in this version{refused})"
-    made: dict[str, Any] = {"description": f"{key.doc}{pending}", **shape}
+    made: dict[str, Any] = {"description": key.doc, **shape}
     default = default_of(key)
     return made if default is None else {**made, "default": default}
 

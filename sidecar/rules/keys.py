@@ -14,7 +14,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from sidecar.policies.catalogue import entries
-from sidecar.policies.units import FLAG, TEXT, Kind, NotInForce, Off, OneOrMany
+from sidecar.policies.units import FLAG, TEXT, Kind, Off, OneOrMany
 from sidecar.rules.marks import FromKey, Policies
 from sidecar.rules.nearest import nearest
 
@@ -50,7 +50,6 @@ Shape = Kind | Record | Many | Keyed
 class Key:
     """One key of a record. `default` is what holds without it; `required` when nothing does.
 
-    What is not `in_force`, wholly or `only` in some values, has a `harm` where running without it would do harm.
     `shadows`: of a policy, whether its `mode: shadow` counts what it would have done.
     """
 
@@ -63,15 +62,6 @@ class Key:
     off: bool = False
     policy: bool = False
     shadows: bool = False
-    in_force: bool = True
-    only: tuple[object, ...] = ()
-    harm: str = ""
-
-    def acted_on(self, value: object) -> bool:
-        """Whether this version acts on the value; what equals the default asks for nothing."""
-        if self.in_force:
-            return True
-        return value not in self.only if self.only else value == self.default
 
 
 @cache
@@ -104,7 +94,6 @@ def _key(field: dataclasses.Field[Any], hint: Any, marks: tuple[Any, ...]) -> Ke
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
     required = default is dataclasses.MISSING
-    pending = next((mark for mark in marks if isinstance(mark, NotInForce)), None)
     inner, nullable = _without_none(hint)
     return Key(
         name=field.name,
@@ -114,9 +103,6 @@ def _key(field: dataclasses.Field[Any], hint: Any, marks: tuple[Any, ...]) -> Ke
         required=required,
         nullable=nullable,
         off=any(isinstance(mark, Off) for mark in marks),
-        in_force=pending is None,
-        only=pending.only if pending else (),
-        harm=pending.harm if pending else "",
     )
 
 
@@ -129,11 +115,10 @@ def _policy_keys(scope: Policies) -> list[Key]:
                 name=entry.key,
                 shape=Many(record) if entry.many else record,
                 doc=(entry.spec.__doc__ or "").strip().split("\n")[0],
-                default=entry.spec() if entry.given and scope.given else None,
+                default=entry.spec() if entry.by_default and scope.given else None,
                 nullable=True,
                 policy=True,
                 shadows=entry.shadows,
-                in_force=entry.enforced,
             )
         )
     return found

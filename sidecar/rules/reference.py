@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sidecar.policies.units import Kind
 from sidecar.rules.json_schema import default_of
 from sidecar.rules.keys import Key, Keyed, Many, Record, Shape, keys_of
@@ -15,7 +13,7 @@ from sidecar.rules.schema import RuleSet
 _HEAD = """\
 # The rules file
 
-Every key, what it means, how it is written, what holds without it, and whether this version acts on it.
+Every key, what it means, how it is written and what holds without it.
 `sidecar check FILE` tells every problem at its line and column; `sidecar schema` prints the JSON Schema for editors.
 
 **Written forms.** Durations: `250ms`, `2s`, `5m`, `1h` (`0` or `0s` for none). Sizes: `512B`, `64KiB`, `10MiB`,
@@ -38,12 +36,10 @@ One differs: `drain.announce` is 0s.
 
 **Policies.** Those of `routes` may also stand in `defaults`; a route's own mapping is merged over them key by key,
 and `null` switches one off. A policy that is on by default says so. Every policy takes `mode: enforce` or
-`mode: shadow`, in which it decides as ever, and only counts what it would have done; where the table says *not
-`shadow`* there is nothing to count, and shadow is off. What is *not in force* is read and checked, and `sidecar check`
-warns about it; a setting is never silently ignored. Where running without it would be worse than not running,
-`sidecar run` refuses to start. Rules with a `fault` are refused by `run`, `check` and `explain` without
-`--allow-faults`. Changed rules are [read again](reload.md) while requests run. What each policy does, its formula and
-its pitfalls:
+`mode: shadow`, in which it decides as ever, and only counts what it would have done; one whose table says *`shadow` is
+off* has nothing to count, and `sidecar check` warns. A setting is never silently ignored. Rules with a `fault` are
+refused by `run`, `check` and `explain` without `--allow-faults`. Changed rules are [read again](reload.md) while
+requests run. What each policy does, its formula and its pitfalls:
 [timeout](policies/timeout.md),
 [rate_limits](policies/rate_limits.md),
 [concurrency](policies/concurrency.md),
@@ -113,7 +109,7 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def _sections(record: Record, path: str, seen: set[type], in_force: bool = True, shadows: bool = True) -> list[str]:
+def _sections(record: Record, path: str, seen: set[type], shadows: bool = True) -> list[str]:
     if record.type in seen:
         return []
     seen.add(record.type)
@@ -121,15 +117,15 @@ def _sections(record: Record, path: str, seen: set[type], in_force: bool = True,
     parts = [title, "", (record.type.__doc__ or "").strip(), ""]
     if record.short:
         parts += [f"May be written as its `{record.short}` alone.", ""]
-    parts += ["| key | meaning | written as | default | in force |", "|---|---|---|---|---|"]
+    parts += ["| key | meaning | written as | default |", "|---|---|---|---|"]
     keys = keys_of(record.type)
-    parts += [_row(key if shadows or key.name != "mode" else _without_shadow(key), in_force) for key in keys]
+    parts += [_row(key, shadows) for key in keys]
     parts.append("")
     for key in keys:
         inner, suffix = _record_in(key.shape)
         if inner is not None and key.name != "defaults":
             below = f"{path}.{key.name}{suffix}".lstrip(".")
-            parts += _sections(inner, below, seen, in_force and key.in_force, key.shadows or not key.policy)
+            parts += _sections(inner, below, seen, key.shadows or not key.policy)
     return parts
 
 
@@ -143,12 +139,9 @@ def _record_in(shape: Shape) -> tuple[Record | None, str]:
     return None, ""
 
 
-def _without_shadow(mode: Key) -> Key:
-    return replace(mode, in_force=False, only=("shadow",))
-
-
-def _row(key: Key, in_force: bool) -> str:
-    cells = (f"`{key.name}`", key.doc, _written(key.shape), _default(key), _force(key, in_force))
+def _row(key: Key, shadows: bool) -> str:
+    written = _written(key.shape) + ("; `shadow` is off" if key.name == "mode" and not shadows else "")
+    cells = (f"`{key.name}`", key.doc, written, _default(key))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -174,15 +167,6 @@ def _default(key: Key) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`[{', '.join(map(str, value))}]`" if isinstance(value, list) else f"`{value}`"
-
-
-def _force(key: Key, in_force: bool) -> str:
-    if key.in_force and in_force:
-        return "yes"
-    refused = "; `run` refuses" if key.harm else ""
-    partly = key.only and in_force
-    told = f"yes, but not `{', '.join(map(str, key.only))}`" if partly else "**not in this version**"
-    return told + refused
 
 
 if __name__ == "__main__":

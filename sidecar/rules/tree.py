@@ -33,14 +33,6 @@ class Origin:
         """A warning at this place."""
         return Problem(self.source, self.line, self.column, "warning", message)
 
-    def not_in_force(self, what: str, harm: str = "") -> Problem:
-        """A warning that this version does not act on `what`; with `harm`, that it must not run without it either."""
-        said = f"{what} is not in force in this version"
-        if not harm:
-            return self.warning(said)
-        message = f"{said}, and running without it would {harm}"
-        return Problem(self.source, self.line, self.column, "warning", message, refused=True)
-
 
 DEFAULT = Origin("default")
 

@@ -24,7 +24,6 @@ PAGES = {
     "balance": "upstreams.md",
     "pool": "upstreams.md",
 }
-IN_FORCE = [entry for entry in CATALOGUE if entry.enforced]
 
 
 def _classes() -> set[type]:
@@ -66,8 +65,8 @@ def test_every_spec_is_frozen_and_takes_a_mode(entry: Entry) -> None:
     assert "mode" in get_type_hints(entry.spec)
 
 
-def test_only_what_is_in_force_is_given_by_default() -> None:
-    given = {(entry.scope, entry.key) for entry in CATALOGUE if entry.given}
+def test_only_what_never_surprises_is_on_without_being_written() -> None:
+    given = {(entry.scope, entry.key) for entry in CATALOGUE if entry.by_default}
     assert given == {
         ("route", "timeout"),
         ("route", "retry"),
@@ -75,11 +74,6 @@ def test_only_what_is_in_force_is_given_by_default() -> None:
         ("upstream", "circuit_breaker"),
         ("upstream", "pool"),
     }
-    assert all(entry.enforced for entry in CATALOGUE if entry.given)
-
-
-def test_every_policy_is_in_force() -> None:
-    assert [entry.key for entry in CATALOGUE if not entry.enforced] == []
 
 
 def test_a_request_is_limited_before_it_takes_a_place_and_each_attempt_asks_the_breaker() -> None:
@@ -98,8 +92,8 @@ def test_what_admits_counts_in_shadow_mode_and_so_does_what_decides_and_counts()
     assert counting == admitting | {"timeout", "retry", "fallback", "ejection", "hold", "health_check"}
 
 
-@pytest.mark.parametrize("entry", IN_FORCE, ids=lambda entry: f"{entry.scope}-{entry.key}")
-def test_what_is_in_force_has_a_page_and_an_example_beside_the_one_of_every_key(entry: Entry) -> None:
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: f"{entry.scope}-{entry.key}")
+def test_a_policy_has_a_page_and_an_example_beside_the_one_of_every_key(entry: Entry) -> None:
     page = ROOT / "docs" / PAGES.get(entry.key, f"policies/{entry.key}.md")
     assert entry.key in page.read_text()
     examples = [file for file in (ROOT / "config" / "examples").glob("*.yaml") if file.stem != "every-key"]

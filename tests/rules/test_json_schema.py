@@ -6,7 +6,6 @@ import json
 import re
 from typing import Any
 
-from sidecar.policies.catalogue import CATALOGUE
 from sidecar.rules.json_schema import json_schema
 from sidecar.rules.keys import keys_of
 from sidecar.rules.schema import ListenerRule, RouteRule, RuleSet
@@ -54,10 +53,3 @@ def test_defaults_are_named_in_the_words_of_the_file() -> None:
     assert properties["max_header_bytes"]["default"] == "32KiB"
     assert properties["timeouts"]["default"] == {"headers": "10s", "body": "30s", "idle": "75s"}
     assert SCHEMA["$defs"]["RouteRule"]["required"] == ["name"]
-
-
-def test_what_is_not_in_force_says_so() -> None:
-    properties = SCHEMA["$defs"]["RouteRule"]["properties"]
-    for entry in CATALOGUE:
-        if entry.scope == "route":
-            assert ("not in force" in properties[entry.key]["description"]) is not entry.enforced

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import pytest
 
 from sidecar.policies.timeout import TimeoutSpec
-from sidecar.policies.units import DURATION, Kind, NotInForce
+from sidecar.policies.units import DURATION, Kind
 from sidecar.rules.keys import Keyed, Many, Record, keys_of, name_field
 from sidecar.rules.schema import MatchRule, RouteRule, RuleSet, UpstreamRule
-
-
-@dataclass
-class Pending:
-    address: Annotated[str, "in force"]
-    protocol: Annotated[Literal["tcp", "udp"], NotInForce(only=("udp",), harm="hurt"), "in part"] = "tcp"
 
 
 @dataclass
@@ -29,13 +23,6 @@ def test_a_spec_s_keys_carry_form_default_and_meaning() -> None:
     request = keys["request"]
     assert (request.shape, request.default, request.off, request.nullable) == (DURATION, 15.0, True, True)
     assert "first byte" in request.doc
-
-
-def test_what_is_pending_says_so_and_what_harm_is_in_running_without_it() -> None:
-    keys = {key.name: key for key in keys_of(Pending)}
-    assert (keys["protocol"].in_force, keys["protocol"].only, keys["protocol"].harm) == (False, ("udp",), "hurt")
-    assert [keys["protocol"].acted_on(value) for value in ("tcp", "udp")] == [True, False]
-    assert keys["address"].in_force
 
 
 def test_a_policy_s_key_knows_whether_its_shadow_counts() -> None:

@@ -27,10 +27,14 @@ def test_the_page_is_the_one_the_tables_make() -> None:
 
 def test_where_shadow_mode_does_nothing_the_page_says_so() -> None:
     sections = {part.partition("`\n")[0].strip("`"): part for part in reference().split("\n## ")}
-    shadow = "| `enforce` or `shadow` | `enforce` |"
-    assert f"{shadow} yes, but not `shadow` |" in sections["routes[].rewrite"]
-    assert f"{shadow} yes |" in sections["routes[].concurrency"]
-    assert f"{shadow} yes |" in sections["upstreams.NAME.hold"]
+    modes = {
+        path: "`enforce` or `shadow`; `shadow` is off |" in text
+        for path, text in sections.items()
+        if "| `mode`" in text
+    }
+    assert modes["routes[].rewrite"]
+    assert not modes["routes[].concurrency"]
+    assert not modes["upstreams.NAME.hold"]
 
 
 def test_every_key_has_its_row_with_a_meaning() -> None:

@@ -23,10 +23,6 @@ def test_an_origin_prints_its_line_where_it_has_one() -> None:
     assert (str(A), str(Origin("--set x")), str(DEFAULT)) == ("a:1", "--set x", "default")
     assert str(A.error("wrong")) == "a:1:2: error: wrong"
     assert str(Origin("--set x").warning("odd")) == "--set x: warning: odd"
-    assert A.not_in_force("it") == A.warning("it is not in force in this version")
-    harmful = A.not_in_force("it", "hurt")
-    assert harmful.message == "it is not in force in this version, and running without it would hurt"
-    assert harmful.refused
 
 
 def test_mappings_merge_key_by_key_and_keep_where_each_came_from() -> None:
