@@ -72,7 +72,7 @@ class Tithe(Admission):
 
 @pytest.fixture(autouse=True)
 def _in_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    entry = Entry("tithe", "route", TitheSpec, enforced=True, machine=Tithe)
+    entry = Entry("tithe", "route", TitheSpec, machine=Tithe)
     monkeypatch.setattr(catalogue, "CATALOGUE", (*CATALOGUE, entry))
     keys_of.cache_clear()
     yield
@@ -99,7 +99,7 @@ def test_the_schema_and_the_reference_have_it() -> None:
     definitions: dict[str, Any] = json_schema()["$defs"]
     assert definitions["TitheSpec"]["properties"]["every"]["default"] == 10
     assert "tithe" in definitions["RouteRule"]["properties"]
-    assert "| `every` | how many requests pay with one of them | whole number | `10` | yes |" in reference()
+    assert "| `every` | how many requests pay with one of them | whole number | `10` |" in reference()
 
 
 def test_explain_says_which_line_it_came_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
