@@ -135,11 +135,14 @@ class Doors:
                     self._inlets.open(door.rule.address, unix_file(door.rule))
         self._inlets.keep_only([door.rule.address for door in self.all])
 
+    def fresh(self, doors: Sequence[Door]) -> list[Door]:
+        """Those that are not in use yet."""
+        return [door for door in doors if door not in self.all]
+
     async def open(self, doors: Sequence[Door]) -> None:
         """Accept at those of these doors that are new."""
-        for door in doors:
-            if door not in self.all:
-                await door.listener.start()
+        for door in self.fresh(doors):
+            await door.listener.start()
 
     def replace(
         self, doors: Sequence[Door], rules: Sequence[ListenerRule], secured: Mapping[str, Secured] = NO_TLS

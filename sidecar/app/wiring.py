@@ -185,8 +185,8 @@ class Proxy:
         except OSError:
             self._discard_admin(admin_sockets)
             raise
+        fresh = self.doors.fresh(doors)
         try:
-            await self.doors.open(doors)
             self.lifecycle.demand_staying()
             # From here to the swap without a pause: what is prepared must not be overtaken by a name's new addresses.
             runtime = self._prepared(loaded, self.current.runtime)
@@ -196,6 +196,8 @@ class Proxy:
             raise
         self._secured = secured
         self._swap(loaded, runtime, doors, secrets)
+        for door in fresh:  # not before: whoever comes in is to find these rules
+            door.listener.begin()
         self._follow_tracing(rules, export)
         if self.admin is not None:
             try:

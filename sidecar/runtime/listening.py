@@ -21,7 +21,9 @@ def routers(rules: RuleSet, routes: Sequence[Route], shared: Router) -> dict[str
         return {}
     made: dict[tuple[int, ...], Router] = {tuple(range(len(routes))): shared}
     found: dict[str, Router] = {}
-    for name in (*[listener.name for listener in rules.listeners], GONE):
+    # Not those without HTTP: what a listener has accepted before it became one is served as where one is gone.
+    names = [listener.name for listener in rules.listeners if listener.protocol != "tcp"]
+    for name in (*names, GONE):
         own = tuple([route.rule_index for route in routes if _serves(rules, route, name)])
         if own not in made:
             made[own] = Router([routes[index] for index in own])

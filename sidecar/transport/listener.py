@@ -129,6 +129,10 @@ class Listener:
             sock.listen(BACKLOG)  # the loops have called it with the batch
             self._servers.append(server)
 
+    def begin(self) -> None:
+        """As `start`, from the next turn of the loop on. One that cannot yet is paused, and waits for `resume`."""
+        self._tasks.start(self._begin(), f"accept at {self.name}")
+
     def pause(self) -> None:
         """Leaves whoever comes now in the kernel's queue; connections go on. Again: does nothing."""
         self.is_paused = True
@@ -138,7 +142,7 @@ class Listener:
         """Accepts again, from the next turn of the loop on; does nothing unless it is paused."""
         if self.is_paused and self._sockets:
             self.is_paused = False
-            self._tasks.start(self._resume(), f"accept again at {self.name}")
+            self.begin()
 
     def stop_accepting(self) -> None:
         """Ends accepting for good; accepted connections live on. Whoever the kernel has already let in is accepted
@@ -175,14 +179,14 @@ class Listener:
                     return await make(self._accepted, sock=copy, backlog=ACCEPT_BATCH, cleanup_socket=False)  # type: ignore[no-any-return,unused-ignore]
         return await make(self._accepted, sock=copy, backlog=ACCEPT_BATCH)  # type: ignore[no-any-return]
 
-    async def _resume(self) -> None:
+    async def _begin(self) -> None:
         if self._servers or self.is_paused:
             return  # paused and resumed again meanwhile
         try:
             await self.start()
         except OSError as fault:  # not a descriptor for the copy
             self.pause()
-            _log.warning("%s cannot accept again yet: %s", self.name, fault.strerror or fault)
+            _log.warning("%s cannot accept yet: %s", self.name, fault.strerror or fault)
 
     def _close_servers(self) -> None:
         self._turn += 1

@@ -68,3 +68,11 @@ def test_a_connection_without_http_takes_the_first_route_that_names_its_listener
     runtime = prepare(rules, "d", None, Observers(), random.Random(1))
     assert {name: route.name for name, route in runtime.byte_routes.items()} == {"raw": "db"}
     assert len(runtime.routes) == 4
+
+
+def test_no_request_takes_a_route_of_connections_without_http() -> None:
+    raw = ListenerRule(name="raw", address=Address("", 1), protocol="tcp")
+    routes = [route_rule("db", match=MatchRule(listener=("raw",))), route_rule("web")]
+    rules = replace(rule_set((UPSTREAM,), *routes), listeners=(raw,))
+    runtime = prepare(rules, "d", None, Observers(), random.Random(1))
+    assert taken(runtime, "raw") == "web", "of a connection from before the listener was one without HTTP"

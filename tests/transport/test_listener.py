@@ -378,7 +378,7 @@ async def test_no_descriptor_for_resuming_leaves_it_paused(
         for _ in range(5):
             await asyncio.sleep(0)
     assert listener.is_paused
-    assert "cannot accept again yet: Too many open files" in caplog.text
+    assert "cannot accept yet: Too many open files" in caplog.text
     listener.resume()
     client = connected(("127.0.0.1", port_of(listener)))
     assert await heard(client) == b"welcome"
