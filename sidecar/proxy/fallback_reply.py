@@ -12,7 +12,8 @@ from sidecar.policies.fallback import Fallback
 from sidecar.policies.stale_store import Capture, StaleStore
 from sidecar.proxy.head_edits import HeadEdits
 from sidecar.proxy.local_reply import LocalReply, quoted
-from sidecar.wire.caching import age_seconds, cache_directives, ends_itself, parse_http_date, replayable, vary_names
+from sidecar.wire.caching import age_seconds, cache_directives, ends_itself, replayable, vary_names
+from sidecar.wire.dates import parse_http_date
 from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
 from sidecar.wire.writer import status_line
 

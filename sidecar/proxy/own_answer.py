@@ -13,14 +13,12 @@ from sidecar.proxy.head_edits import HeadEdits
 from sidecar.proxy.local_reply import LocalReply
 from sidecar.rules.schema import RouteRule
 from sidecar.runtime.generation import Runtime
+from sidecar.wire.dates import http_date
 from sidecar.wire.forwarding import client_scheme
 from sidecar.wire.location import Location
 from sidecar.wire.message import RequestHead
 from sidecar.wire.origin import Origin
 from sidecar.wire.writer import status_line
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class OwnAnswer:
@@ -86,11 +84,3 @@ def own_reply(
         block = made.apply(block)
     body = b"" if head.method == b"HEAD" or answer.status in BODILESS else answer.body
     return LocalReply(answer.status, b"".join((status_line(answer.status), block, connection, b"\r\n")), body)
-
-
-def http_date(wall: float) -> bytes:
-    """A Unix time as HTTP writes it (RFC 9110 section 5.6.7), in English whatever the locale."""
-    at = time.gmtime(wall)
-    day, month = _DAYS[at.tm_wday], _MONTHS[at.tm_mon - 1]
-    clock = f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
-    return f"{day}, {at.tm_mday:02} {month} {at.tm_year:04} {clock} GMT".encode("ascii")

@@ -11,7 +11,7 @@ from sidecar.model.reason import Reason
 from sidecar.policies.header_edits import ResponseEditsSpec
 from sidecar.policies.own_answer import RedirectSpec, RespondSpec
 from sidecar.proxy.head_edits import head_edits
-from sidecar.proxy.own_answer import http_date, own_answer
+from sidecar.proxy.own_answer import own_answer
 from sidecar.rules.schema import RouteRule
 from sidecar.wire.origin import Origin
 from tests.proxy.bridges import Bridge
@@ -113,18 +113,6 @@ def test_its_fields_are_edited_and_its_place_is_given_back() -> None:
     assert b"\r\nRateLimit: x\r\n" in downstream.head
     assert b"\r\nx-b: c\r\nx-content-type-options: nosniff\r\n" in downstream.head
     assert gate.settled == [Outcome.SUCCESS]
-
-
-@pytest.mark.parametrize(
-    ("wall", "written"),
-    [
-        (0.0, b"Thu, 01 Jan 1970 00:00:00 GMT"),
-        (784111777.9, b"Sun, 06 Nov 1994 08:49:37 GMT"),
-        (951827696.0, b"Tue, 29 Feb 2000 12:34:56 GMT"),
-    ],
-)
-def test_a_date_is_written_as_http_writes_it(wall: float, written: bytes) -> None:
-    assert http_date(wall) == written
 
 
 def test_a_route_to_an_upstream_answers_nothing_by_itself() -> None:

@@ -10,11 +10,10 @@ from sidecar.wire.caching import (
     age_seconds,
     cache_directives,
     ends_itself,
-    http_date,
-    parse_http_date,
     replayable,
     vary_names,
 )
+from sidecar.wire.dates import http_date, parse_http_date
 from sidecar.wire.head import HeadLimits, parse_request, parse_response
 from sidecar.wire.message import NO_BODY
 
