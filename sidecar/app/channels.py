@@ -19,8 +19,9 @@ from sidecar.model.address import RAW, Address, ip_literal
 from sidecar.model.connections import Connections
 from sidecar.rules.schema import UpstreamRule
 from sidecar.rules.upstream_tls import SECURE
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Runtime
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 from sidecar.transport.announcing import AnnouncingPool
 from sidecar.transport.dialling import ClientTls, connector_to
 from sidecar.transport.pool import EndpointPool

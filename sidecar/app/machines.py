@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sidecar.policies.contract import Admission
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.route import Route
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 from sidecar.telemetry.stats import Reading, breaker_state_readings
 
 # So many endpoints are named where the reader is a person.

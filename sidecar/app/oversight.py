@@ -23,8 +23,9 @@ from sidecar.health.verdicts import Verdicts
 from sidecar.rules.effective import effective
 from sidecar.rules.load import Loaded
 from sidecar.rules.lookup import keys_of_rule
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Current
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.parts import Part
 from sidecar.telemetry.stats import BOUNDS, Reading, Stats

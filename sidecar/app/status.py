@@ -11,9 +11,10 @@ from sidecar.app import machines
 from sidecar.model.address import Address
 from sidecar.model.connections import Connections
 from sidecar.rules.schema import ListenerRule
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.route import Route
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 from sidecar.telemetry.events import Event
 from sidecar.telemetry.latency import latency
 from sidecar.telemetry.parts import Part

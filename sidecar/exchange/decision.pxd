@@ -7,7 +7,8 @@ from sidecar.policies.contract cimport Admission
 from sidecar.policies.fallback cimport Fallback
 from sidecar.policies.retry cimport Retry
 from sidecar.runtime.route cimport Branch, Route
-from sidecar.runtime.upstream cimport Endpoint, Upstream
+from sidecar.runtime.endpoint cimport Endpoint
+from sidecar.runtime.upstream cimport Upstream
 
 cdef int ADMITTED
 cdef int ASKED_TO_WAIT

@@ -34,7 +34,7 @@ from sidecar.policies.retry import (
     SKIPPED_OF,
     SKIPPED_SHADOW,
 )
-from sidecar.runtime.upstream import Endpoint
+from sidecar.runtime.endpoint import Endpoint
 
 # A request that cannot be answered in less would only be load.
 _LEAST_SECONDS = 0.001

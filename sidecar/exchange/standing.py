@@ -16,8 +16,8 @@ from sidecar.model.reason import Reason
 from sidecar.model.trace import AttemptTrace
 from sidecar.policies.contract import NO_TIME, Admission, Applicant, Key
 from sidecar.policies.retry import IDEMPOTENT
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.route import Route
-from sidecar.runtime.upstream import Endpoint
 
 _NEVER = math.inf
 

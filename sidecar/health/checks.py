@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 
 from sidecar.health.prober import Prober
 from sidecar.health.verdicts import Verdict, Verdicts
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Runtime
-from sidecar.runtime.upstream import Endpoint, Sentinel
+from sidecar.runtime.upstream import Sentinel
 from sidecar.transport.wheel import DeadlineWheel
 
 _SAID_AGAIN = 1.0

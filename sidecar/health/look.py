@@ -26,7 +26,7 @@ from sidecar.health.finding import (
 from sidecar.model.outcome import Cause
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.policies.units import show_duration
-from sidecar.runtime.upstream import Endpoint
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.transport.dialling import Dial, cause_of, connector_to, said
 from sidecar.wire.body import reader_for
 from sidecar.wire.errors import UPSTREAM_PROTOCOL_ERROR, BadMessage

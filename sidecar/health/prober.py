@@ -18,8 +18,9 @@ from sidecar.health.look import VIGIL, look
 from sidecar.health.verdicts import Verdicts, enforced
 from sidecar.policies.health_check import HealthCheck
 from sidecar.policies.health_gate import HealthCheckSpec
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Runtime
-from sidecar.runtime.upstream import Endpoint, Sentinel, Upstream
+from sidecar.runtime.upstream import Sentinel, Upstream
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.wheel import DeadlineWheel, Timer
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sidecar.policies.health_gate import HealthCheckSpec
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Runtime
-from sidecar.runtime.upstream import Endpoint, Sentinel, Upstream
+from sidecar.runtime.upstream import Sentinel, Upstream
 
 # Upstream, endpoint, whether it is up, and why not.
 Verdict = tuple[str, str, bool, str]

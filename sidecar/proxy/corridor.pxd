@@ -6,7 +6,7 @@ from sidecar.proxy.body_buffer cimport BodyBuffer
 from sidecar.proxy.ending cimport Exchange
 from sidecar.proxy.environment cimport Environment
 from sidecar.proxy.heads cimport answer_framing, answer_head, attempt_head, informational_head
-from sidecar.runtime.upstream cimport Endpoint
+from sidecar.runtime.endpoint cimport Endpoint
 from sidecar.transport.stream cimport Channel, UpstreamStream
 from sidecar.transport.wheel cimport DeadlineWheel
 from sidecar.wire.forwarding cimport client_scheme, forwarded_fields

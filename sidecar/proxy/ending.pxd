@@ -5,7 +5,7 @@ from sidecar.policies.fallback cimport Fallback
 from sidecar.proxy.body_buffer cimport BodyBuffer
 from sidecar.proxy.environment cimport Environment
 from sidecar.runtime.route cimport Route
-from sidecar.runtime.upstream cimport Endpoint
+from sidecar.runtime.endpoint cimport Endpoint
 from sidecar.transport.stream cimport Channel, DownstreamStream, Receiver, UpstreamStream
 from sidecar.transport.wheel cimport Timer
 from sidecar.wire.message cimport RequestHead

@@ -21,13 +21,14 @@ from sidecar.policies.split import Split
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.rules.schema import RouteRule, RuleSet, UpstreamRule
 from sidecar.runtime.binding import Binder, Observers
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.listening import byte_routes, routers
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
 from sidecar.runtime.route import Branch, Route
 from sidecar.runtime.routing import Router
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 
 
 def prepare(

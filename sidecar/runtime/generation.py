@@ -15,10 +15,11 @@ from sidecar.policies.contract import Admission
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.stale_store import StaleStore
 from sidecar.rules.schema import RuleSet
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.listening import GONE
 from sidecar.runtime.route import Route
 from sidecar.runtime.routing import Router
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 
 
 class Runtime:

@@ -25,9 +25,10 @@ from sidecar.policies.hold import Hold
 from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.selection import SelectionSpec, strategy_for
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Runtime
 from sidecar.runtime.route import Route
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 
 NOW = 1000.0
 

@@ -16,8 +16,9 @@ from sidecar.policies.contract import ADMITTED, Admission, Applicant, Key
 from sidecar.policies.retry import Retry, RetrySpec
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.selection import RoundRobin
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.route import Branch, Route
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 
 START = 100.0
 

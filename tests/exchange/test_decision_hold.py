@@ -16,7 +16,8 @@ from sidecar.policies.health_gate import HoldSpec
 from sidecar.policies.hold import Hold
 from sidecar.policies.retry import BackoffSpec, RetrySpec
 from sidecar.policies.retry_budget import RetryBudget
-from sidecar.runtime.upstream import Endpoint, Sentinel
+from sidecar.runtime.endpoint import Endpoint
+from sidecar.runtime.upstream import Sentinel
 from tests.exchange.scripts import START, Scene, Scripted, retry, sent
 
 

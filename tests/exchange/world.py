@@ -27,8 +27,9 @@ from sidecar.policies.rate_limit import RateLimits, RateLimitSpec
 from sidecar.policies.retry import BackoffSpec, Retry, RetrySpec
 from sidecar.policies.retry_budget import RetryBudget
 from sidecar.policies.split import Split
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.route import Branch, Route
-from sidecar.runtime.upstream import Endpoint, Sentinel
+from sidecar.runtime.upstream import Sentinel
 from tests.exchange.scripts import START, Attempts, Told, upstream
 
 PLACES = 5

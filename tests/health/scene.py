@@ -14,8 +14,9 @@ from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.rules.load import load_text
 from sidecar.rules.overlay import Given
 from sidecar.runtime.build import prepare
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.generation import Current, Runtime
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 from sidecar.telemetry.stats import Stats
 from tests.doubles.clock import TICK, Clock
 

@@ -12,7 +12,7 @@ from sidecar.health.finding import SUCCESS, Finding
 from sidecar.health.prober import Prober
 from sidecar.health.verdicts import Verdict
 from sidecar.policies.health_gate import HealthCheckSpec
-from sidecar.runtime.upstream import Endpoint
+from sidecar.runtime.endpoint import Endpoint
 from tests.health.scene import ONE, STEP, Scene, scene
 
 APP = "app/127.0.0.1:3001"

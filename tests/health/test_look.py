@@ -18,7 +18,7 @@ from sidecar.health.look import MAX_BODY_BYTES, MAX_INTERIM, VIGIL, look
 from sidecar.model.address import Address
 from sidecar.model.outcome import Cause
 from sidecar.policies.health_gate import HealthCheckSpec
-from sidecar.runtime.upstream import Endpoint
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.tls.failures import TlsFailure
 from tests.doubles.backend import LIMIT_SECONDS, OK, Backend, Call, refusing
 

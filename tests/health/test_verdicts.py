@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sidecar.health.verdicts import Verdicts, enforced
 from sidecar.policies.health_gate import HealthCheckSpec
-from sidecar.runtime.upstream import Endpoint, Sentinel
+from sidecar.runtime.endpoint import Endpoint
+from sidecar.runtime.upstream import Sentinel
 from tests.health.scene import CHECK, ONE, SHADOW, TWO, Scene, scene
 
 APP = "app/127.0.0.1:3001"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sidecar.runtime.upstream import Endpoint, Sentinel, Upstream
+from sidecar.runtime.endpoint import Endpoint
+from sidecar.runtime.upstream import Sentinel, Upstream
 from tests.doubles.backend import Backend, refusing
 from tests.doubles.clock import Clock
 from tests.doubles.running import RunningProxy, example, rules_text, running

@@ -15,7 +15,8 @@ from sidecar.model.outcome import Outcome
 from sidecar.policies.ejection import Ejection, EndpointHealth
 from sidecar.policies.health_gate import EjectionSpec
 from sidecar.policies.selection import RoundRobin
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.endpoint import Endpoint
+from sidecar.runtime.upstream import Upstream
 
 SPECS = st.builds(
     EjectionSpec,

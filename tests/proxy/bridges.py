@@ -14,9 +14,10 @@ from sidecar.policies.selection import RoundRobin
 from sidecar.proxy.dispatch import Dispatcher
 from sidecar.proxy.environment import Environment
 from sidecar.rules.schema import MatchRule
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.route import Branch, Route
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.forwarding import Origin, TrustedNetworks
 from sidecar.wire.head import parse_request

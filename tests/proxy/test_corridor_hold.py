@@ -6,7 +6,8 @@ from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
 from sidecar.policies.health_gate import HoldSpec
 from sidecar.policies.hold import Hold
-from sidecar.runtime.upstream import Endpoint, Sentinel, Upstream
+from sidecar.runtime.endpoint import Endpoint
+from sidecar.runtime.upstream import Sentinel, Upstream
 from tests.proxy.bridges import Bridge
 from tests.proxy.streams import UpstreamDouble, answers, problem
 

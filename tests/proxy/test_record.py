@@ -8,8 +8,9 @@ from sidecar.policies.contract import REFUSED
 from sidecar.policies.selection import RoundRobin
 from sidecar.policies.split import Split
 from sidecar.proxy.record import refusal_record
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.route import Branch
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 from tests.proxy.bridges import Bridge
 from tests.proxy.streams import Downstream, Leases, UpstreamDouble, answers
 from tests.proxy.witnesses import AttemptLog, Gate, Half

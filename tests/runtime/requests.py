@@ -18,9 +18,10 @@ from sidecar.rules.schema import (
     RuleSet,
     UpstreamRule,
 )
+from sidecar.runtime.endpoint import Endpoint
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.route import Branch, Route
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.upstream import Upstream
 
 
 class Request:

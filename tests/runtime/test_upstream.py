@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
 from sidecar.model.address import Address
 from sidecar.model.observer import UpstreamObserver
 from sidecar.policies.selection import Hash, RoundRobin, Strategy
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.endpoint import Endpoint
+from sidecar.runtime.upstream import Upstream
 from tests.runtime.requests import endpoint
 
 
 def upstream(*endpoints: Endpoint, strategy: Strategy | None = None) -> Upstream:
     return Upstream("app", endpoints, strategy or RoundRobin(), random.Random(1), UpstreamObserver())
-
-
-def test_an_endpoint_is_named_after_its_upstream_and_address() -> None:
-    one = endpoint(3000, weight=2)
-    assert (one.name, one.upstream_name, one.origin) == ("app/127.0.0.1:3000", "app", "app/127.0.0.1:3000")
-    assert (one.weight, one.in_flight, one.channel) == (2, 0, None)
-
-
-@pytest.mark.parametrize(
-    ("address", "scheme", "authority"),
-    [
-        (Address("127.0.0.1", 3000), "http", b"127.0.0.1:3000"),
-        (Address("app.internal", 80), "http", b"app.internal"),
-        (Address("app.internal", 443), "https", b"app.internal"),
-        (Address("app.internal", 443), "http", b"app.internal:443"),
-        (Address("::1", 80), "http", b"[::1]"),
-        (Address("::1", 81), "http", b"[::1]:81"),
-        (Address(path="/run/app.sock"), "http", b"localhost"),
-    ],
-)
-def test_the_authority_is_what_host_carries(address: Address, scheme: str, authority: bytes) -> None:
-    assert Endpoint("app", address, scheme=scheme).authority == authority
 
 
 def test_an_upstream_without_endpoints_picks_none() -> None:
@@ -81,14 +58,6 @@ def test_an_address_that_is_spoken_to_in_another_way_is_another_endpoint() -> No
     secure = Endpoint("app", Address("127.0.0.1", 1), scheme="https")
     assert group.replace_endpoints([secure]) == (plain,)
     assert group.endpoints == (secure,)
-
-
-def test_an_address_of_a_name_keeps_the_name_for_host() -> None:
-    named = Endpoint("app", Address("app.internal", 80), 4)
-    found = named.resolved(Address("10.0.0.1", 80))
-    assert (found.name, found.authority, found.origin) == ("app/10.0.0.1:80", b"app.internal", "app/app.internal:80")
-    assert (found.weight, found.scheme) == (4, "http")
-    assert not found.same_place(named)
 
 
 def test_an_address_given_twice_is_one_endpoint() -> None:

@@ -14,7 +14,8 @@ from sidecar.policies.ejection import Ejection
 from sidecar.policies.health_gate import EjectionSpec
 from sidecar.policies.selection import Hash, LeastRequests, RandomChoice, RoundRobin, Strategy
 from sidecar.policies.slow_start import STEADY, SlowStartRamp
-from sidecar.runtime.upstream import Endpoint, Upstream
+from sidecar.runtime.endpoint import Endpoint
+from sidecar.runtime.upstream import Upstream
 from tests.runtime.requests import endpoint
 
 

@@ -13,7 +13,8 @@ from sidecar.policies.health_gate import EjectionSpec, HoldSpec
 from sidecar.policies.hold import Hold
 from sidecar.policies.selection import RoundRobin
 from sidecar.policies.slow_start import NEWCOMER, STEADY
-from sidecar.runtime.upstream import Endpoint, Sentinel, Upstream
+from sidecar.runtime.endpoint import Endpoint
+from sidecar.runtime.upstream import Sentinel, Upstream
 from tests.runtime.requests import endpoint
 
 
