@@ -18,6 +18,9 @@ from sidecar.rules.problems import Problem
 from sidecar.rules.schema import DEFAULT_LISTENER, RouteRule, RuleSet
 from sidecar.rules.tree import DEFAULT, Items, Node, Origin, Scalar, Table
 
+# By ALPN names, what a listener of `protocol: http` may offer.
+_SPOKEN = ("http/1.1", "http/1.0")
+
 
 def structure(tree: Table) -> Iterator[Problem]:
     """Problems of the tree itself: nothing to serve, names used twice."""
@@ -53,9 +56,7 @@ def references(rules: RuleSet, tree: Table, places: Mapping[str, Origin], allow_
             steps.pop()
         return places.get(".".join(steps), tree.origin)
 
-    for listener in rules.listeners:
-        if listener.address == rules.admin.address and listener.address.port:
-            yield at("listeners", listener.name, "address").error(f"`{listener.address}` is the admin's address, too")
+    yield from _listeners(rules, at)
     listeners = [listener.name for listener in rules.listeners]
     for route in rules.routes:
         for index, name in enumerate(route.match.listener):
@@ -73,6 +74,17 @@ def references(rules: RuleSet, tree: Table, places: Mapping[str, Origin], allow_
                     yield place.error(_no_variable(source, f"the path of route `{route.name}`"))
     yield from _hash_keys(rules, at)
     yield from raw_upstreams(rules, at)
+
+
+def _listeners(rules: RuleSet, at: Callable[..., Origin]) -> Iterator[Problem]:
+    for listener in rules.listeners:
+        if listener.address == rules.admin.address and listener.address.port:
+            yield at("listeners", listener.name, "address").error(f"`{listener.address}` is the admin's address, too")
+        if listener.protocol == "http" and listener.tls is not None:
+            for offer in listener.tls.alpn:
+                if offer not in _SPOKEN:
+                    place = at("listeners", listener.name, "tls", "alpn")
+                    yield place.error(f"`{offer}` is not spoken here, and may not be offered; write {_SPOKEN[0]}")
 
 
 def _hash_keys(rules: RuleSet, at: Callable[..., Origin]) -> Iterator[Problem]:

@@ -44,6 +44,8 @@ def lints(rules: RuleSet, places: Mapping[str, Origin]) -> Iterator[Problem]:
         if route.upstreams:
             yield from _timeouts(route, known)
             yield from _retry(route, known)
+            if earlier is of_bytes:
+                yield from _reconnecting(route, known)
             yield from _breaker(route, known)
             yield from _fallback(route, rules, known)
         else:
@@ -95,6 +97,15 @@ def _retry(route: RouteRule, known: Places) -> Iterator[Problem]:
         yield known.at(*here, "methods").warning(
             f"repeats {' and '.join(harmful)} requests that may have been carried out; "
             "an Idempotency-Key qualifies a request without this"
+        )
+
+
+def _reconnecting(route: RouteRule, known: Places) -> Iterator[Problem]:
+    retry = route.spec(RetrySpec)
+    wrote = known.wrote("routes", route.name, "retry", "on") and not known.inherits(route, "retry.on")
+    if retry is not None and wrote and HARMLESS.isdisjoint(map(str, retry.on)):
+        yield known.at("routes", route.name, "retry", "on").warning(
+            "nothing is tried again: of a connection without HTTP only connecting is; write connect_failure"
         )
 
 

@@ -6,25 +6,28 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from sidecar.policies.units import Count, OneOrMany, Seconds, Text, demand
+from sidecar.rules.upstream_tls import PEM_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityRule:
     """A certificate and its key; clients get it when they ask for one of its names."""
 
-    certificate: Annotated[str, "PEM file with the certificate and its chain, the certificate first"]
-    private_key: Annotated[str, "PEM file with its key, not encrypted"]
+    certificate: Annotated[str, PEM_FILE, "PEM file with the certificate and its chain, the certificate first"]
+    private_key: Annotated[str, PEM_FILE, "PEM file with its key, not encrypted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerTls:
     """TLS of a listener; its files are watched and swapped without dropping a connection."""
 
-    certificate: Annotated[str, "PEM file with the certificate and its chain, the certificate first"]
-    private_key: Annotated[str, "PEM file with its key, not encrypted"]
+    certificate: Annotated[str, PEM_FILE, "PEM file with the certificate and its chain, the certificate first"]
+    private_key: Annotated[str, PEM_FILE, "PEM file with its key, not encrypted"]
     certificates: Annotated[tuple[IdentityRule, ...], "further ones, chosen by the name that the client asks for"] = ()
     strict_sni: Annotated[bool, "refuse a client that asks for a name of none; false: it gets the first"] = False
-    client_ca: Annotated[str | None, "PEM file; a client has to show a certificate that one of these signed"] = None
+    client_ca: Annotated[
+        str | None, PEM_FILE, "PEM file; a client has to show a certificate that one of these signed"
+    ] = None
     client_certificate: Annotated[
         Literal["required", "optional"], "with client_ca: whether a client without a certificate is refused"
     ] = "required"
@@ -55,8 +58,3 @@ class ListenerTls:
             ("handshake_timeout", self.handshake_timeout > 0, "must be more than 0"),
             ("max_handshakes", self.max_handshakes >= 1, "must be at least 1"),
         )
-
-    @property
-    def offers_http(self) -> bool:
-        """Whether a client that follows the offer speaks what an HTTP listener does."""
-        return not set(self.alpn) - {"http/1.1", "http/1.0"}

@@ -131,11 +131,6 @@ class ListenerRule:
             ("max_headers", 1 <= self.max_headers <= 10_000, "must be from 1 to 10000"),
             ("unix", self.unix is None or self.address.is_unix, "goes with an address as unix:/run/sidecar.sock"),
             ("proxy_protocol", not self.proxy_protocol or self._believes, self._unbelieving),
-            (
-                "tls",
-                self.protocol == "tcp" or self.tls is None or self.tls.offers_http,
-                "offers by `alpn` what is not spoken here",
-            ),
         )
 
     @property

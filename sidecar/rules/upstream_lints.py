@@ -27,6 +27,7 @@ def upstream_lints(upstream: UpstreamRule, users: Sequence[RouteRule], known: Pl
     if breaker is not None and known.wrote(*here, "circuit_breaker"):
         yield from breaker_lints(breaker, (*here, "circuit_breaker"), users, known)
     yield from _endpoints(upstream, known)
+    yield from _reuse(upstream, known)
     yield from _waits(upstream, users, known)
 
 
@@ -36,7 +37,9 @@ def _tls(upstream: UpstreamRule, known: Places) -> Iterator[Problem]:
         return
     here = ("upstreams", upstream.name, "tls")
     if not any(endpoint.url.scheme in SECURE for endpoint in upstream.endpoints):
-        yield known.at(*here).warning("`tls` does nothing: no endpoint is https, and requests go in plaintext")
+        url = upstream.endpoints[0].url
+        meant, what = ("tls", "bytes") if url.is_raw else ("https", "requests")
+        yield known.at(*here).warning(f"`tls` does nothing: no endpoint is {meant}://, and {what} go in plaintext")
     elif not tls.verify:
         yield known.at(*here, "verify").warning(
             "anybody on the way can pose as the endpoint: its certificate is not checked; name its authority as `ca`"
@@ -64,6 +67,16 @@ def _endpoints(upstream: UpstreamRule, known: Places) -> Iterator[Problem]:
         yield known.at(*here, "slow_start").warning(
             "a share that grows does nothing: there is one endpoint, and it takes everything"
         )
+
+
+def _reuse(upstream: UpstreamRule, known: Places) -> Iterator[Problem]:
+    if upstream.proxy_protocol is None and not any(endpoint.url.is_raw for endpoint in upstream.endpoints):
+        return
+    for key in ("idle_timeout", "max_lifetime"):
+        if known.wrote("upstreams", upstream.name, "pool", key):
+            yield known.at("upstreams", upstream.name, "pool", key).warning(
+                f"`pool.{key}` does nothing: a connection to these endpoints is for one client, and never kept"
+            )
 
 
 def _waits(upstream: UpstreamRule, users: Sequence[RouteRule], known: Places) -> Iterator[Problem]:

@@ -24,6 +24,14 @@ def parse_server_name(text: str) -> str:
     return host.lower().removesuffix(".")
 
 
+def parse_file(text: str) -> str:
+    """The path as it is; an empty one is what a variable leaves that is not set."""
+    if not text:
+        raise ValueError("this is empty, and names no file")
+    return text
+
+
+PEM_FILE = Kind("path of a file", parse_file, {"type": "string", "minLength": 1})
 SERVER_NAME = Kind("server name", parse_server_name, {"type": "string"})
 
 
@@ -31,11 +39,11 @@ SERVER_NAME = Kind("server name", parse_server_name, {"type": "string"})
 class UpstreamTls:
     """TLS towards an upstream's https endpoints."""
 
-    ca: Annotated[str | None, "PEM file with the authorities believed; absent: the system's"] = None
+    ca: Annotated[str | None, PEM_FILE, "PEM file with the authorities believed; absent: the system's"] = None
     server_name: Annotated[str | None, SERVER_NAME, "name asked for and checked; absent: the endpoint's host"] = None
     verify: Annotated[bool, "check the certificate"] = True
-    certificate: Annotated[str | None, "PEM file with our own certificate and its chain"] = None
-    private_key: Annotated[str | None, "PEM file with its key"] = None
+    certificate: Annotated[str | None, PEM_FILE, "PEM file with our own certificate and its chain"] = None
+    private_key: Annotated[str | None, PEM_FILE, "PEM file with its key"] = None
     min_version: Annotated[Literal["1.2", "1.3"], "oldest TLS spoken"] = "1.2"
 
     def __post_init__(self) -> None:

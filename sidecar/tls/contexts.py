@@ -141,7 +141,9 @@ def _prove(context: ssl.SSLContext, identity: Identity, index: int, now: float) 
             )
     key = _read(identity.private_key, "private_key", index)
     if b"PRIVATE KEY-----" not in key:
-        raise CredentialError("private_key", index, f"there is no private key in PEM form in {identity.private_key}")
+        only = "only a certificate" if has_certificate(key) else "no private key in PEM form"
+        swapped = "; it belongs under `certificate`" if has_certificate(key) else ""
+        raise CredentialError("private_key", index, f"there is {only} in {identity.private_key}{swapped}")
     _load(context, identity, index, chain)
     if leaf.not_after < now:
         raise CredentialError("certificate", index, f"the certificate in {path} has expired on {_day(leaf.not_after)}")
@@ -201,8 +203,11 @@ def _trust(context: ssl.SSLContext, path: str, field: str, now: float) -> None:
 def _certificates(path: str, field: str, index: int) -> list[CertificateFacts]:
     text = _read(path, field, index)
     if not has_certificate(text):
-        what = "only a private key" if b"PRIVATE KEY-----" in text else "no certificate in PEM form"
-        raise CredentialError(field, index, f"there is {what} in {path}")
+        what, instead = "no certificate in PEM form", ""
+        if b"PRIVATE KEY-----" in text:
+            what = "only a private key"
+            instead = "it belongs under `private_key`" if field == "certificate" else "name the authority's certificate"
+        raise CredentialError(field, index, f"there is {what} in {path}{instead and f'; {instead}'}")
     try:
         return read_certificates(text)
     except ValueError as fault:

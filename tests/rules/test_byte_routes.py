@@ -179,6 +179,36 @@ def test_a_second_route_of_the_same_listener_is_never_reached() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("upstream", "route", "complaint"),
+    [
+        ("pool: {max_lifetime: 1m}", "", "f:2:110: warning: `pool.max_lifetime` does nothing"),
+        ("pool: {max_connections: 9}", "", ""),
+        ("", "retry: {on: [503, reset]}", "f:5:63: warning: nothing is tried again"),
+        ("", "retry: {on: [503, connect_failure]}", ""),
+        ("", "retry: {max_attempts: 2}", ""),
+    ],
+)
+def test_what_a_connection_without_http_has_no_use_for_is_warned_about(
+    upstream: str, route: str, complaint: str
+) -> None:
+    text = (WHOLE + DB).replace("'tls://b:2']", f"'tls://b:2'], {upstream}")
+    warned = [str(one) for one in load(text.replace("upstream: pg", f"upstream: pg, {route}")).warnings]
+    assert [one.startswith(complaint) for one in warned] == [True] * bool(complaint)
+
+
+def test_endpoints_that_are_told_of_their_clients_keep_no_connection() -> None:
+    told = "upstreams: {app: {endpoints: 'http://a:1', proxy_protocol: v2, pool: {idle_timeout: 1s}}}\nroutes:\n"
+    assert [str(one).partition("warning: ")[2] for one in load(told + WEB).warnings] == [
+        "`pool.idle_timeout` does nothing: a connection to these endpoints is for one client, and never kept"
+    ]
+
+
+def test_tls_for_endpoints_without_http_has_a_scheme_of_its_own() -> None:
+    (warned,) = load((WHOLE + DB).replace("'tls://b:2']", "'tcp://b:2'], tls: {verify: true}")).warnings
+    assert "`tls` does nothing: no endpoint is tls://, and bytes go in plaintext" in str(warned)
+
+
 def test_one_raw_url_is_enough_to_run() -> None:
     loaded = load_text("", "command line", Given(upstreams=["tcp://a:1"], listen=":5432"))
     (listener,), (route,) = loaded.rules.listeners, loaded.rules.routes

@@ -51,14 +51,25 @@ def test_what_is_about_clients_goes_with_their_authority() -> None:
     assert "what nobody has checked is not passed on" in complaint("forward_client_certificate: true")
 
 
+def test_a_file_without_a_name_is_told_at_its_key() -> None:
+    assert complaint("client_ca: ''") == "f.yaml:4:56: error: this is empty, and names no file"
+    assert "this is empty, and names no file" in complaint("certificates: [{certificate: /c, private_key: ''}]")
+
+
+def test_an_old_version_is_no_slip_of_a_newer_one() -> None:
+    assert complaint('min_version: "1.1"').endswith("`1.1` is not one of 1.2, 1.3")
+
+
 def test_a_limit_of_nothing_is_refused() -> None:
     assert "`handshake_timeout` must be more than 0" in complaint("handshake_timeout: 0s")
     assert "`max_handshakes` must be at least 1" in complaint("max_handshakes: 0")
 
 
 def test_a_protocol_that_is_not_spoken_may_not_be_offered() -> None:
-    assert tls("alpn: [http/1.1, http/1.0]").offers_http
-    assert complaint("alpn: h2") == "f.yaml:4:10: error: `tls` offers by `alpn` what is not spoken here"
+    assert tls("alpn: [http/1.1, http/1.0]").alpn == ("http/1.1", "http/1.0")
+    assert complaint("alpn: [http/1.1, h2]") == (
+        "f.yaml:4:51: error: `h2` is not spoken here, and may not be offered; write http/1.1"
+    )
     assert "names are of 1 to 255 bytes" in complaint("alpn: ['']")
 
 

@@ -210,9 +210,9 @@ FUTURE = server_certificate(days=FUTURE_DAYS)
         (None, GOOD.private_key, "certificate", "No such file"),
         (GOOD.pem, None, "private_key", "No such file"),
         (b"hello", GOOD.private_key, "certificate", "no certificate in PEM form"),
-        (GOOD.private_key, GOOD.private_key, "certificate", "only a private key"),
+        (GOOD.private_key, GOOD.private_key, "certificate", "; it belongs under `private_key`"),
         (GOOD.pem[:80] + b"\n-----END CERTIFICATE-----\n", GOOD.private_key, "certificate", "cannot be read"),
-        (GOOD.pem, GOOD.pem, "private_key", "no private key in PEM form"),
+        (GOOD.pem, GOOD.pem, "private_key", "only a certificate in"),
         (GOOD.pem, GOOD.encrypted_key, "private_key", "is encrypted"),
         (GOOD.pem, OTHER.private_key, "private_key", "does not belong to the certificate of CN=localhost"),
         (GOOD.pem, server_certificate(kind="rsa").private_key, "private_key", "does not belong"),
@@ -246,6 +246,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     [
         (None, "No such file"),
         (b"hello", "no certificate in PEM form"),
+        (GOOD.private_key, "; name the authority's certificate"),
         (server_certificate(days=EXPIRED_DAYS).pem, "is valid any more since 20"),
     ],
 )
