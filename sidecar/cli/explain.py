@@ -56,7 +56,7 @@ def explain(arguments: argparse.Namespace) -> int:
         return Exit.DONE
     head = request_head(arguments.method, arguments.url, arguments.headers)
     listener = _listener(loaded.rules, arguments.listener)
-    print("\n".join(explanation(loaded, runtime.router_at(listener), head)))
+    print("\n".join(explanation(loaded, runtime.router_at(listener), head, listener)))
     return Exit.DONE
 
 
@@ -97,12 +97,21 @@ def request_head(method: str, url: str, headers: Sequence[str]) -> RequestHead:
     return head
 
 
-def explanation(loaded: Loaded, router: Router, head: RequestHead) -> Iterator[str]:
-    """The lines of the explanation."""
+def explanation(loaded: Loaded, router: Router, head: RequestHead, listener: str) -> Iterator[str]:
+    """The lines of the explanation, for a request that has come in at this listener."""
     matched: Route | None = None
-    for route, matches, why in router.explain(head):
-        yield f"{'✓' if matches else '✗'} {route.name}: {why}{_written(loaded, route)}"
-        matched = route if matches else None
+    told = {route.rule_index: (route, matches, why) for route, matches, why in router.explain(head)}
+    for index, rule in enumerate(loaded.rules.routes):
+        if index not in told:
+            named = ", ".join(rule.match.listener)
+            why = f"it is for requests at {named}, and this one comes in at {listener or 'none'}"
+            yield f"✗ {rule.name}: {why}{_written(loaded, rule.name)}"
+            continue
+        route, matches, why = told[index]
+        yield f"{'✓' if matches else '✗'} {route.name}: {why}{_written(loaded, route.name)}"
+        if matches:
+            matched = route
+            break
     if matched is None:
         yield "no route matches: the answer is 404 with reason no_route"
         return
@@ -115,7 +124,7 @@ def connection_explanation(loaded: Loaded, routes: Mapping[str, Route], listener
     if route is None:
         meant = nearest(listener, routes) or (f"; there are: {', '.join(routes)}" if routes else "")
         raise CommandError(Exit.USAGE, f"no listener `{listener}` is `protocol: tcp`{meant}")
-    yield f"✓ {route.name}: it names the listener {listener}{_written(loaded, route)}"
+    yield f"✓ {route.name}: it names the listener {listener}{_written(loaded, route.name)}"
     yield from _applied(loaded, route)
 
 
@@ -129,8 +138,8 @@ def _applied(loaded: Loaded, route: Route) -> Iterator[str]:
         yield from _policies(f"upstream {upstream}", f"upstreams.{upstream}.", loaded, values, keys_of(UpstreamRule))
 
 
-def _written(loaded: Loaded, route: Route) -> str:
-    origin = loaded.provenance.get(f"routes.{route.name}.name", "default")
+def _written(loaded: Loaded, route: str) -> str:
+    origin = loaded.provenance.get(f"routes.{route}.name", "default")
     return "" if origin == "default" else f"  ({origin})"
 
 

@@ -76,7 +76,11 @@ class RespondSpec:
     body: Annotated[str | None, "body of the answer, sent as UTF-8; text/plain unless a header says otherwise"] = None
 
     def __post_init__(self) -> None:
-        demand(*fixed_answer(self.status, self.headers, self.body))
+        ours = sorted({"date", "x-request-id"} & {*self.headers})
+        demand(
+            *fixed_answer(self.status, self.headers, self.body),
+            ("headers", not ours, f"may not set {', '.join(ours)}; the sidecar says that of every answer"),
+        )
 
 
 def fixed_answer(status: int | None, headers: Mapping[str, str], body: str | None) -> tuple[tuple[str, bool, str], ...]:

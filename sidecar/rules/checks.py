@@ -78,7 +78,7 @@ def references(rules: RuleSet, tree: Table, places: Mapping[str, Origin], allow_
 
 def _listeners(rules: RuleSet, at: Callable[..., Origin]) -> Iterator[Problem]:
     for listener in rules.listeners:
-        if listener.address == rules.admin.address and listener.address.port:
+        if listener.address == rules.admin.address and (listener.address.port or listener.address.is_unix):
             yield at("listeners", listener.name, "address").error(f"`{listener.address}` is the admin's address, too")
         if listener.protocol == "http" and listener.tls is not None:
             for offer in listener.tls.alpn:

@@ -12,6 +12,8 @@ from typing import Annotated
 from sidecar.policies.units import Kind
 
 _MODE = re.compile(r"0?[0-7]{3}")
+# To the kernel, as a user's or group's number: whoever it is by now.
+_NOBODY_S = (1 << 32) - 1
 
 
 def parse_mode(text: str) -> int:
@@ -23,16 +25,20 @@ def parse_mode(text: str) -> int:
 
 def parse_owner(text: str) -> str:
     """The name of a user of this machine, or a number."""
-    if not text.isdecimal() and not _is_known(pwd.getpwnam, text):
+    if not _is_number(text) and not _is_known(pwd.getpwnam, text):
         raise ValueError(f"there is no user `{text}` on this machine")
     return text
 
 
 def parse_group(text: str) -> str:
     """The name of a group of this machine, or a number."""
-    if not text.isdecimal() and not _is_known(grp.getgrnam, text):
+    if not _is_number(text) and not _is_known(grp.getgrnam, text):
         raise ValueError(f"there is no group `{text}` on this machine")
     return text
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and int(text) < _NOBODY_S
 
 
 def _is_known(look_up: Callable[[str], object], name: str) -> bool:

@@ -26,6 +26,7 @@ from tests.policies.specs import refused
         (RespondSpec, {"status": 304, "body": "x"}, "body", "cannot be sent"),
         (RespondSpec, {"body": "\ud800"}, "body", "surrogate"),
         (RespondSpec, {"headers": {"transfer-encoding": "x"}}, "headers", "transfer-encoding"),
+        (RespondSpec, {"headers": {"date": "x", "x-request-id": "y"}}, "headers", "may not set date, x-request-id"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_at_its_key(spec: Any, given: dict[str, Any], key: str, sentence: str) -> None:

@@ -47,6 +47,10 @@ def errors(text: str) -> list[str]:
             "f:3:23: error: `127.0.0.1:9901` is the admin's address, too",
         ),
         (
+            UPSTREAM + ROUTE + "listeners: [{address: 'unix:/s'}]\nadmin: {address: 'unix:/s'}\n",
+            "f:3:23: error: `unix:/s` is the admin's address, too",
+        ),
+        (
             UPSTREAM + "routes: [{name: all, upstream: web}]\n",
             "f:2:32: error: there is no upstream `web`; there are: app",
         ),

@@ -49,6 +49,8 @@ def test_a_mode_is_octal_however_it_is_quoted(written: str) -> None:
         ("mode: 7", "2:45", "`7` is not the mode of a file"),
         ("owner: no-such-user", "2:46", "there is no user `no-such-user` on this machine"),
         ("group: no-such-group", "2:46", "there is no group `no-such-group` on this machine"),
+        ("owner: 4294967295", "2:46", "there is no user `4294967295` on this machine"),
+        ("group: 99999999999999", "2:46", "there is no group `99999999999999` on this machine"),
         ("members: all", "2:39", "unknown key `members`"),
     ],
 )
