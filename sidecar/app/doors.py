@@ -73,6 +73,10 @@ class Door:
 
     def follow(self, rule: ListenerRule, preamble: PreambleTerms | None, secured: Secured | None) -> None:
         """Connections accepted from now on keep to this rule, and to what it speaks TLS with."""
+        if rule.name != self.rule.name:
+            # Those that are open came in by a name that no route knows any more: their clients shall come again.
+            for connection in self.listener.registry:
+                connection.close_when_idle()
         self.rule = rule
         self.secured = secured
         self.service.tls = None if secured is None else secured.terms

@@ -62,6 +62,23 @@ async def test_the_door_at_an_address_stays_whatever_else_its_rule_says(doors: D
     assert (before.listener.name, before.listener.max_connections, before.rule.name) == ("renamed", 3, "renamed")
 
 
+NAMED = """
+listeners: [{{name: {name}, address: '127.0.0.1:0'}}]
+admin: {{address: '127.0.0.1:0'}}
+log: {{access: 'off'}}
+routes: [{{name: own, match: {{listener: {name}}}, respond: {{}}}}]
+"""
+
+
+async def test_clients_of_a_door_with_another_name_come_again_instead_of_missing_its_routes() -> None:
+    async with running(rules=NAMED.format(name="old")) as proxy:
+        async with proxy.peer() as peer:
+            assert (await peer.get()).status == 200
+            await proxy.adopt(NAMED.format(name="new"))
+            assert await peer.ended() == b""
+        assert (await proxy.ask()).status == 200
+
+
 async def test_the_doors_are_in_the_order_of_the_rules(doors: Doors, tmp_path: Path) -> None:
     (before,) = doors.addresses
     await change(doors, rule("first", unix(tmp_path)), rule("second", FIRST))
