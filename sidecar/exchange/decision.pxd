@@ -37,6 +37,7 @@ cdef class Decision(Standing):
     cpdef int expired(self, double now) except -1
     @cython.locals(retry=Retry, wait=double, exhausted=bint, fallback=Fallback)
     cpdef int answered(self, double now, int status, double hint) except -1
+    @cython.locals(endpoint=Endpoint, upstream=Upstream)
     cpdef switched(self, double now)
     cpdef replaced(self, double now)
     cpdef completed(self, double now)

@@ -135,6 +135,11 @@ class Decision(Standing):
         self.status = SWITCHING_PROTOCOLS
         self.head_at = now
         tell_answering(self.held_by_attempt, now)
+        endpoint = self.endpoint
+        upstream = self.branch.upstream
+        if endpoint is not None and upstream.ejection is not None:
+            # Its end may be weeks away, or say nothing: the failures before it were not in a row with those after.
+            upstream.settle(now, endpoint, _SUCCESS, self.attempt_started)
 
     def replaced(self, now: float) -> None:
         """The answer that has begun is not passed on: another attempt, or the fallback, takes its place."""

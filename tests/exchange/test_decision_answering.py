@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from sidecar.exchange.steps import ATTEMPT, DELIVER, SUBSTITUTE
-from sidecar.model.outcome import Outcome
+from sidecar.model.outcome import Cause, Outcome
 from sidecar.policies.backoff import NO_HINT
+from sidecar.policies.ejection import Ejection
 from sidecar.policies.fallback import Fallback, FallbackSpec
+from sidecar.policies.health_gate import EjectionSpec
 from sidecar.policies.retry import RetrySpec
 from tests.exchange.scripts import START, Scene, Scripted, retry, sent
 
@@ -67,3 +69,17 @@ def test_an_answer_that_may_give_way_to_a_fallback_is_told_for_there_may_be_none
     assert d.answered(START + 1.0, 404, NO_HINT) == SUBSTITUTE
     d.replaced(START + 1.0)
     assert heard(log) == [("answering", "breaker", 2), ("settled", "breaker", 2)]
+
+
+def test_a_tunnel_that_stands_ends_a_row_of_failures() -> None:
+    scene = Scene()
+    scene.upstream.ejection = Ejection(EjectionSpec(), scene.attempts)
+    health = scene.endpoints[0].health
+    scene.begun().failed(START + 0.5, Cause.CONNECT_FAILURE)
+    assert health.consecutive_failures == 1
+    open_for_long = scene.begun()
+    open_for_long.switched(START + 0.5)
+    assert health.consecutive_failures == 0
+    scene.begun().failed(START + 0.5, Cause.CONNECT_FAILURE)
+    open_for_long.parted(START + 60.0, Cause.RESET)
+    assert health.consecutive_failures == 1
