@@ -15,12 +15,15 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from sidecar.telemetry.file_writer import FileWriter, Notice
 from sidecar.telemetry.printable import printable, printable_json
 from sidecar.telemetry.stats import Stats
 from sidecar.telemetry.stream_writer import StreamWriter
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs as Unraisable
 
 _RESET = "\x1b[0m"
 _COLOURS = {logging.ERROR: "\x1b[31m", logging.WARNING: "\x1b[33m", logging.INFO: "", logging.DEBUG: "\x1b[2m"}
@@ -196,6 +199,21 @@ def hold_standard_streams() -> None:
     # Python has None for those that were closed when it started.
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def except_names(hook: Callable[[Unraisable], object]) -> Callable[[Unraisable], object]:
+    """The hook (sys.unraisablehook) for all but names of TLS that are not ASCII.
+
+    CPython tells it of each such name that a client asks for, so that strangers could write to standard error as often
+    as they like; the listener counts their handshakes as failed and logs some of them (tls/names.py).
+    """
+
+    def told(fault: Unraisable) -> None:
+        error = fault.exc_value
+        if not (isinstance(error, UnicodeDecodeError) and error.object == fault.object):
+            hook(fault)
+
+    return told
 
 
 def _writer(stream: TextIO | None) -> Callable[[bytes], bool]:

@@ -13,6 +13,7 @@ from sidecar.app import logs
 def on_a_loop(work: Coroutine[Any, Any, int]) -> int:
     """Run `work` to its end on uvloop, or on asyncio's own loop where there is none."""
     logs.hold_standard_streams()  # before the loop opens anything
+    sys.unraisablehook = logs.except_names(sys.unraisablehook)
     try:
         import uvloop
     except ImportError:

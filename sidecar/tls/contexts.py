@@ -82,7 +82,7 @@ def server_context(
         contexts.append(context)
     first = contexts[0]
     if strict_sni or len(contexts) > 1:
-        # Only where it decides something: CPython prints a line to stderr for a name that is not ASCII.
+        # Only where it decides something: it costs each handshake a call.
         first.sslobject_class = Asking
         first.sni_callback = choice([leaf.names for leaf in leaves], contexts, strict_sni)
     return Credentials(first, tuple(leaves))

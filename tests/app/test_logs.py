@@ -4,19 +4,25 @@ import io
 import json
 import logging
 import os
+import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sidecar.app.logs import Lines, TextLines, count_in, is_for_people, line_writer, say, set_up
+from sidecar.app.logs import Lines, TextLines, count_in, except_names, is_for_people, line_writer, say, set_up
 from sidecar.telemetry.file_writer import FileWriter
 from sidecar.telemetry.stats import Stats
 from sidecar.telemetry.stream_writer import StreamWriter
+from sidecar.tls.contexts import Identity, server_context
+from sidecar.tls.session import Session
 from tests.doubles.backend import LIMIT_SECONDS
+from tests.doubles.certificates import server_certificate
+from tests.tls.hands import End
 
 ROOT = Path(__file__).parents[2]
 
@@ -367,3 +373,26 @@ def test_without_a_log_of_ours_nothing_is_counted(root: logging.Logger) -> None:
     stats = Stats()
     count_in(stats)
     assert stats.log_dropped == 0
+
+
+def test_a_name_of_tls_that_is_not_ascii_is_not_printed_and_other_faults_nobody_can_be_told_of_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", except_names(told.append))
+    files = server_certificate().write(tmp_path)
+    strict = server_context([Identity(files.certificate, files.private_key)], strict_sni=True, now=time.time())
+    theirs = End(ssl.create_default_context(), False, "app.test")
+    theirs.step()
+    session = Session(strict.context, True)
+    with pytest.raises(ssl.SSLError) as fault:
+        session.handshake(theirs.outgoing.read().replace(b"app.test", b"\xff" * len("app.test")))
+    assert fault.value.reason == "CALLBACK_FAILED"
+    assert told == []
+    _Failing()
+    assert len(told) == 1
+
+
+class _Failing:
+    def __del__(self) -> None:
+        raise ValueError

@@ -18,7 +18,10 @@ def test_without_uvloop_it_runs_all_the_same_and_says_so(
         return 7
 
     monkeypatch.setitem(sys.modules, "uvloop", None)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    before = sys.unraisablehook
     assert on_a_loop(seven()) == 7
+    assert sys.unraisablehook is not before  # see logs.except_names
     assert capsys.readouterr().err.count("uvloop is not installed") == 1
 
 
