@@ -77,7 +77,8 @@ def _names(certificate: Certificate) -> tuple[str, ...]:
     from cryptography import x509
 
     others: list[GeneralName] = []
-    with suppress(x509.ExtensionNotFound):
+    # OpenSSL takes names that the library does not know, and extensions that are there twice.
+    with suppress(x509.ExtensionNotFound, x509.UnsupportedGeneralNameType, x509.DuplicateExtension):
         others += certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     kinds = (x509.DNSName, x509.IPAddress, x509.UniformResourceIdentifier)
     names = [str(name.value) for kind in kinds for name in others if isinstance(name, kind)]

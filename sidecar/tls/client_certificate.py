@@ -37,8 +37,8 @@ def _names(certificate: Certificate) -> list[tuple[bytes, list[str]]]:
 
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
+    except (x509.ExtensionNotFound, x509.UnsupportedGeneralNameType, x509.DuplicateExtension):
+        return []  # OpenSSL takes the latter two, and hash and subject hold all the same
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     return [(b"URI", uris), (b"DNS", names.get_values_for_type(x509.DNSName))]
 

@@ -136,6 +136,11 @@ def truncated() -> TlsFailure:
     return TlsFailure("failed", "the connection ended without the end of TLS (close_notify)", Cause.RESET)
 
 
+def restless() -> TlsFailure:
+    """A peer that has us answer and says nothing itself: a KeyUpdate costs it thirty bytes, and us new keys."""
+    return TlsFailure("failed", "the peer asks for new keys, or a new handshake, again and again", Cause.RESET)
+
+
 def _failure(cause: Cause, sentence: str) -> TlsFailure:
     return TlsFailure(cause.value, sentence, cause)
 

@@ -7,7 +7,6 @@ so the buffers are asked how much they hold, and OpenSSL is asked for more only 
 from __future__ import annotations
 
 import ssl
-from contextlib import suppress
 
 # The most that a record holds (RFC 8446 section 5.1), and so the most that one read gives.
 _RECORD_BYTES = 16384
@@ -101,9 +100,11 @@ class Session:
         """Says that we send no more (close_notify), for `take`. The peer still may."""
         # CPython asks OpenSSL twice, and the second time it would look for the peer's own close_notify among what is
         # unread, and throw everything before it away.
-        unread = self._incoming.read()
-        with suppress(ssl.SSLError):  # the peer has not ended, or the session has failed and has no end
+        unread = self._incoming.read() if self._incoming.pending else b""
+        try:  # noqa: SIM105 - once for each connection, and `suppress` costs as much as what it is put around
             self.ssl_object.unwrap()
+        except ssl.SSLError:  # the peer has not ended, or the session has failed and has no end
+            pass
         if unread:
             self._incoming.write(unread)
 

@@ -9,6 +9,7 @@ cdef int CLOSED
 cdef int CLOSING
 cdef int HANDSHAKE
 cdef int OPEN
+cdef int _MOST_OWED
 
 cdef class SecureTransport:
     cdef object _context

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Iterable
 from typing import Any
 
-from sidecar.tls.failures import TlsFailure, broken, truncated
+from sidecar.tls.failures import TlsFailure, broken, restless, truncated
 from sidecar.tls.session import Session
 from sidecar.transport.departure import end_half
 from sidecar.transport.flow import BY_BACKLOG, BY_RECEIVER, ReadGate
@@ -21,6 +21,10 @@ from sidecar.transport.listener import Accepted
 from sidecar.transport.secure_state import CLOSED, CLOSING, HANDSHAKE, OPEN
 from sidecar.transport.sending import MessageWriter
 from sidecar.transport.wheel import DeadlineWheel
+
+# What one read may have us answer. New keys are due after millions of records; those of a whole read of KeyUpdates take
+# a third of a second, in which everybody else waits.
+_MOST_OWED = 4096
 
 # Who is above when nobody is: hears, and does nothing.
 NOBODY: Any = asyncio.Protocol()
@@ -215,10 +219,12 @@ class SecureTransport:
         session = self._session
         before = session.unsent()
         data = session.read()
-        owes = session.unsent() > before  # the answer to a KeyUpdate, or an alert
+        owed = session.unsent() - before  # the answer to a KeyUpdate, or an alert
         if data:
             self._inner.data_received(data)
-        if owes and self.state == OPEN:
+        if owed > _MOST_OWED and self.state == OPEN:
+            self._lose(restless())
+        elif owed > 0 and self.state == OPEN:
             self._flush()
             if self._is_full:
                 self._gate.stop(BY_BACKLOG)  # whoever asks and asks, and reads no answer

@@ -14,13 +14,14 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.tls.certificates import read_certificate
 from sidecar.tls.client_certificate import forwarded
 from tests.doubles.certificates import client_certificate
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 
 
-def der(common_name: str, *names: x509.GeneralName, organization: str = "") -> bytes:
+def der(common_name: str, *names: x509.GeneralName, organization: str = "", encoded: bytes = b"") -> bytes:
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
     if organization:
         subject.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
@@ -36,6 +37,10 @@ def der(common_name: str, *names: x509.GeneralName, organization: str = "") -> b
     )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    if encoded:
+        builder = builder.add_extension(
+            x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, encoded), critical=False
+        )
     return builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
@@ -89,6 +94,13 @@ def test_whatever_a_name_holds_the_value_is_one_visible_line(name: str) -> None:
     assert all(0x20 <= byte < 0x7F for byte in value)
     inner = value.partition(b'Subject="')[2][:-1]
     assert b'"' not in inner.replace(rb"\\", b"").replace(rb"\"", b"")
+
+
+@pytest.mark.parametrize("tag", [b"\xa3", b"\xa5"], ids=["x400Address", "ediPartyName"])
+def test_names_of_a_kind_that_cannot_be_read_leave_the_rest(tag: bytes) -> None:
+    certificate = der("pay", encoded=b"\x30\x04" + tag + b"\x02\x30\x00")
+    assert told(certificate) == b'Subject="CN=pay"'
+    assert read_certificate(certificate).names == ("pay",)
 
 
 def test_what_is_no_certificate_is_not_told() -> None:
