@@ -13,9 +13,10 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from sidecar.app.front import Front
+from sidecar.app.listener_credentials import SecuredListener
 from sidecar.app.settings import downstream_settings, origin_factory, preamble_terms, unix_file
 from sidecar.model.address import Address
 from sidecar.rules.schema import ListenerRule
@@ -30,10 +31,7 @@ from sidecar.transport.sparing_log import SparingLog
 from sidecar.transport.stream import Acceptor
 from sidecar.transport.wheel import DeadlineWheel
 
-if TYPE_CHECKING:
-    from sidecar.app.secured import Secured
-
-NO_TLS: Mapping[str, Secured] = MappingProxyType({})
+NO_TLS: Mapping[str, SecuredListener] = MappingProxyType({})
 
 _LOG = logging.getLogger("sidecar.listener")
 
@@ -63,7 +61,12 @@ class Door:
     __slots__ = ("address", "listener", "rule", "secured", "service")
 
     def __init__(
-        self, rule: ListenerRule, address: Address, listener: Listener, service: Service, secured: Secured | None
+        self,
+        rule: ListenerRule,
+        address: Address,
+        listener: Listener,
+        service: Service,
+        secured: SecuredListener | None,
     ) -> None:
         self.rule = rule
         self.secured = secured
@@ -71,7 +74,7 @@ class Door:
         self.listener = listener
         self.service = service
 
-    def follow(self, rule: ListenerRule, preamble: PreambleTerms | None, secured: Secured | None) -> None:
+    def follow(self, rule: ListenerRule, preamble: PreambleTerms | None, secured: SecuredListener | None) -> None:
         """Connections accepted from now on keep to this rule, and to what it speaks TLS with."""
         if rule.name != self.rule.name:
             # Those that are open came in by a name that no route knows any more: their clients shall come again.
@@ -107,11 +110,11 @@ class Doors:
         return [door.address for door in self.all]
 
     @property
-    def secured(self) -> dict[str, Secured]:
+    def secured(self) -> dict[str, SecuredListener]:
         """What those that speak TLS do so with, by their names."""
         return {door.rule.name: door.secured for door in self.all if door.secured is not None}
 
-    def fitting(self, rules: Sequence[ListenerRule], secured: Mapping[str, Secured] = NO_TLS) -> list[Door]:
+    def fitting(self, rules: Sequence[ListenerRule], secured: Mapping[str, SecuredListener] = NO_TLS) -> list[Door]:
         """A door for each rule: the one at its address, or a new one, bound and not yet accepting. `secured` is what
         those that speak TLS do so with, by their names.
 
@@ -121,9 +124,11 @@ class Doors:
         doors: list[Door] = []
         try:
             for rule in rules:
+                doors.append(known.get(rule.address) or self._make(rule, secured))  # noqa: PERF401 - what was made is let go of
+            for rule in rules:
+                # Not before: where another address cannot be had, the files of sockets in use stay as they are.
                 if rule.unix is not None:
                     self._inlets.open(rule.address, unix_file(rule))
-                doors.append(known.get(rule.address) or self._make(rule, secured))
         except OSError:
             self.discard(doors)
             raise
@@ -149,7 +154,7 @@ class Doors:
             await door.listener.start()
 
     def replace(
-        self, doors: Sequence[Door], rules: Sequence[ListenerRule], secured: Mapping[str, Secured] = NO_TLS
+        self, doors: Sequence[Door], rules: Sequence[ListenerRule], secured: Mapping[str, SecuredListener] = NO_TLS
     ) -> None:
         """These are the doors from now on, under these rules; busy connections of the others end in their own time."""
         for door, rule in zip(doors, rules, strict=True):
@@ -168,8 +173,8 @@ class Doors:
     def _preamble(self, rule: ListenerRule) -> PreambleTerms | None:
         return preamble_terms(rule, self._stats.listener(rule.name).announced, self._log)
 
-    def _make(self, rule: ListenerRule, secured: Mapping[str, Secured]) -> Door:
-        sockets = [one.dup() for one in self._inlets.open(rule.address)]
+    def _make(self, rule: ListenerRule, secured: Mapping[str, SecuredListener]) -> Door:
+        sockets = [one.dup() for one in self._inlets.open(rule.address, unix_file(rule))]
         address = with_port(rule.address, sockets)
         registry = Registry()
         service = Service(

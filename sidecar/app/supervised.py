@@ -226,8 +226,11 @@ class Supervised:
         self.lifecycle.demand_staying()
         rules, before = loaded.rules, self._loaded
         admin_sockets = self._admin.fitting(rules.admin)
+        known = {rule.address for rule in before.rules.listeners}
         try:
             for rule in rules.listeners:
+                self.inlets.open(rule.address, None if rule.address in known else unix_file(rule))
+            for rule in rules.listeners:  # not before: see Doors.fitting
                 self.inlets.open(rule.address, unix_file(rule))
             self._loaded = loaded  # whoever starts from here on begins with them
             refusals = await self._all_adopt(loaded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,21 @@ async def test_clients_of_a_door_with_another_name_come_again_instead_of_missing
             await proxy.adopt(NAMED.format(name="new"))
             assert await peer.ended() == b""
         assert (await proxy.ask()).status == 200
+
+
+async def test_a_socket_in_use_keeps_its_file_when_another_address_cannot_be_had(doors: Doors, tmp_path: Path) -> None:
+    before = rule("second", unix(tmp_path))
+    await change(doors, rule("first", FIRST), before)
+    closed = replace(before, unix=ListenerUnix(mode=0o600))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        wanted = Address(*taken.getsockname())
+        with pytest.raises(BindError, match="in use"):
+            doors.fitting([closed, rule("third", wanted)])
+    assert (tmp_path / "door.sock").stat().st_mode & 0o777 == 0o666
+    await change(doors, closed)
+    assert (tmp_path / "door.sock").stat().st_mode & 0o777 == 0o600
 
 
 async def test_the_doors_are_in_the_order_of_the_rules(doors: Doors, tmp_path: Path) -> None:

@@ -73,12 +73,18 @@ async def test_it_serves_once_every_worker_does_and_knows_where() -> None:
         assert one.stats.config_reloaded_at > 0
 
 
-async def test_when_one_worker_cannot_adopt_all_keep_the_rules_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Backend() as backend, supervised(rules(backend.url)) as one:
+async def test_when_one_worker_cannot_adopt_all_keep_the_rules_of_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "s"
+    inner = f"  - {{name: inner, address: 'unix:{path}'}}\n"
+    async with Backend() as backend, supervised(rules(backend.url, more=inner)) as one:
         await one.start()
-        adopting = rules(backend.url, "two", "  - {name: second, address: 'unix:/nowhere/at/all'}\n")
+        closed = inner.replace("}", ", unix: {mode: 600}}")
+        adopting = rules(backend.url, "two", closed + "  - {name: second, address: 'unix:/nowhere/at/all'}\n")
         with pytest.raises(BindError):
             await one._adopt(adopting)
+        assert path.stat().st_mode & 0o777 == 0o666
         places = one._places
 
         def nothing_new(slot: int, found: Loaded) -> tuple[object, list[int]]:
