@@ -69,6 +69,8 @@ COMPILED: tuple[str, ...] = (
     "sidecar.transport.downstream_ends",
     "sidecar.transport.flow",
     "sidecar.transport.intake",
+    "sidecar.transport.keepalive",
+    "sidecar.transport.patience",
     "sidecar.transport.pool",
     "sidecar.transport.raw_upstream",
     "sidecar.transport.registry",

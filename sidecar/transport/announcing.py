@@ -51,7 +51,7 @@ class AnnouncingPool(EndpointPool):
                 return
             self._dialling += 1
             self._dialled.add(receiver)
-            self._tasks.start(self._dial_for(receiver), f"connect {self.address}")
+            self._tasks.start(self._dial_for(receiver), self._errand)
 
     async def _dial_for(self, receiver: Receiver) -> None:
         try:

@@ -21,6 +21,7 @@ cdef class EndpointPool(Home):
     cdef int _connecting
     cdef Connections _connections
     cdef int _dialling
+    cdef str _errand
     cdef public list _idle
     cdef int _in_use
     cdef object _limits

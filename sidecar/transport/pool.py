@@ -21,6 +21,7 @@ from sidecar.model.connections import Connections
 from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Cause
 from sidecar.transport.dialling import Connector, cause_of, sentence
+from sidecar.transport.patience import Patience
 from sidecar.transport.raw_upstream import RawUpstream
 from sidecar.transport.settings import PoolSettings
 from sidecar.transport.stream import Receiver
@@ -68,7 +69,7 @@ class EndpointPool(Home):
 
     # fmt: off
     __slots__ = (
-        "_closed", "_connect_timeout", "_connecting", "_connections", "_dialling", "_idle",
+        "_closed", "_connect_timeout", "_connecting", "_connections", "_dialling", "_errand", "_idle",
         "_idle_timeout", "_in_use", "_limits", "_loop", "_max_connections", "_max_lifetime", "_observer", "_open",
         "_pace", "_serving", "_settings", "_tasks", "_waiting", "_wheel", "address", "connector", "greeting",
         "raw", "version",
@@ -89,6 +90,7 @@ class EndpointPool(Home):
         raw: bool = False,
     ) -> None:
         self.address = address
+        self._errand = f"connect {address}"
         self.raw = raw
         self.greeting = b""
         self.version: str | None = None
@@ -298,45 +300,55 @@ class EndpointPool(Home):
                     return
                 self._retire(self._idle.pop(0))
             self._dialling += 1
-            self._tasks.start(self._dial(), f"connect {self.address}")
+            self._tasks.start(self._dial(), self._errand)
 
     async def _dial(self) -> None:
+        connection: UpstreamConnection | None = None
         try:
             if self._pace is not None:
                 await self._pace.acquire()
             if self._waiting:
-                await self._connect()
+                connection = await self._connect()
         finally:
             self._dialling -= 1
+        if connection is not None:
+            self._welcome(connection)
         self._dial_missing()
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> UpstreamConnection | None:
+        """A connection that is not counted yet; None where there is none, which whoever waits has been told."""
         connector = self.connector
         connection, cause, detail = await self._attempt(connector(self._make))
         if connector is not self.connector:
             # Made in another way than is asked for by now: whoever waits has the next one.
             if connection is not None:
                 connection.close()
-            return
+            return None
         self._observer.connected("ok" if connection is not None else cause.value)
-        if connection is not None:
-            self._welcome(connection)
-            return
         waiter = next(iter(self._waiting.values()), None)
-        if waiter is not None:
+        if connection is None and waiter is not None:
             self._refuse(waiter, cause, detail)
+        return connection
 
     async def _attempt(self, opening: Awaitable[UpstreamConnection]) -> tuple[UpstreamConnection | None, Cause, str]:
         """A connection, or why there is none."""
         self._connecting += 1
         cause = Cause.CONNECT_FAILURE
         connection: UpstreamConnection | None = None
+        detail = ""
+        patience = Patience()
+        self._wheel.set(patience.timer, self._wheel.now() + self._connect_timeout)
         try:
-            async with asyncio.timeout(self._connect_timeout):
-                connection = await opening
-            detail = f"{self.address}: the connection was closed as soon as it was made"
-        except TimeoutError:
-            # Also the operating system's own ETIMEDOUT.
+            connection = await opening
+            if connection.state == CLOSED:
+                connection = None
+                detail = f"{self.address}: the connection was closed as soon as it was made"
+        except asyncio.CancelledError:
+            if not patience.is_lost():
+                raise
+            cause = Cause.CONNECT_TIMEOUT
+            detail = f"{self.address}: no connection within {self._connect_timeout:g} s"
+        except TimeoutError:  # the operating system's own
             cause = Cause.CONNECT_TIMEOUT
             detail = f"{self.address}: no connection within {self._connect_timeout:g} s"
         except OSError as fault:
@@ -347,7 +359,8 @@ class EndpointPool(Home):
             detail = f"{self.address}: {type(fault).__name__}"
         finally:
             self._connecting -= 1
-        return None if connection is None or connection.state == CLOSED else connection, cause, detail
+            self._wheel.drop(patience.timer)
+        return connection, cause, detail
 
     def _make(self) -> UpstreamConnection:
         kind = RawUpstream if self.raw else UpstreamConnection
@@ -358,7 +371,11 @@ class EndpointPool(Home):
         self._in_use += 1
         self._connections.active += 1
         connection.born = self._wheel.now()  # its handshake, if it had one, took nothing of its life
+        serves = not self._serving
+        self._serving = True
         self.give_back(connection)
+        if serves:
+            self._serve()  # a turn of its own already: nobody is being told anything
 
 
 def _pace(settings: PoolSettings) -> AsyncLimiter | None:

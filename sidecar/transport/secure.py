@@ -34,7 +34,7 @@ class SecureServer(SecureTransport):
     __slots__ = ("_accepted", "_began", "_heard", "_service", "_terms", "_timer")
 
     def __init__(self, inner: Accepted, service: Service, terms: TlsTerms) -> None:
-        super().__init__(inner, Session(terms.context, True), terms.context, service.wheel)
+        SecureTransport.__init__(self, inner, Session(terms.context, True), terms.context, service.wheel)
         self._service = service
         self._terms = terms
         self._timer = Timer(self._overdue)
@@ -195,7 +195,7 @@ class SecureClient(SecureTransport):
         resumption: Resumption | None = None,
     ) -> None:
         known = None if resumption is None else resumption.session()
-        super().__init__(inner, Session(context, False, server_name, known), context, wheel)
+        SecureTransport.__init__(self, inner, Session(context, False, server_name, known), context, wheel)
         self._resumption = resumption
         self._name = server_name
         self._failure: TlsFailure | None = None
