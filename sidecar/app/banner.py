@@ -22,7 +22,8 @@ _HOT = ("sidecar.wire.head", "sidecar.proxy.corridor")
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What the banner tells of. `fronts`: pairs of an upstream's name and its endpoints as written; `policies`: the
-    keys of those that act somewhere; `schemes`: what the listeners speak, http where it is not told."""
+    keys of those that act somewhere; `schemes`: what the listeners speak, http where it is not told; `headed`: those of
+    them that expect a PROXY header."""
 
     listeners: Sequence[Address]
     admin: Address | None
@@ -32,6 +33,7 @@ class Scene:
     demo: bool = False
     policies: Sequence[str] = ()
     schemes: Sequence[str] = ()
+    headed: Sequence[Address] = ()
 
     @property
     def places(self) -> list[tuple[Address, str]]:
@@ -72,7 +74,7 @@ def _acts(spec: object) -> bool:
 
 def commands(scene: Scene) -> list[str]:
     """Three commands worth typing first."""
-    spoken = [(address, scheme) for address, scheme in scene.places if scheme in _HTTP]
+    spoken = [(address, scheme) for address, scheme in scene.places if scheme in _HTTP and address not in scene.headed]
     front = next(((address, scheme) for address, scheme in spoken if not address.is_unix), None)
     if front is None:
         # The name of the loopback is on hardly any certificate, hence `-k`.

@@ -35,6 +35,7 @@ _PLACES: dict[tuple[str, ...], _How] = {
             _How.ADDED,
             (
                 "listeners.*.connections",
+                "listeners.*.proxy_headers",
                 "listeners.*.tls.handshakes",
                 "routes.*.in_flight",
                 "routes.*.requests",

@@ -160,7 +160,9 @@ def _say(instance: Instance, plan: Plan) -> None:
         ]
         policies = acting(loaded.rules)
         admin = instance.admin_address
-        scene = Scene(instance.addresses, admin, fronts, loaded.warnings, compiled, demo, policies, schemes)
+        placed = zip(instance.addresses, loaded.rules.listeners, strict=True)
+        headed = [address for address, rule in placed if rule.proxy_protocol]
+        scene = Scene(instance.addresses, admin, fronts, loaded.warnings, compiled, demo, policies, schemes, headed)
         logs.say(banner(scene))
         return
     _LOG.info(

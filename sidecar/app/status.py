@@ -107,7 +107,15 @@ def listener(
     rule: ListenerRule, address: Address, open_now: int, stats: Stats, certificates: Iterable[CertificateFacts]
 ) -> dict[str, Any]:
     """A listener; `address` has the port that the kernel chose, `certificates` are those it shows."""
-    told: dict[str, Any] = {"name": rule.name, "address": str(address), "connections": open_now, "tls": None}
+    told: dict[str, Any] = {
+        "name": rule.name,
+        "address": str(address),
+        "protocol": rule.protocol,
+        "connections": open_now,
+        "proxy_protocol": rule.proxy_protocol,
+        "proxy_headers": dict(stats.listener(rule.name).proxy_headers),
+        "tls": None,
+    }
     if rule.tls is not None:
         told["tls"] = {
             "min_version": rule.tls.min_version,

@@ -13,6 +13,9 @@ from sidecar.cli.figures import UNKNOWN, age, instant, left, span
 from sidecar.cli.rates import failures, refusals
 from sidecar.cli.sheets import Cell, Line, Sheet, Tone, row
 
+# What became of a PROXY header, or a handshake, that led on.
+_HEADED = ("ok", "local")
+_SECURED = ("ok", "resumed")
 # From this share of a limit on somebody should know.
 _NEARLY = 0.8
 
@@ -76,6 +79,45 @@ def endpoints(told: Mapping[str, Any]) -> Sheet:
             for endpoint in upstream["endpoints"]
         ],
     )
+
+
+def listeners(told: Mapping[str, Any]) -> Sheet:
+    """Each listener now, and who did not get as far as a request since the start, be it for the PROXY header that was
+    wanted or for TLS."""
+    return Sheet(
+        ("LISTENER", "ADDRESS", "SPEAKS", ">CONNECTIONS", ">HANDSHAKES", ">TURNED AWAY", "BECAUSE", "CERTIFICATES END"),
+        [
+            row(
+                listener["name"],
+                listener["address"],
+                _spoken(listener),
+                listener["connections"],
+                UNKNOWN if listener["tls"] is None else sum(listener["tls"]["handshakes"].values()),
+                counted(sum(turned_away(listener).values()), Tone.WARN),
+                ", ".join(f"{why} {count}" for why, count in turned_away(listener).items()),
+                _ends(listener, told["time"]),
+            )
+            for listener in told.get("listeners", ())
+            if "proxy_headers" in listener  # one that was started before an upgrade does not tell
+        ],
+    )
+
+
+def turned_away(listener: Mapping[str, Any]) -> dict[str, int]:
+    """How many connections of a listener came to nothing before a request, by why."""
+    headers, handshakes = listener["proxy_headers"], (listener["tls"] or {}).get("handshakes", {})
+    bad = {f"PROXY header {result}": count for result, count in headers.items() if result not in _HEADED}
+    return bad | {result: count for result, count in handshakes.items() if result not in _SECURED}
+
+
+def _spoken(listener: Mapping[str, Any]) -> str:
+    below = (("PROXY", listener["proxy_protocol"]), ("TLS", listener["tls"] is not None))
+    return ", ".join([*[name for name, there in below if there], listener["protocol"]])
+
+
+def _ends(listener: Mapping[str, Any], now: float) -> str:
+    ends = [one["not_after"] - now for one in (listener["tls"] or {}).get("certificates", ())]
+    return ", ".join("ended" if rest <= 0 else f"in {age(rest)}" for rest in ends)
 
 
 def breakers(told: Mapping[str, Any]) -> Sheet:

@@ -29,6 +29,7 @@ def report(told: Mapping[str, Any], events: Sequence[Mapping[str, Any]], now: fl
         sheets.refused(told),
         sheets.upstreams(told),
         sheets.endpoints(told),
+        sheets.listeners(told),
         sheets.breakers(told),
         sheets.workers(told),
         sheets.policies(told),

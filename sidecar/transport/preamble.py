@@ -38,7 +38,7 @@ Beyond = Callable[[Refusal | None, Announced | None], Accepted]
 
 # Sentences for clients: whom a listener trusts, and what it has read, is not their business.
 _STRANGER = (Reason.BAD_REQUEST, "this listener is for the proxies in front of it only")
-_NO_HEADER = (Reason.BAD_REQUEST, "a connection to this listener begins with a PROXY header, and this one does not")
+_NO_HEADER = (Reason.BAD_REQUEST, "a connection here begins with a valid PROXY header, and this one does not")
 _LATE = (Reason.HEADER_TIMEOUT, "the PROXY header of the connection took too long")
 
 

@@ -49,6 +49,12 @@ def test_a_listener_is_told_with_what_it_speaks() -> None:
     assert commands(Scene(places[:1], ADMIN, FRONTS, schemes=["tls"]))[0] == "curl http://127.0.0.1:9901/status"
 
 
+def test_a_listener_that_expects_a_proxy_header_is_not_for_curl() -> None:
+    places = [Address("", 8080), Address("", 8081)]
+    assert commands(Scene(places, ADMIN, FRONTS, headed=places[:1]))[0] == "curl -i http://127.0.0.1:8081/"
+    assert commands(Scene(places[:1], ADMIN, FRONTS, headed=places[:1]))[0] == "curl http://127.0.0.1:9901/status"
+
+
 def test_what_a_listener_speaks_is_in_its_rule() -> None:
     tls = ListenerTls(certificate="/a", private_key="/b")
     rules = [

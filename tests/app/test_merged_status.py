@@ -130,9 +130,11 @@ def test_refusals_are_added_up_by_rule_and_reason() -> None:
 def test_handshakes_are_added_up_and_certificates_are_told_once() -> None:
     shown = [{"names": ["a.test"], "not_after": 2.0}, {"names": ["a.test"], "not_after": 3.0}]
     tls = {"min_version": "1.2", "certificates": shown, "handshakes": {"ok": 2, "left": 1}}
-    secure = [{"name": "main", "address": "127.0.0.1:8443", "connections": 1, "tls": tls}]
-    told = merged(STATUS | {"listeners": secure}, STATUS | {"listeners": secure})["listeners"][0]["tls"]
-    assert (told["handshakes"], told["certificates"]) == ({"ok": 4, "left": 2}, shown)
+    headers = {"proxy_protocol": True, "proxy_headers": {"ok": 3}}
+    secure = [{"name": "main", "address": "127.0.0.1:8443", "connections": 1, "tls": tls, **headers}]
+    (told,) = merged(STATUS | {"listeners": secure}, STATUS | {"listeners": secure})["listeners"]
+    assert (told["tls"]["handshakes"], told["tls"]["certificates"]) == ({"ok": 4, "left": 2}, shown)
+    assert (told["proxy_protocol"], told["proxy_headers"]) == (True, {"ok": 6})
 
 
 def test_quantiles_are_those_of_all_workers_requests() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.cli import status_sheets as sheets
 from sidecar.cli.sheets import Sheet, Tone, laid, plain
-from tests.doubles.sample_status import ENDPOINT, EVENTS, ROUTE, STATUS, UPSTREAM
+from tests.doubles.sample_status import ENDPOINT, EVENTS, LISTENER, ROUTE, STATUS, UPSTREAM
 
 
 def shown(sheet: Sheet) -> list[list[str]]:
@@ -28,6 +28,27 @@ def test_a_limit_that_is_used_up_alarms_only_where_it_is_in_force() -> None:
         return sheets.limits({"policies": {"all/rate_limits": {"shadow": False, "limits": {"whole": limit}}}}).tone
 
     assert (tone("enforce"), tone("shadow")) == (Tone.BAD, Tone.PLAIN)
+
+
+def test_a_listener_tells_who_came_no_further_and_when_its_certificates_end() -> None:
+    (cells,) = sheets.listeners(STATUS | {"listeners": [LISTENER]}).rows
+    assert [cell.text for cell in cells] == [
+        "public",
+        "0.0.0.0:8443",
+        "PROXY, TLS, http",
+        "4",
+        "12",
+        "5",
+        "PROXY header untrusted 2, left 1, plain_http 2",
+        "in 4d, ended",
+    ]
+    plain_one = LISTENER | {"tls": None, "proxy_protocol": False, "proxy_headers": {}, "protocol": "tcp"}
+    (cells,) = sheets.listeners(STATUS | {"listeners": [plain_one]}).rows
+    assert [cell.text for cell in cells][2:] == ["tcp", "4", "-", "0", "", ""]
+
+
+def test_a_listener_of_an_older_instance_is_left_out() -> None:
+    assert not sheets.listeners(STATUS | {"listeners": [{"name": "public", "address": ":1", "connections": 0}]}).rows
 
 
 def test_an_upstream_tells_what_its_attempts_failed_by() -> None:

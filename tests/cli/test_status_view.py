@@ -7,7 +7,7 @@ from typing import Any
 
 from sidecar.cli.sheets import plain
 from sidecar.cli.status_view import report
-from tests.doubles.sample_status import ALONE, EVENTS, ROUTE, STATUS, UPSTREAM, WELL
+from tests.doubles.sample_status import ALONE, EVENTS, LISTENER, ROUTE, STATUS, UPSTREAM, WELL
 
 
 def shown(told: dict[str, Any], events: list[dict[str, Any]] | None = None) -> list[str]:
@@ -59,6 +59,10 @@ def test_many_refusals_are_told_in_the_table() -> None:
 
 def test_tables_come_in_their_order() -> None:
     assert heads(STATUS, EVENTS) == ["ROUTE", "RULE", "UPSTREAM", "ENDPOINT", "BREAKER", "POLICY", "TIME"]
+
+
+def test_listeners_have_a_table_where_they_are_told_of() -> None:
+    assert heads(STATUS | {"listeners": [LISTENER]})[3:6] == ["ENDPOINT", "LISTENER", "BREAKER"]
 
 
 def test_tables_of_what_there_is_none_of_are_left_out() -> None:

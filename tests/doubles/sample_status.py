@@ -78,6 +78,21 @@ UPSTREAM: dict[str, Any] = {
     "retry_budgets": [{"ratio": 0.2, "min_per_second": 10.0, "available": 9.146}],
     "endpoints": [ENDPOINT],
 }
+LISTENER: dict[str, Any] = {
+    "name": "public",
+    "address": "0.0.0.0:8443",
+    "protocol": "http",
+    "connections": 4,
+    "proxy_protocol": True,
+    "proxy_headers": {"ok": 14, "untrusted": 2},
+    "tls": {
+        "handshakes": {"ok": 6, "left": 1, "resumed": 3, "plain_http": 2},
+        "certificates": [
+            {"names": ["a.test"], "subject": "CN=a", "fingerprint": "a1", "not_after": 1_700_000_100.0 + 4.5 * 86400},
+            {"names": ["b.test"], "subject": "CN=b", "fingerprint": "b2", "not_after": 1_700_000_099.0},
+        ],
+    },
+}
 CALM: dict[str, Any] = {
     "accepting": True,
     "descriptors": {"limit": 1024, "for_connections": 900, "needed": 14},

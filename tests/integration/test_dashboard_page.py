@@ -39,6 +39,15 @@ async def test_a_proxy_that_is_well_says_so(chromium: Browser) -> None:
         await expect(page).to_have_title("ready – Sidecar")
 
 
+async def test_a_listener_tells_who_came_no_further_than_to_it(chromium: Browser) -> None:
+    tls = {"handshakes": {"ok": 7, "unknown_name": 2}, "certificates": []}
+    one = {"name": "public", "address": ":8443", "connections": 3, "proxy_headers": {"untrusted": 1}, "tls": tls}
+    async with served(Told(listeners=[one])) as url, browsing(chromium, url) as page:
+        await expect(page.get_by_text(":8443 (TLS)")).to_have_attribute(
+            "title", "public at :8443: 3 open, PROXY header untrusted 1, handshakes ok 7, handshakes unknown_name 2"
+        )
+
+
 async def test_what_a_failed_reload_a_drain_and_dead_workers_are_is_on_top(chromium: Browser) -> None:
     subject = Told(
         reload=failed_reload("sidecar.yaml:12:44: error: `20` is not a rate; write `20/s`"),

@@ -65,7 +65,7 @@ async def test_only_trusted_proxies_may_connect(tmp_path: Path) -> None:
         async with proxy.peer() as silent:
             answer = await silent.get()
             assert (answer.status, answer.problem["reason"]) == (400, "bad_request")
-            assert "begins with a PROXY header" in answer.problem["detail"]
+            assert "begins with a valid PROXY header" in answer.problem["detail"]
         assert counted(proxy) == {"untrusted": 1, "malformed": 1}
         told = (await proxy.admin("GET", "/metrics")).body.decode()
         assert 'sidecar_proxy_protocol_total{listener="public",result="untrusted"} 1.0' in told

@@ -81,9 +81,19 @@ function facts(status) {
       tone: serving < status.workers.length ? "warn" : null,
     };
   }
-  told.listening = { text: (status.listeners ?? []).map((one) => (one.tls ? `${one.address} (TLS)` : one.address)).join(", ") || "nowhere" };
+  const listeners = status.listeners ?? [];
+  told.listening = {
+    text: listeners.map((one) => (one.tls ? `${one.address} (TLS)` : one.address)).join(", ") || "nowhere",
+    title: listeners.map(doorway).join("\n"),
+  };
   if (status.compiled === false) told.build = { text: "interpreted", title: "The hot modules are not compiled." };
   return told;
+}
+
+// Who is in by a listener, and who came no further than to it, by why.
+function doorway({ name, address, connections, proxy_headers: headers = {}, tls }) {
+  const tally = (what, counts) => Object.entries(counts).map(([result, often]) => `, ${what} ${result} ${count(often)}`).join("");
+  return `${name} at ${address}: ${count(connections)} open${tally("PROXY header", headers)}${tally("handshakes", tls?.handshakes ?? {})}`;
 }
 
 function lastReload(last) {
