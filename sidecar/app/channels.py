@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from sidecar.app.settings import pool_settings
+from sidecar.app.upstream_credentials import SecuredUpstream
 from sidecar.model.address import RAW, Address, ip_literal
 from sidecar.model.connections import Connections
 from sidecar.rules.schema import UpstreamRule
@@ -28,9 +28,6 @@ from sidecar.transport.pool import EndpointPool
 from sidecar.transport.resolver import Resolver
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.wheel import DeadlineWheel
-
-if TYPE_CHECKING:
-    from sidecar.app.upstream_credentials import SecuredUpstream
 
 _LOG = logging.getLogger("sidecar.upstreams")
 

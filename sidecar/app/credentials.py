@@ -1,11 +1,12 @@
-"""Certificates and keys of the files that the rules name: what is wrong with them, and contexts out of what was read.
+"""Certificates and keys of the files that the rules name: what both listeners and upstreams need of them.
 
-Owns the keys at which problems are told, and when a certificate is said to end. What was read with the rules is used,
-not what the files hold by now: they may be half-written, or gone, when a worker is started again.
+Owns when a certificate is said to end, and that what was read with the rules is used, not what the files hold by now:
+they may be half-written, or gone, when a worker is started again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import tempfile
@@ -14,11 +15,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sidecar.rules.credential_files import credential_files, of_listener
+from sidecar.rules.credential_files import credential_files
 from sidecar.rules.findings import Finding, Read
 from sidecar.rules.load import Loaded
-from sidecar.rules.schema import ListenerRule, RuleSet
-from sidecar.tls.contexts import CredentialError, Credentials, Identity, server_context
 
 if TYPE_CHECKING:
     from sidecar.tls.certificates import CertificateFacts
@@ -30,25 +29,6 @@ ANY_TIME = math.nan
 
 # Tells where what a file of the rules held is to be had.
 PathOf = Callable[[str], str]
-
-
-def listener_findings(rules: RuleSet, read: Read, now: float) -> Iterator[Finding]:
-    """What is wrong with the certificates and keys of listeners, or will be soon; `now` in Unix seconds."""
-    for rule in rules.listeners:
-        if rule.tls is None:
-            continue
-        key = f"listeners.{rule.name}.tls"
-        unreadable = list(unreadable_files(of_listener(rule.tls, key), read))
-        yield from unreadable
-        if unreadable:
-            continue
-        try:
-            credentials = listener_credentials(rule, str, now)
-        except CredentialError as error:
-            yield Finding(f"{key}.{field_of(error)}", str(error))
-            continue
-        for index, facts in enumerate(credentials.certificates):
-            yield from ends_soon(f"{key}.{_identity(index)}certificate", facts, now)
 
 
 def unreadable_files(files: Iterable[tuple[str, str]], read: Read) -> Iterator[Finding]:
@@ -96,29 +76,9 @@ def name_of(facts: CertificateFacts) -> str:
     return facts.names[0] if facts.names else facts.subject
 
 
-def listener_credentials(rule: ListenerRule, path_of: PathOf, now: float) -> Credentials:
-    """What a listener with TLS proves itself with; `now` in Unix seconds, or ANY_TIME.
-
-    :raises CredentialError: something is wrong with one of the files."""
-    tls = rule.tls
-    if tls is None:
-        raise ValueError(f"listener {rule.name} speaks no TLS")
-    pairs = [(tls.certificate, tls.private_key), *((one.certificate, one.private_key) for one in tls.certificates)]
-    return server_context(
-        [Identity(path_of(certificate), path_of(key)) for certificate, key in pairs],
-        client_ca=None if tls.client_ca is None else path_of(tls.client_ca),
-        client_certificate=tls.client_certificate,
-        min_version=tls.min_version,
-        alpn=tls.alpn or (("http/1.1",) if rule.protocol == "http" else ()),
-        strict_sni=tls.strict_sni,
-        now=now,
-    )
-
-
-def field_of(error: CredentialError) -> str:
-    """The key below a listener's `tls` that an error is about."""
-    own = error.field in ("certificate", "private_key")
-    return f"{_identity(error.index)}{error.field}" if own else error.field
+def digests(paths: Iterable[str | None], contents: Mapping[str, bytes]) -> tuple[bytes | None, ...]:
+    """What tells whether other contents were read from these files, whatever they are called."""
+    return tuple(None if path is None else hashlib.sha256(contents.get(path, path.encode())).digest() for path in paths)
 
 
 @contextmanager
@@ -150,7 +110,3 @@ def _as_file(content: bytes) -> Iterator[str]:
         memory.write(content)
         memory.flush()
         yield f"/proc/self/fd/{memory.fileno()}"
-
-
-def _identity(index: int) -> str:
-    return f"certificates.{index - 1}." if index else ""

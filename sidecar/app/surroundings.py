@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from sidecar.app.credentials import listener_findings
 from sidecar.app.extras import lacking
+from sidecar.app.listener_credentials import listener_findings
 from sidecar.app.upstream_credentials import upstream_findings
 from sidecar.rules.findings import Finding, Read
 from sidecar.rules.schema import RuleSet

@@ -1,17 +1,16 @@
 """Certificates and keys towards upstreams, from the files that the rules name to what connections are made with.
 
 Owns what is wrong with them and at which key, and that unchanged ones make no other context: upstreams that say the
-same share one, and it lives on over reloads, and with it the connections that were made under it. As with listeners
-(credentials.py), what was read with the rules is used. The system's authorities are read when a context is made.
+same share one, and it lives on over reloads, and with it the connections that were made under it. The system's
+authorities are read when a context is made.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from sidecar.app.credentials import ANY_TIME, as_files, ends_soon, unreadable_files
+from sidecar.app.credentials import ANY_TIME, as_files, digests, ends_soon, unreadable_files
 from sidecar.rules.credential_files import of_upstream
 from sidecar.rules.findings import Finding, Read
 from sidecar.rules.load import Loaded
@@ -94,8 +93,5 @@ def _credentials(
 
 
 def _made_from(tls: UpstreamTls, contents: Mapping[str, bytes]) -> object:
-    held = [
-        None if path is None else hashlib.sha256(contents.get(path, path.encode())).digest()
-        for path in (tls.ca, tls.certificate, tls.private_key)
-    ]
+    held = digests((tls.ca, tls.certificate, tls.private_key), contents)
     return (*held, tls.verify, tls.min_version)

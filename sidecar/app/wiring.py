@@ -21,12 +21,13 @@ from sidecar.app.aside import aside
 from sidecar.app.breaker_books import BreakerBooks
 from sidecar.app.channels import Channels, Ground
 from sidecar.app.descriptors import Descriptors
-from sidecar.app.doors import NO_TLS, Door, Doors, Inlets
+from sidecar.app.doors import Door, Doors, Inlets
 from sidecar.app.drain import Drain
 from sidecar.app.footprint import Footprint
 from sidecar.app.front import Front
 from sidecar.app.inspection import Inspection
 from sidecar.app.lifecycle import Lifecycle, Phase
+from sidecar.app.listener_credentials import SecuredListener, secured_listeners
 from sidecar.app.oversight import Oversight
 from sidecar.app.pressure import Pressure
 from sidecar.app.settings import trusted_networks
@@ -52,7 +53,6 @@ from sidecar.wire.trace_context import IdSource
 
 if TYPE_CHECKING:
     from sidecar.app.admin_door import AdminDoor
-    from sidecar.app.secured import Secured
     from sidecar.telemetry.span_export import SpanExport
 
 # A cut connection's transport tells its end in the next turn of the loop; nothing is waited for beyond that.
@@ -143,11 +143,11 @@ class Proxy:
         """
         rules = self.loaded.rules
         self._follow_tracing(rules, await self.tracing.fitting(rules.tracing))
-        self._secured = await self._fitting(self.loaded)
+        self._secured = await self._secured_upstreams(self.loaded)
         admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)
         try:
-            secrets = self._secrets(self.loaded)
-            doors = self.doors.fitting(rules.listeners, secrets)
+            listeners = self._secured_listeners(self.loaded)
+            doors = self.doors.fitting(rules.listeners, listeners)
         except OSError:
             self._discard_admin(admin_sockets)
             raise
@@ -161,7 +161,7 @@ class Proxy:
             await self.admin.open(admin_sockets)
         if self.lifecycle.phase is Phase.STARTING:  # else a signal was faster
             await self.doors.open(doors)
-            self.doors.replace(doors, rules.listeners, secrets)
+            self.doors.replace(doors, rules.listeners, listeners)
             self.pressure.start()
             self.lifecycle.advance(Phase.SERVING)
         else:
@@ -177,11 +177,11 @@ class Proxy:
         rules = loaded.rules
         self.lifecycle.demand_staying()
         export = await self.tracing.fitting(rules.tracing)
-        secured = await self._fitting(loaded)
+        secured = await self._secured_upstreams(loaded)
         admin_sockets = () if self.admin is None else self.admin.fitting(rules.admin)
         try:
-            secrets = self._secrets(loaded)
-            doors = self.doors.fitting(rules.listeners, secrets)
+            listeners = self._secured_listeners(loaded)
+            doors = self.doors.fitting(rules.listeners, listeners)
         except OSError:
             self._discard_admin(admin_sockets)
             raise
@@ -195,7 +195,7 @@ class Proxy:
             self._discard_admin(admin_sockets)
             raise
         self._secured = secured
-        self._swap(loaded, runtime, doors, secrets)
+        self._swap(loaded, runtime, doors, listeners)
         for door in fresh:  # not before: whoever comes in is to find these rules
             door.listener.begin()
         self._follow_tracing(rules, export)
@@ -205,7 +205,9 @@ class Proxy:
             except OSError:  # bound it is; the rules are in force, whatever becomes of looking at them
                 self.log.exception("the admin address cannot be served at %s", rules.admin.address)
 
-    def _swap(self, loaded: Loaded, runtime: Runtime, doors: Sequence[Door], secrets: Mapping[str, Secured]) -> None:
+    def _swap(
+        self, loaded: Loaded, runtime: Runtime, doors: Sequence[Door], secured: Mapping[str, SecuredListener]
+    ) -> None:
         rules = loaded.rules
         gone = self.current.swap(runtime, self._wheel.now())
         self.loaded = loaded
@@ -214,7 +216,7 @@ class Proxy:
         self.channels.attach(runtime, self._secured)
         self.channels.let_go(gone, runtime)
         self._follow_health()
-        self.doors.replace(doors, rules.listeners, secrets)
+        self.doors.replace(doors, rules.listeners, secured)
         listeners = [rule.name for rule in rules.listeners]
         self.stats.keep_only([route.name for route in runtime.routes], runtime.upstreams, runtime.breakers, listeners)
         self.breaker_books.keep_only(runtime.breakers)
@@ -250,15 +252,8 @@ class Proxy:
     async def __aexit__(self, *_exc: object) -> None:
         await self.close()
 
-    def _secrets(self, loaded: Loaded) -> Mapping[str, Secured]:
-        """What listeners speak TLS with.
-
-        :raises OSError: it cannot be made."""
-        if all(rule.tls is None for rule in loaded.rules.listeners):
-            return NO_TLS
-        from sidecar.app.secured import secured  # whoever speaks no TLS does not load it
-
-        return secured(loaded, self.doors.secured, self.stats.listener)
+    def _secured_listeners(self, loaded: Loaded) -> Mapping[str, SecuredListener]:
+        return secured_listeners(loaded, self.doors.secured, self.stats.listener)
 
     def _prepared(self, loaded: Loaded, previous: Runtime | None) -> Runtime:
         runtime = prepare(loaded.rules, loaded.digest, previous, self.breaker_books, self._rng, self._memory)
@@ -276,7 +271,7 @@ class Proxy:
 
         return AdminDoor(self.oversight, self.loaded.rules.admin, inlets, self.tasks)
 
-    async def _fitting(self, loaded: Loaded) -> Mapping[str, SecuredUpstream]:
+    async def _secured_upstreams(self, loaded: Loaded) -> Mapping[str, SecuredUpstream]:
         """What endpoints are spoken TLS with. Aside: the system's authorities take a while to read."""
         if not any(map(tls_of, loaded.rules.upstreams.values())):
             return {}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.app.credentials import ANY_TIME, as_files, certificates_of, end_of, listener_credentials, name_of
+from sidecar.app.credentials import ANY_TIME, as_files, certificates_of, end_of, name_of
+from sidecar.app.listener_credentials import listener_credentials
 from sidecar.app.surroundings import examined
 from sidecar.rules.load import Loaded, load_rules
 from sidecar.rules.problems import ConfigError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.app.secured import Secured, secured
+from sidecar.app.listener_credentials import SecuredListener, secured_listeners
 from sidecar.app.surroundings import examined
 from sidecar.rules.load import Loaded, load_text
 from sidecar.rules.overlay import Given
@@ -23,8 +23,8 @@ def rules(files: Files, more: str = "", plain: bool = False) -> Loaded:
     return load_text(rules_text("http://127.0.0.1:1", listener=tls), "f.yaml", given)
 
 
-def made(loaded: Loaded, before: dict[str, Secured] | None = None) -> dict[str, Secured]:
-    return secured(loaded, before or {}, STATS.listener)
+def made(loaded: Loaded, before: dict[str, SecuredListener] | None = None) -> dict[str, SecuredListener]:
+    return secured_listeners(loaded, before or {}, STATS.listener)
 
 
 @pytest.fixture
