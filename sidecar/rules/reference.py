@@ -54,7 +54,8 @@ requests run. What each policy does, its formula and its pitfalls:
 [rewrite](policies/rewrite.md),
 [request_headers and response_headers](policies/headers.md),
 [fault](policies/fault.md). What a route answers without an upstream, and routes by listener:
-[redirects and fixed answers](redirects.md).
+[redirects and fixed answers](redirects.md). What lies below and beside HTTP: [TLS](tls.md), [bytes](tcp.md), the
+[PROXY protocol](proxy-protocol.md), [unix sockets](unix-sockets.md).
 
 **Examples**, each complete and commented:
 [minimal.yaml](../config/examples/minimal.yaml),
