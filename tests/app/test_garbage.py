@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -131,3 +132,10 @@ def test_a_reload_that_left_little_behind_costs_no_look(loop: Timers, tidied: li
     pass_time(loop, 1.1)
     assert len(tidied) == 1
     assert left
+
+
+def test_what_was_left_behind_before_a_reload_is_not_set_aside_with_what_it_makes() -> None:
+    gc.collect()
+    json.dumps({"what the last reload was answered with": []}, indent=2)
+    with undisturbed():
+        assert not [one for one in gc.get_objects(0) if getattr(one, "__module__", "") == "json.encoder"]
