@@ -13,7 +13,7 @@ from typing import Any
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.rules.problems import Problem
 from sidecar.rules.schema import DEFAULT_LISTENER, RouteRule, RuleSet, UpstreamRule
-from sidecar.rules.tree import DEFAULT, Items, Node, Origin, Scalar, Table, is_null
+from sidecar.rules.tree import DEFAULT, Items, Node, Origin, Scalar, Table, is_null, tables
 
 # Between two queries a session of a database is silent for minutes. What is dead meanwhile, keep-alive finds.
 IDLE = "1h"
@@ -40,7 +40,7 @@ _OF_HTTP = (
 
 def byte_listeners(tree: Table) -> frozenset[str]:
     """Names of the listeners without HTTP."""
-    return frozenset([_name(one) for one in _tables(tree.get("listeners")) if _text(one.get("protocol")) == "tcp"])
+    return frozenset([_name(one) for one in tables(tree.get("listeners")) if _text(one.get("protocol")) == "tcp"])
 
 
 def is_byte_route(route: Table, listeners: Collection[str]) -> bool:
@@ -92,8 +92,8 @@ def with_idle(route: Table) -> Table:
 def byte_problems(tree: Table) -> Iterator[Problem]:
     """Listeners that nobody serves, routes of two kinds, and keys that say nothing without HTTP."""
     listeners = byte_listeners(tree)
-    routes = _tables(tree.get("routes"))
-    for listener in _tables(tree.get("listeners")):
+    routes = tables(tree.get("routes"))
+    for listener in tables(tree.get("listeners")):
         name = _name(listener)
         if name in listeners:
             if not any(name in [one.text for one in _named(route)] for route in routes):
@@ -171,7 +171,7 @@ def _http_keys(route: Table, listener: str) -> Iterator[Problem]:
         if parts is not None and isinstance(entry.value, Table):
             for part in entry.value.entries.keys() - parts:
                 yield from _unsaid(route, f"{key}.{part}", why)
-    keys = [route.get("split_key"), *[limit.get("key") for limit in _tables(route.get("rate_limits"))]]
+    keys = [route.get("split_key"), *[limit.get("key") for limit in tables(route.get("rate_limits"))]]
     for source in [one for node in keys for one in _scalars(node)]:
         if source.text != _CLIENT:
             yield source.origin.error(f"`{source.text}` is of a request, and {why}; write {_CLIENT}")
@@ -205,7 +205,3 @@ def _name(listener: Table) -> str:
 
 def _text(node: Node | None) -> str:
     return node.text if isinstance(node, Scalar) else ""
-
-
-def _tables(node: Node | None) -> tuple[Table, ...]:
-    return tuple(item for item in node.items if isinstance(item, Table)) if isinstance(node, Items) else ()

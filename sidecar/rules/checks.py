@@ -16,7 +16,7 @@ from sidecar.rules.nearest import nearest
 from sidecar.rules.own_answers import needs_upstreams, own_answer_problems
 from sidecar.rules.problems import Problem
 from sidecar.rules.schema import DEFAULT_LISTENER, RouteRule, RuleSet
-from sidecar.rules.tree import DEFAULT, Items, Node, Origin, Scalar, Table
+from sidecar.rules.tree import DEFAULT, Items, Node, Origin, Scalar, Table, tables
 
 # By ALPN names, what a listener of `protocol: http` may offer.
 _SPOKEN = ("http/1.1", "http/1.0")
@@ -41,7 +41,7 @@ def structure(tree: Table) -> Iterator[Problem]:
     yield from _twice(tree.get("listeners"), "address", "listener address", same=_address)
     routes = tree.get("routes")
     yield from _twice(routes, "name", "route")
-    for route in _tables(routes):
+    for route in tables(routes):
         yield from _twice(route.get("rate_limits"), "name", "rate limit")
     yield from _twice(_table(tree, "defaults").get("rate_limits"), "name", "rate limit")
 
@@ -123,7 +123,7 @@ def _twice(
 ) -> Iterator[Problem]:
     """Values of `key` that are the `same`. A port 0 is no exception: a reload finds a listener again by its address."""
     seen: dict[object, Origin] = {}
-    for item in _tables(node):
+    for item in tables(node):
         value = item.get(key) or (Scalar(absent, item.origin) if absent else None)
         if not isinstance(value, Scalar):
             continue
@@ -131,10 +131,6 @@ def _twice(
             where = f"; the first is on line {first.line}" if first.line and first != DEFAULT else ""
             yield value.origin.error(f"the {what} `{value.text}` is used twice{where}")
         seen.setdefault(same(value.text), value.origin)
-
-
-def _tables(node: Node | None) -> tuple[Table, ...]:
-    return tuple(item for item in node.items if isinstance(item, Table)) if isinstance(node, Items) else ()
 
 
 def _table(tree: Table, key: str) -> Table:

@@ -52,9 +52,9 @@ class Loaded:
     credentials: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def to_run(self) -> Loaded:
-        """These rules, when this version may run on them; else ConfigError with what it must not run without.
+        """These rules, where they may be run here; else ConfigError with what must not be run without.
 
-        Speaking plaintext where TLS was asked for is worse than not starting.
+        Spans that go nowhere because a package is not installed, say: `check` may pass on another machine.
         """
         refused = [warning.as_error() for warning in self.warnings if warning.refused]
         if refused:

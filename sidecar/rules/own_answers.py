@@ -9,7 +9,7 @@ from sidecar.policies.catalogue import entries
 from sidecar.rules.places import Places
 from sidecar.rules.problems import Problem
 from sidecar.rules.schema import ListenerRule, RouteRule, RuleSet
-from sidecar.rules.tree import Items, Node, Table
+from sidecar.rules.tree import Items, Node, Table, tables
 
 ENDS = ("redirect", "respond")
 _PORTS = {"http": 80, "https": 443}
@@ -29,8 +29,8 @@ def needs_upstreams(routes: Node | None) -> bool:
 def own_answer_problems(routes: Node | None) -> Iterator[Problem]:
     """Policies about upstreams, written in a route without one. What `defaults` say of them is not meant for it."""
     idle = [entry.key for entry in entries("route") if not entry.alone]
-    for route in routes.items if isinstance(routes, Items) else ():
-        if not isinstance(route, Table) or not answers_itself(route):
+    for route in tables(routes):
+        if not answers_itself(route):
             continue
         end = next(end for end in ENDS if route.get(end) is not None)
         for key in idle:

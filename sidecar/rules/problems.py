@@ -12,7 +12,7 @@ from typing import Literal
 class Problem:
     """One sentence for the operator. Lines and columns count from 1; 0 means the place is not in a file.
 
-    `refused`: a warning about rules that are valid, but that this version must not run on.
+    `refused`: a warning about rules that are valid, but must not be run on this machine.
     """
 
     file: str

@@ -95,6 +95,11 @@ def is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.is_null
 
 
+def tables(node: Node | None) -> tuple[Table, ...]:
+    """The mappings of a list; what else stands in it is told of where it is decoded."""
+    return tuple(item for item in node.items if isinstance(item, Table)) if isinstance(node, Items) else ()
+
+
 def merged(under: Node | None, over: Node | None) -> Node | None:
     """What `over` says, and beneath it what `under` says; mappings are merged key by key, everything else replaced."""
     if over is None or under is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.rules.tree import DEFAULT, Items, Origin, Scalar, Table, is_null, merged
+from sidecar.rules.tree import DEFAULT, Items, Origin, Scalar, Table, is_null, merged, tables
 
 A, B = Origin("a", 1, 2), Origin("b", 3, 4)
 
@@ -51,3 +51,9 @@ def test_a_key_that_holds_nothing_is_as_good_as_absent() -> None:
     assert table(A).get("x") is None
     assert is_null(Scalar("~", A))
     assert not is_null(Scalar("~", A, '"'))
+
+
+def test_of_a_list_only_the_mappings_are_told() -> None:
+    one = table(A, x="1")
+    assert tables(Items((one, Scalar("2", A), Items((), A)), A)) == (one,)
+    assert tables(one) == tables(None) == ()
