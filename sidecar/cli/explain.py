@@ -108,6 +108,8 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead, listener: str
             yield f"✗ {rule.name}: {why}{_written(loaded, rule.name)}"
             continue
         route, matches, why = told[index]
+        if matches and rule.match.listener and route.matcher.always:
+            why = f"it names the listener {listener}, and has no other condition"
         yield f"{'✓' if matches else '✗'} {route.name}: {why}{_written(loaded, route.name)}"
         if matches:
             matched = route

@@ -19,6 +19,7 @@ from sidecar.policies.retry import HARMLESS, IDEMPOTENT, RetrySpec
 from sidecar.policies.timeout import TimeoutSpec
 from sidecar.policies.units import show_duration
 from sidecar.rules.breaker_lints import breaker_lints
+from sidecar.rules.forms import UNIX_PEERS
 from sidecar.rules.own_answers import circles
 from sidecar.rules.places import Places
 from sidecar.rules.problems import Problem
@@ -37,6 +38,7 @@ def lints(rules: RuleSet, places: Mapping[str, Origin]) -> Iterator[Problem]:
     # A route that names no listener takes none of the connections without HTTP.
     of_requests, of_bytes = Earlier(), Earlier()
     yield from unserved(rules, known)
+    yield from _disbelieved(rules, known)
     for route in rules.routes:
         earlier = of_requests if raw.isdisjoint(route.match.listener) else of_bytes
         yield from unreachable(route, earlier, known)
@@ -56,6 +58,16 @@ def lints(rules: RuleSet, places: Mapping[str, Origin]) -> Iterator[Problem]:
     for upstream in rules.upstreams.values():
         users = [route for route in rules.routes if upstream.name in route.upstreams]
         yield from upstream_lints(upstream, users, known)
+
+
+def _disbelieved(rules: RuleSet, known: Places) -> Iterator[Problem]:
+    for listener in rules.listeners:
+        place = known.at("listeners", listener.name, "trusted_proxies")
+        trusted = listener.trusted_proxies
+        if not listener.address.is_unix and UNIX_PEERS in trusted:
+            yield place.warning(f"`{UNIX_PEERS}` does nothing: nobody comes to {listener.address} by a unix socket")
+        elif listener.address.is_unix and trusted and UNIX_PEERS not in trusted:
+            yield place.warning(f"nobody is believed: clients of a unix socket have no address; write [{UNIX_PEERS}]")
 
 
 def _timeouts(route: RouteRule, known: Places) -> Iterator[Problem]:

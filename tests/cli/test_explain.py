@@ -178,7 +178,8 @@ def test_a_request_comes_in_at_the_first_listener_unless_another_is_named(
     skipped, taken = told(capsys, "-c", str(path), "GET", "/")[:2]
     why = f"✗ ours: it is for requests at inner, and this one comes in at public ({path}:7)"
     assert (skipped, taken[:2]) == (why.split(), ["✓", "everything:"])
-    assert told(capsys, "-c", str(path), "--listener", "inner", "GET", "/")[0][:2] == ["✓", "ours:"]
+    why = f"✓ ours: it names the listener inner, and has no other condition ({path}:7)"
+    assert told(capsys, "-c", str(path), "--listener", "inner", "GET", "/")[0] == why.split()
     assert main(["explain", "-c", str(path), "--listener", "iner", "GET", "/"]) == 2
     assert "no listener `iner` speaks http; did you mean `inner`?" in capsys.readouterr().err
 

@@ -88,3 +88,20 @@ def test_an_upstream_is_told_of_its_clients_in_one_of_two_versions() -> None:
     assert str(rules.upstreams["app"].endpoints[0].url) == "http://unix:/run/app.sock"
     with pytest.raises(ConfigError, match="`v3` is not one of v1, v2"):
         load_text(REST.replace("app.sock}", "app.sock, proxy_protocol: v3}"), "f.yaml", Given())
+
+
+@pytest.mark.parametrize(
+    ("address", "trusted", "said"),
+    [
+        ("':1'", "[unix, 10.0.0.0/8]", "`unix` does nothing: nobody comes to :1 by a unix socket"),
+        ("unix:/a", "[10.0.0.0/8]", "nobody is believed: clients of a unix socket have no address; write [unix]"),
+        ("unix:/a", "[unix, 10.0.0.0/8]", ""),
+        ("unix:/a", "[]", ""),
+        ("':1'", "[10.0.0.0/8]", ""),
+    ],
+)
+def test_trust_in_peers_that_cannot_be_is_warned_about(address: str, trusted: str, said: str) -> None:
+    listener = f"listeners: [{{address: {address}, trusted_proxies: {trusted}}}]\n"
+    text = listener + "upstreams: {app: {endpoints: 'http://a:1'}}\nroutes: [{name: all, upstream: app}]\n"
+    warned = [str(one) for one in load_text(text, "f", Given()).warnings]
+    assert warned == ([f"f:1:{listener.index(trusted) + 1}: warning: {said}"] if said else [])
