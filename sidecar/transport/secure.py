@@ -21,7 +21,7 @@ from sidecar.transport.resumption import Resumption
 from sidecar.transport.secure_state import CLOSED, CLOSING, HANDSHAKE
 from sidecar.transport.secure_transport import NOBODY, SecureTransport
 from sidecar.transport.service import Service
-from sidecar.transport.tls_terms import TlsTerms as TlsTerms
+from sidecar.transport.tls_terms import TlsTerms
 from sidecar.transport.wheel import DeadlineWheel, Timer
 
 _HANDSHAKE_RECORD = 22
