@@ -6,8 +6,8 @@ from sidecar.exchange.standing cimport Standing
 from sidecar.policies.contract cimport Admission
 from sidecar.policies.fallback cimport Fallback
 from sidecar.policies.retry cimport Retry
-from sidecar.runtime.route cimport Branch, Route
 from sidecar.runtime.endpoint cimport Endpoint
+from sidecar.runtime.route cimport Branch, Route
 from sidecar.runtime.upstream cimport Upstream
 
 cdef int ADMITTED

@@ -4,8 +4,8 @@ from sidecar.exchange.blame cimport of_silence
 from sidecar.exchange.ledger cimport give_back
 from sidecar.policies.contract cimport Admission, Applicant, Key
 from sidecar.policies.retry cimport Retry
-from sidecar.runtime.route cimport Branch, Route
 from sidecar.runtime.endpoint cimport Endpoint
+from sidecar.runtime.route cimport Branch, Route
 from sidecar.runtime.upstream cimport Upstream
 
 cdef double NO_TIME
