@@ -37,7 +37,12 @@ class Files:
         return text
 
     def credential(self, path: str) -> bytes:
-        """What a file holds; what is in it is not looked at. ValueError carries the sentence for the operator."""
+        """What a file holds; what is in it is not looked at. ValueError carries the sentence for the operator.
+
+        A pipe will not do: what is read here is read once more where it is used, and there would wait for ever.
+        """
+        if _is_special(path):
+            raise ValueError("cannot be read: it is no regular file, and certificates and keys are read more than once")
         return self._bytes(path, MAX_BYTES)
 
     def _read(self, path: str, limit: int) -> str:

@@ -90,3 +90,10 @@ def test_a_pipe_is_not_remembered_and_has_no_fingerprint(tmp_path: Path) -> None
 
 def test_a_file_that_is_away_or_a_directory_has_an_empty_fingerprint(tmp_path: Path) -> None:
     assert [fingerprint(path) for path in (str(tmp_path), str(tmp_path / "no"), "a\0b")] == ["", "", ""]
+
+
+def test_a_pipe_is_no_place_for_a_certificate_and_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match="it is no regular file"):
+        Files().credential(str(pipe))
