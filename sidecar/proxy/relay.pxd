@@ -9,7 +9,6 @@ from sidecar.transport.wheel cimport Timer
 
 cdef int DONE
 cdef int HELD
-cdef int STOOD
 cdef int TUNNEL
 cdef int WAITING
 cdef double inf
