@@ -37,6 +37,7 @@ cdef int _TRACEPARENT
 cdef int _CONTENT_TYPE
 cdef int _IDEMPOTENCY_KEY
 cdef int _EXPECT
+cdef int _CLIENT_CERTIFICATE
 cdef int _TRACESTATE
 
 @cython.final
@@ -78,7 +79,7 @@ cpdef Py_ssize_t scan_fields(FieldScan scan, bytes data, Py_ssize_t start, Py_ss
 cdef Py_ssize_t _value_stop(FieldScan scan, bytes data, Py_ssize_t at, Py_ssize_t limit) except -2
 
 @cython.locals(p="const unsigned char *", q="const unsigned char *", k=Py_ssize_t)
-cdef bint _same_name(bytes data, Py_ssize_t begin, Py_ssize_t colon, bytes name) except -1
+cdef bint _same_name(bytes data, Py_ssize_t begin, Py_ssize_t colon, bytes name, bint loose) except -1
 
 @cython.locals(p="const unsigned char *", last=Py_ssize_t, repeated=bint, value=bytes)
 cdef void _known_field(

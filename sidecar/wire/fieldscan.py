@@ -39,6 +39,7 @@ _TRACEPARENT = _NAMES.index(b"traceparent")
 _CONTENT_TYPE = _NAMES.index(b"content-type")
 _IDEMPOTENCY_KEY = _NAMES.index(b"idempotency-key")
 _EXPECT = _NAMES.index(b"expect")
+_CLIENT_CERTIFICATE = _NAMES.index(b"x-forwarded-client-cert")
 _TRACESTATE = _NAMES.index(b"tracestate")  # and all that follow
 
 
@@ -133,7 +134,7 @@ def scan_fields(scan: FieldScan, data: bytes, start: int, limit: int) -> int:
         slot = ((colon - begin) * _SLOT_LENGTH + (p[begin] | 32) * _SLOT_FIRST + (p[colon - 1] | 32) * _SLOT_LAST) & 255
         identifier = slots[slot]
         while identifier:
-            if _same_name(data, begin, colon, _NAMES[identifier]):
+            if _same_name(data, begin, colon, _NAMES[identifier], identifier == _CLIENT_CERTIFICATE):
                 _known_field(scan, identifier, data, begin, colon + 1, i)
                 break
             identifier = following[identifier]
@@ -160,16 +161,19 @@ def _name_fault(data: bytes, begin: int, at: int) -> str:
     return "bare LF in the head" if byte == 10 else "illegal field name"
 
 
-def _same_name(data: bytes, begin: int, colon: int, name: bytes) -> bool:
+def _same_name(data: bytes, begin: int, colon: int, name: bytes, loose: bool) -> bool:
+    # `loose`: backends of the CGI family (WSGI, PHP) make one variable of `-` and `_` (RFC 3875 section 4.1.18), and
+    # nobody may say who a client is.
     if colon - begin != len(name):
         return False
     if not COMPILED:
-        return data[begin:colon].lower() == name
+        spelled = data[begin:colon].lower()
+        return spelled == name or (loose and spelled.replace(b"_", b"-") == name)
     p = data
     q = name
     k = 0
-    # Both are token bytes, among which `| 32` changes capital letters alone (and `^`, which no name here has).
-    while begin + k < colon and p[begin + k] | 32 == q[k]:
+    # Both are token bytes, among which `| 32` changes capital letters alone (and `^` and `_`, which no name here has).
+    while begin + k < colon and (p[begin + k] | 32 == q[k] or (loose and p[begin + k] == 95 and q[k] == 45)):
         k += 1
     return begin + k == colon
 

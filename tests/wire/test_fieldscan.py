@@ -32,6 +32,21 @@ def test_names_that_only_share_a_slot_or_a_length_are_ordinary() -> None:
     assert (scan.block(lines, len(lines)), scan.content_length, scan.host) == (lines, -1, None)
 
 
+def test_what_is_said_of_a_clients_certificate_is_cut_however_it_is_spelled() -> None:
+    names = (
+        b"x-forwarded-client-cert",
+        b"X_Forwarded_Client_Cert",
+        b"X-FORWARDED_CLIENT-CERT",
+        b"x_forwarded-client-cert",
+    )
+    lines = b"".join(name + b": Hash=forged\r\n" for name in names)
+    others = b"X_Forwarded_Client-Cart: a\r\nX.Forwarded.Client.Cert: b\r\nX-Request_Id: c\r\n"
+    data = lines + others + b"\r\n"
+    scan = new_scan(RequestHead(), "c", "t", 9)
+    assert scan_fields(scan, data, 0, len(data)) == len(data)
+    assert scan.block(data, len(data) - 2) == others
+
+
 def test_faults_carry_the_codes_of_the_side_they_came_from() -> None:
     with pytest.raises(BadMessage) as caught:
         scan_fields(new_scan(None, "c", "t", 9), b"A: \x00\r\n\r\n", 0, 8)
