@@ -6,13 +6,11 @@ container's limit, kills the process and every request with it. What is refused 
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
+from sidecar.app.garbage import give_back
 from sidecar.proxy.environment import Environment
 from sidecar.rules.schema import OverloadRule
 from sidecar.telemetry.stats import Stats
@@ -46,13 +44,6 @@ class Resident:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def give_back() -> None:
-    """Free what can be freed, and return it to the system where the C library can (glibc)."""
-    gc.collect()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Footprint:

@@ -7,9 +7,10 @@ milliseconds, and would find nothing: the path of a request makes no cycles. Wha
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 # Objects made and not freed since the collector last looked at the youngest.
 _COLLECT_AFTER = 20_000
@@ -22,11 +23,18 @@ _LOOK_AFTER_GROWTH = 1.25
 _AFTER_A_RELOAD = 1.0
 
 
+def give_back() -> None:
+    """Free what can be freed, and return it to the system where the C library can (glibc)."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def tidy() -> None:
     """Collect what can be collected. The rest stays for good: the collector need not look at it, and rarely at what
     comes."""
     gc.unfreeze()
-    gc.collect()
+    give_back()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 100)
 

@@ -23,10 +23,8 @@ from sidecar.app.lifecycle import Phase
 from sidecar.app.loop import on_a_loop
 from sidecar.app.signals import heard
 from sidecar.app.solo import Solo
-from sidecar.app.supervised import Supervised
-from sidecar.app.upgrade import Upgrade, arrive
+from sidecar.app.upgrade import Arrival, Upgrade, arrive
 from sidecar.app.watcher import Watcher
-from sidecar.demo.backend import Backend
 from sidecar.transport.activation import READY, STOPPING, notify, reloading
 from sidecar.transport.sockets import BindError
 
@@ -45,6 +43,8 @@ def serve_demo(plan_for: Callable[[str], Plan]) -> int:
 
 
 async def _serve_demo(plan_for: Callable[[str], Plan]) -> int:
+    from sidecar.demo.backend import Backend
+
     backend = Backend()
     await backend.start()
     try:
@@ -61,7 +61,7 @@ async def _serve(plan: Plan) -> int:
         arrival = await arrive(plan)
     except BindError as error:
         raise CommandError(Exit.BIND, _unbound(error)) from error
-    instance: Instance = Solo(plan, arrival.handed) if plan.workers == 1 else Supervised(plan, arrival.handed)
+    instance = _instance(plan, arrival)
     arrival.begin(instance)
     logs.count_in(instance.stats)
     life = _Life(instance)
@@ -77,6 +77,15 @@ async def _serve(plan: Plan) -> int:
             raise
         _say(instance, plan)
         return await _live(instance, life)
+
+
+def _instance(plan: Plan, arrival: Arrival) -> Instance:
+    if plan.workers == 1:
+        return Solo(plan, arrival.handed)
+    # Not before: one process alone is a megabyte smaller without it.
+    from sidecar.app.supervised import Supervised
+
+    return Supervised(plan, arrival.handed)
 
 
 async def _live(instance: Instance, life: _Life) -> int:

@@ -20,21 +20,21 @@ from sidecar.policies.fallback import Fallback, FallbackSpec
 from sidecar.policies.rate_limit import RateLimits
 from sidecar.policies.retry import BudgetSpec, Retry, RetrySpec
 from sidecar.policies.retry_budget import RetryBudget
-from sidecar.policies.shared_breaker import SharedCircuitBreaker
-from sidecar.policies.shared_bulkhead import SharedBulkhead
-from sidecar.policies.shared_rate_limit import SharedRateLimits
 from sidecar.policies.sharing import Memory
 from sidecar.rules.schema import RouteRule, UpstreamRule
 from sidecar.runtime.matching import Matcher
 from sidecar.runtime.request_key import RequestKey
 from sidecar.runtime.upstream import Upstream
 
-# What holds for the whole instance where several workers are one. Other machines are each worker's own.
-_SHARED: Mapping[type[Admission], type[Admission]] = {
-    Bulkhead: SharedBulkhead,
-    CircuitBreaker: SharedCircuitBreaker,
-    RateLimits: SharedRateLimits,
-}
+
+def _shared() -> Mapping[type[Admission], type[Admission]]:
+    """What holds for the whole instance where several workers are one. Other machines are each worker's own."""
+    # Not before: one process alone never loads them.
+    from sidecar.policies.shared_breaker import SharedCircuitBreaker
+    from sidecar.policies.shared_bulkhead import SharedBulkhead
+    from sidecar.policies.shared_rate_limit import SharedRateLimits
+
+    return {Bulkhead: SharedBulkhead, CircuitBreaker: SharedCircuitBreaker, RateLimits: SharedRateLimits}
 
 
 class Observers(Protocol):
@@ -53,7 +53,7 @@ class Observers(Protocol):
 class Binder:
     """Makes the machines of one generation."""
 
-    __slots__ = ("_budgets", "_known", "_memory", "_observers", "_rng", "machines")
+    __slots__ = ("_budgets", "_known", "_memory", "_observers", "_rng", "_shared", "machines")
 
     def __init__(
         self, observers: Observers, rng: random.Random, before: Mapping[str, Upstream], memory: Memory | None = None
@@ -61,6 +61,7 @@ class Binder:
         """`before` are the upstreams of the generation before: a retry budget whose rule is the same lives on. `memory`
         is what several workers share, None for one alone."""
         self._memory = memory
+        self._shared = {} if memory is None else _shared()
         self._observers = observers
         self._rng = rng
         self._known = before
@@ -133,7 +134,7 @@ class Binder:
                 attempt_timeout=attempt_timeout,
                 memory=self._memory,
             )
-            machine = entry.machine if self._memory is None else _SHARED.get(entry.machine, entry.machine)
+            machine = self._shared.get(entry.machine, entry.machine)
             made.append(machine.bound(binding))
         self.machines.extend(made)
         return tuple(made)

@@ -17,7 +17,6 @@ from sidecar.model.outcome import Cause
 from sidecar.tls.failures import TlsFailure
 from sidecar.transport.direct import plain_socket, write_now
 from sidecar.transport.resumption import Resumption
-from sidecar.transport.secure import SecureClient
 from sidecar.transport.upstream import UpstreamConnection
 from sidecar.transport.wheel import DeadlineWheel
 
@@ -64,6 +63,8 @@ def connector_to(loop: Any, address: Address, tls: ClientTls | None = None) -> D
 
 
 def _secured(connect: Dial, tls: ClientTls) -> Dial:
+    from sidecar.transport.secure import SecureClient  # who speaks no TLS never loads it
+
     resumption = Resumption()
 
     async def secured(factory: Callable[[], Any], preamble: bytes = b"") -> Any:

@@ -11,7 +11,6 @@ from sidecar.transport.byte_connection import ByteConnection
 from sidecar.transport.downstream import DownstreamConnection
 from sidecar.transport.listener import Accepted
 from sidecar.transport.preamble import Preamble, Refusal
-from sidecar.transport.secure import SecureServer
 from sidecar.transport.service import Service
 
 _FULL = (Reason.OVERLOADED, "too many connections")
@@ -38,4 +37,8 @@ class Entrance:
         service = self._service
         connection = ByteConnection(service, refusal) if service.raw else DownstreamConnection(service, refusal)
         connection.announced = announced
-        return connection if service.tls is None else SecureServer(connection, service, service.tls)
+        if service.tls is None:
+            return connection
+        from sidecar.transport.secure import SecureServer  # who speaks no TLS never loads it
+
+        return SecureServer(connection, service, service.tls)

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sidecar.app.footprint import Footprint, Resident, give_back
+from sidecar.app.footprint import Footprint, Resident
+from sidecar.app.garbage import give_back
 from sidecar.rules.schema import OverloadRule
 from sidecar.telemetry.stats import Stats
 
