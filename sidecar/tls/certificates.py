@@ -28,11 +28,6 @@ class CertificateFacts(NamedTuple):
     not_after: float
     fingerprint: str
 
-    @property
-    def signs_itself(self) -> bool:
-        """Whether it names itself as its issuer, as a root does."""
-        return self.subject == self.issuer
-
 
 def has_certificate(pem: bytes) -> bool:
     """Whether a file's text holds a certificate at all."""
@@ -47,16 +42,6 @@ def read_certificates(pem: bytes) -> list[CertificateFacts]:
     from cryptography.x509 import load_pem_x509_certificates
 
     return [_facts(certificate) for certificate in load_pem_x509_certificates(pem)]
-
-
-def read_certificate(der: bytes) -> CertificateFacts:
-    """One certificate as a handshake carries it.
-
-    :raises ValueError: it cannot be read.
-    """
-    from cryptography.x509 import load_der_x509_certificate
-
-    return _facts(load_der_x509_certificate(der))
 
 
 def _facts(certificate: Certificate) -> CertificateFacts:

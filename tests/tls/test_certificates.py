@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 
 import pytest
 
-from sidecar.tls.certificates import has_certificate, read_certificate, read_certificates
-from tests.doubles.certificates import client_certificate, intermediate, root, server_certificate
+from sidecar.tls.certificates import has_certificate, read_certificates
+from tests.doubles.certificates import client_certificate, server_certificate
 
 
 def test_the_leaf_comes_first_and_the_chain_after_it() -> None:
@@ -20,12 +19,6 @@ def test_the_leaf_comes_first_and_the_chain_after_it() -> None:
     assert leaf.serial == f"{made.x509.serial_number:x}"
     assert leaf.fingerprint == made.fingerprint
     assert leaf.not_before < time.time() < leaf.not_after
-    assert not leaf.signs_itself
-    assert not signer.signs_itself
-
-
-def test_a_root_signs_itself() -> None:
-    assert read_certificates(root().pem)[0].signs_itself
 
 
 def test_without_alternative_names_the_common_name_counts() -> None:
@@ -35,11 +28,6 @@ def test_without_alternative_names_the_common_name_counts() -> None:
 def test_a_uri_is_a_name() -> None:
     made = client_certificate("worker", uris=("spiffe://test/worker",))
     assert read_certificates(made.pem)[0].names == ("spiffe://test/worker",)
-
-
-def test_a_handshake_carries_the_same_certificate_in_der() -> None:
-    pem = intermediate().pem
-    assert read_certificate(ssl.PEM_cert_to_DER_cert(pem.decode())) == read_certificates(pem)[0]
 
 
 @pytest.mark.parametrize("text", [b"", b"hello", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address
 
@@ -14,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.tls.certificates import read_certificate
+from sidecar.tls.certificates import read_certificates
 from sidecar.tls.client_certificate import forwarded
 from tests.doubles.certificates import client_certificate
 
@@ -100,7 +101,7 @@ def test_whatever_a_name_holds_the_value_is_one_visible_line(name: str) -> None:
 def test_names_of_a_kind_that_cannot_be_read_leave_the_rest(tag: bytes) -> None:
     certificate = der("pay", encoded=b"\x30\x04" + tag + b"\x02\x30\x00")
     assert told(certificate) == b'Subject="CN=pay"'
-    assert read_certificate(certificate).names == ("pay",)
+    assert read_certificates(ssl.DER_cert_to_PEM_cert(certificate).encode())[0].names == ("pay",)
 
 
 def test_what_is_no_certificate_is_not_told() -> None:

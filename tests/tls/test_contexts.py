@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.tls.certificates import read_certificate
+from sidecar.tls.certificates import read_certificates
 from sidecar.tls.contexts import Asking, CredentialError, Credentials, Identity, client_context, server_context
 from tests.doubles.certificates import (
     EXPIRED_DAYS,
@@ -124,7 +124,7 @@ def test_the_name_that_is_asked_for_chooses_the_certificate(tmp_path: Path, aske
     ours, theirs = shake(server(tmp_path, "one.test", "two.test").context, trusting, asked)
     der = theirs.object.getpeercert(binary_form=True)
     assert der is not None
-    assert read_certificate(der).names == (shown,)
+    assert read_certificates(ssl.DER_cert_to_PEM_cert(der).encode())[0].names == (shown,)
     assert isinstance(ours.object, Asking)
     assert ours.object.asked == asked
 
