@@ -20,3 +20,6 @@ cdef class UpstreamObserver:
 
 cdef class BreakerObserver:
     cpdef transition(self, str before, str after, str why)
+
+cdef class TlsObserver:
+    cpdef handshake(self, str result, double seconds)

@@ -1,0 +1,8 @@
+from sidecar.model.observer cimport TlsObserver
+
+cdef class ListenerStats(TlsObserver):
+    cdef public list buckets
+    cdef public dict handshakes
+    cdef public dict proxy_headers
+    cdef public double seconds
+    cpdef handshake(self, str result, double seconds)

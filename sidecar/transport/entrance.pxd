@@ -1,0 +1,6 @@
+cimport cython
+
+from sidecar.transport.service cimport Service
+
+cdef class Entrance:
+    cdef Service _service
