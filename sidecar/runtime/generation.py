@@ -106,7 +106,12 @@ class Runtime:
         for name, upstream in self.upstreams.items():
             if name in previous.upstreams:
                 _inherit_budgets(upstream.budgets, previous.upstreams[name].budgets, now)
-                upstream.follow(previous.upstreams[name], now)
+                # Else whoever is held there would be led to endpoints that speak something else.
+                if self._is_raw(name) == previous._is_raw(name):
+                    upstream.follow(previous.upstreams[name], now)
+
+    def _is_raw(self, upstream: str) -> bool:
+        return any(endpoint.url.is_raw for endpoint in self.rules.upstreams[upstream].endpoints)
 
 
 def _inherit(route: Route, before: Route, now: float) -> None:

@@ -53,6 +53,15 @@ def test_an_exchange_keeps_the_generation_it_began_with() -> None:
     assert [endpoint.name for endpoint in pinned.endpoints()] == ["app/127.0.0.1:1"]
 
 
+def test_who_waits_for_an_endpoint_is_led_to_that_of_newer_rules_where_it_speaks_the_same() -> None:
+    for url, led in ((TWO, True), ("tcp://127.0.0.1:2", False)):
+        first = build(rule_set((upstream_rule(ONE),), route_rule("a")))
+        current, before = Current(first), first.upstreams["app"]
+        before.mark_down(0.0, before.endpoints[0])
+        current.swap(build(rule_set((upstream_rule(url),), route_rule("a")), first), 0.0)
+        assert before.pick(1.0, None, None) is (current.runtime.endpoints()[0] if led else None)
+
+
 def test_an_upstream_that_goes_takes_its_endpoints_with_it() -> None:
     first = build(rule_set((upstream_rule(ONE), upstream_rule(ONE, name="b")), route_rule("a")))
     second = build(rule_set((upstream_rule(ONE),), route_rule("a")), first)
