@@ -39,7 +39,7 @@ class ListenerTls:
         tuple[Text, ...], OneOrMany(), "protocols offered by ALPN; absent: http/1.1, and none where `protocol: tcp`"
     ] = ()
     handshake_timeout: Annotated[Seconds, "from the accept to the end of the handshake"] = 10.0
-    max_handshakes: Annotated[Count, "handshakes at once, in each process; further clients are cut"] = 512
+    max_handshakes: Annotated[Count, "handshakes at once, in each process; further clients are cut"] = 2048
 
     def __post_init__(self) -> None:
         verifies = self.client_ca is not None
