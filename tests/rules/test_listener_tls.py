@@ -38,7 +38,7 @@ def test_two_files_are_enough() -> None:
     assert (found.min_version, found.handshake_timeout, found.max_handshakes, found.strict_sni) == (
         "1.2",
         10.0,
-        512,
+        2048,
         False,
     )
 
