@@ -29,7 +29,7 @@ from sidecar import __version__
 from sidecar.model.address import Address
 from sidecar.transport.inlets import Inlet
 from sidecar.transport.packets import MAX_SOCKETS, EndedError, close, peer, receive, send
-from sidecar.transport.sockets import accept_newcomers
+from sidecar.transport.sockets import SocketFile, accept_newcomers
 from sidecar.transport.tasks import Tasks
 
 _log = logging.getLogger("sidecar.handover")
@@ -160,8 +160,14 @@ class Handover:
                     await send(connection, {"refused": refusal})
                     return
                 self._taking = pid
+                inlets = self._inlets()
+                files = [SocketFile(inlet.sock) for inlet in inlets if inlet.sock.family == socket.AF_UNIX]
                 try:
-                    await self._until_ready(connection)
+                    await self._until_ready(connection, inlets)
+                except BaseException:
+                    for file in files:  # its rules may want others to connect than ours do
+                        file.restore()
+                    raise
                 finally:
                     self._taking = None
                 self._release()  # first: the successor may bind it as soon as it reads our answer
@@ -179,8 +185,7 @@ class Handover:
             return f"process {self._taking} is taking over already"
         return f"process {self.taken_by} has taken over" if self.taken_by is not None else ""
 
-    async def _until_ready(self, connection: socket.socket) -> None:
-        inlets = self._inlets()
+    async def _until_ready(self, connection: socket.socket, inlets: Sequence[Inlet]) -> None:
         async with asyncio.timeout(_SEND_SECONDS):
             await send(connection, {"sidecar": __version__, "pid": os.getpid(), "sockets": len(inlets)})
             for first in range(0, len(inlets), MAX_SOCKETS):

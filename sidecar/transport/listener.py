@@ -152,6 +152,7 @@ class Listener:
         if not shared:
             for file in self._files:
                 file.remove()
+        self._files.clear()  # asked again, it may no longer know whose the sockets were
         for sock in self._sockets:
             if self._started and not shared:
                 refuse_newcomers(sock)

@@ -209,21 +209,42 @@ def accept_newcomers(sock: socket.socket) -> None:
 class SocketFile:
     """The file of a listening unix socket, as it is now."""
 
-    __slots__ = ("_identity", "_path")
+    __slots__ = ("_identity", "_path", "_terms")
 
     def __init__(self, sock: socket.socket) -> None:
         self._path: str | bytes = sock.getsockname()
-        self._identity = self._found()
+        found = self._found()
+        self._identity = found and _identity(found)
+        self._terms = found and _terms(found)
 
     def remove(self) -> None:
         """Removes it, so that nobody connects to a socket that is about to close; not one that took its place."""
-        if self._identity is not None and self._found() == self._identity:
+        found = self._found()
+        if found is not None and _identity(found) == self._identity:
             with suppress(OSError):
                 os.unlink(self._path)
 
-    def _found(self) -> tuple[int, int] | None:
+    def restore(self) -> None:
+        """Gives it back the permissions and owners that it had; not one that took its place."""
+        found = self._found()
+        if found is None or self._terms is None or _identity(found) != self._identity or _terms(found) == self._terms:
+            return
+        mode, user, group = self._terms
+        with suppress(OSError):
+            os.chown(self._path, user, group)
+        with suppress(OSError):
+            os.chmod(self._path, mode)
+
+    def _found(self) -> os.stat_result | None:
         try:
-            found = os.stat(self._path)
+            return os.stat(self._path)
         except (OSError, ValueError):  # an abstract name is no path
             return None
-        return found.st_dev, found.st_ino
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _terms(found: os.stat_result) -> tuple[int, int, int]:
+    return stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid

@@ -7,9 +7,11 @@ import errno
 import logging
 import os
 import socket
+import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +19,9 @@ from sidecar import __version__
 from sidecar.model.address import Address
 from sidecar.transport import handover
 from sidecar.transport.handover import Handover, HandoverError, Legacy, handover_name, may_take, take_over
-from sidecar.transport.inlets import Inlet
+from sidecar.transport.inlets import Inlet, Inlets
 from sidecar.transport.packets import close, receive, send
-from sidecar.transport.sockets import refuse_newcomers
+from sidecar.transport.sockets import UnixFile, bind, refuse_newcomers
 
 pytestmark = pytest.mark.both_loops
 
@@ -149,6 +151,19 @@ async def test_a_successor_that_gives_up_changes_nothing(name: str, listening: I
         async with successor(name) as legacy:
             await legacy.ready()
         assert old.taken.is_set()
+
+
+async def test_a_successor_that_gives_up_leaves_the_file_of_a_unix_socket_as_it_was(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    address = Address(path=str(path))
+    (sock,) = bind(address, file=UnixFile(0o660))
+    with sock:
+        async with predecessor(name, Inlet("public", sock)) as running:
+            async with successor(name) as legacy:
+                Inlets(legacy.inlets).open(address, UnixFile(0o600))
+                assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            await running.said("serving on")
+            assert stat.S_IMODE(path.stat().st_mode) == 0o660
 
 
 async def test_a_second_successor_is_refused_while_one_is_at_it(name: str, listening: Inlet) -> None:

@@ -339,10 +339,13 @@ async def test_a_shared_socket_is_left_to_the_others_with_its_queue_and_its_file
     late.close()
     await finish(two, [])
     path = tmp_path / "s"
+    held = [sock]
     unix = Listener(
-        "u", bind(Address(path=str(path))), lambda full: Accepted(first, full), first, loop, is_shared=lambda: True
+        "u", bind(Address(path=str(path))), lambda full: Accepted(first, full), first, loop, is_shared=lambda: any(held)
     )
     await unix.start()
+    unix.stop_accepting()
+    held.clear()  # told again at the very end, when whoever knew of the others has closed its own
     unix.stop_accepting()
     assert path.exists()
 
