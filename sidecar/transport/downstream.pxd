@@ -2,6 +2,7 @@ cimport cython
 
 from sidecar.transport.downstream_ends cimport Leaving
 from sidecar.transport.intake cimport RequestIntake
+from sidecar.transport.sending cimport MessageWriter
 from sidecar.transport.service cimport Service
 from sidecar.transport.stream cimport Receiver
 from sidecar.wire.message cimport RequestHead
@@ -18,6 +19,7 @@ cdef int CLOSING
 cdef int FLOWING
 cdef int HEAD
 cdef int IDLE
+cdef int LENGTH
 cdef int LINGER
 cdef int TUNNEL
 cdef int UNSENT
@@ -28,6 +30,7 @@ cdef class DownstreamConnection(Leaving):
     @cython.locals(state=int)
     cpdef data_received(self, data)
     cpdef send_head(self, bytes head, int framing, bint close, bint hold=*, long long length=*)
+    @cython.locals(out=MessageWriter)
     cpdef send_data(self, bytes data)
     @cython.locals(state=int)
     cpdef send_end(self, bytes trailers=*)

@@ -17,7 +17,7 @@ from sidecar.transport.phases import UNSENT
 from sidecar.transport.stream import DEAF
 from sidecar.transport.tunnel import Tunnel, WebSocketTunnel
 from sidecar.wire.errors import BadMessage
-from sidecar.wire.message import UNTIL_CLOSE, RequestHead
+from sidecar.wire.message import LENGTH, UNTIL_CLOSE, RequestHead
 
 _HIGH_WATER = 262144
 _MAX_BACKLOG = 65536
@@ -35,6 +35,7 @@ class DownstreamConnection(Leaving):
         self._out.attach(transport)
         self._departure.attach(transport)
         transport.set_write_buffer_limits(high=_HIGH_WATER)
+        self._cork = getattr(transport, "cork", None)
         service = self._service
         service.registry.add(self)
         service.connections.idle += 1
@@ -122,7 +123,10 @@ class DownstreamConnection(Leaving):
     def send_data(self, data: bytes) -> None:
         """More than the head announced cuts the connection; the receiver is told that it is gone, later."""
         if BODY <= self.state <= BROKEN:
-            if not self._out.data(data):
+            out = self._out
+            if self._close_after and self._cork is not None and out.framing == LENGTH and out.left == len(data):
+                self._cork()  # the end of the answer follows in this very call chain
+            if not out.data(data):
                 self._cut()
         elif self.state == TUNNEL and self._tunnel is not None:
             self._tunnel.send(data)

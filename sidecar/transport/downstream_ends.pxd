@@ -21,6 +21,7 @@ cdef int TUNNEL
 
 cdef class Leaving(DownstreamStream):
     cdef bint _close_after
+    cdef object _cork
     cdef Departure _departure
     cdef bint _ended
     cdef ReadGate _gate

@@ -7,6 +7,7 @@ ends it, or why: the owner's calls are those of registry.Closable.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from fcntl import ioctl
 from termios import FIONREAD
 
@@ -36,7 +37,7 @@ class Leaving(DownstreamStream):
 
     # fmt: off
     __slots__ = (
-        "_close_after", "_departure", "_ended", "_gate", "_idle_timeout", "_intake", "_out",
+        "_close_after", "_cork", "_departure", "_ended", "_gate", "_idle_timeout", "_intake", "_out",
         "_receiver", "_served", "_service", "_settings", "_timer", "_transport", "_tunnel", "_watch", "_wheel",
         "announced", "refusal", "state",
     )
@@ -68,6 +69,7 @@ class Leaving(DownstreamStream):
         self.more = False
         self._receiver: Receiver = DEAF
         self._close_after = False
+        self._cork: Callable[[], object] | None = None  # where TLS can send a last answer together with its own end
 
     def ends(self) -> Ends:
         return ends_of(self._transport, self.announced)

@@ -15,6 +15,7 @@ cdef class SecureTransport:
     cdef object _context
     cdef ReadGate _gate
     cdef object _inner
+    cdef bint _is_corked
     cdef bint _is_full
     cdef MessageWriter _out
     cdef bint _out_ended
@@ -26,6 +27,7 @@ cdef class SecureTransport:
     cpdef data_received(self, data)
     cpdef write(self, data)
     cpdef writelines(self, pieces)
+    cpdef cork(self)
     cpdef write_eof(self)
     cpdef close(self)
     cpdef abort(self)

@@ -35,7 +35,8 @@ class SecureTransport:
 
     # fmt: off
     __slots__ = (
-        "_context", "_gate", "_inner", "_is_full", "_out", "_out_ended", "_raw", "_session", "_told", "_wheel", "state",
+        "_context", "_gate", "_inner", "_is_corked", "_is_full", "_out", "_out_ended", "_raw", "_session", "_told",
+        "_wheel", "state",
     )
     # fmt: on
 
@@ -48,6 +49,7 @@ class SecureTransport:
         self._wheel = wheel
         self._out = MessageWriter()
         self._gate = ReadGate()
+        self._is_corked = False  # what is written goes out with what follows in this turn
         self._is_full = False  # the transport below has more to send than it should
         self._out_ended = False  # we have said that we send no more
         self._told = False  # that the peer does not, or that it cannot be understood
@@ -111,6 +113,13 @@ class SecureTransport:
             for piece in pieces:
                 self._say(piece)
             self._flush()
+
+    def cork(self) -> None:
+        """What is written in this turn goes out at its end, or with the close that follows: a last answer and the end
+        of TLS are one send, which costs a new connection some microseconds less."""
+        if not self._is_corked:
+            self._is_corked = True
+            self._wheel.loop.call_soon(self._uncork)
 
     def can_write_eof(self) -> bool:
         return True
@@ -257,12 +266,18 @@ class SecureTransport:
         except ssl.SSLError:  # it has failed, which is told with the reading
             self._out_ended = True
 
+    def _uncork(self) -> None:
+        self._is_corked = False
+        if self.state == OPEN:
+            self._flush()
+
     def _flush(self) -> None:
-        if self._session.unsent():
+        if self._session.unsent() and not self._is_corked:
             self._out.put(self._session.take())
 
     def _end(self) -> None:
         self._out_ended = True
+        self._is_corked = False
         self._session.end()
         self._flush()
 

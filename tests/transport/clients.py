@@ -33,6 +33,7 @@ class Client:
         on_request: Callable[[DownstreamStream], object] | None = None,
         settings: DownstreamSettings = SETTINGS,
         full: bool = False,
+        transport: FakeTransport | None = None,
     ) -> None:
         self.loop = loop
         self.calls: Calls = []
@@ -40,7 +41,7 @@ class Client:
         self.wheel = DeadlineWheel(loop, loop.time)
         self.counts = Connections()
         self.registry = Registry()
-        self.transport = FakeTransport()
+        self.transport = transport or FakeTransport()
         origin = Origin("127.0.0.1")
         service = Service(settings, self.acceptor, lambda *_: origin, self.wheel, self.counts, self.registry)
         self.connection = DownstreamConnection(service, (Reason.OVERLOADED, "too many connections") if full else None)

@@ -11,7 +11,7 @@ from sidecar.transport import downstream_state as states
 from sidecar.transport.settings import DownstreamSettings
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 from tests.transport.clients import CHUNKS, GET, OK, POST, Client
-from tests.transport.doubles import VirtualLoop, answer
+from tests.transport.doubles import FakeTransport, VirtualLoop, answer
 
 
 @pytest.fixture
@@ -295,3 +295,26 @@ def test_a_stream_says_whether_body_follows_at_once(virtual: VirtualLoop, came: 
     client.sends(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n" + came)
     assert seen == [follows]
     assert client.connection.more is False
+
+
+class Corking(FakeTransport):
+    """A transport that can wait for the end of an answer, as TLS can."""
+
+    def cork(self) -> None:
+        self.calls.append(("cork", self.sent))
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_only_the_last_piece_of_a_last_answer_waits_for_the_end_of_tls(virtual: VirtualLoop, close: bool) -> None:
+    client = Client(virtual, transport=Corking())
+    client.sends(GET % 1)
+    client.stream.send_head(OK[:-2], LENGTH, close, hold=True, length=2)
+    client.stream.send_data(b"o")
+    assert client.transport.calls == []
+    client.stream.send_data(b"k")
+    assert client.transport.calls == ([("cork", OK[:-1])] if close else [])
+    client.stream.send_end()
+    assert client.transport.closed is close
+    assert client.transport.sent == OK
+    client.transport.abort()
+    client.gone()

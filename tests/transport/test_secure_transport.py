@@ -139,6 +139,30 @@ def test_a_close_says_so_and_is_heard_no_more(wire: ServerWire) -> None:
     assert wire.inner.calls == [("lost", None)]
 
 
+def test_a_last_answer_and_the_end_are_one_write_below(wire: ServerWire) -> None:
+    before = len(wire.pipe.writes)
+    wire.inner.transport.cork()
+    wire.inner.transport.write(b"head")
+    wire.inner.transport.write(b"body")
+    assert len(wire.pipe.writes) == before
+    wire.inner.transport.close()
+    assert len(wire.pipe.writes) == before + 1
+    wire.peer.incoming.write(wire.pipe.fresh())
+    assert wire.peer.object.read(4) + wire.peer.object.read(4) == b"headbody"
+    assert wire.peer.object.read(100) == b""
+
+
+def test_what_waits_for_a_close_that_does_not_come_goes_out_in_the_next_turn(wire: ServerWire) -> None:
+    before = len(wire.pipe.writes)
+    wire.inner.transport.cork()
+    wire.inner.transport.write(b"still")
+    assert len(wire.pipe.writes) == before
+    wire.virtual.turn()
+    assert wire.hear() == b"still"
+    wire.inner.transport.write(b"here")
+    assert wire.hear() == b"here"
+
+
 def test_what_is_cut_does_not_look_ended(wire: ServerWire) -> None:
     wire.inner.transport.write(b"part")
     wire.inner.transport.abort()
