@@ -23,6 +23,7 @@ EVERY_SECONDS = 0.1
 # What reloads leave is collected when it has grown by a quarter. A context that was kept would cost 50 KiB each time.
 GROWTH = 0.1
 
+# Before memory is looked at: what a reload leaves behind is tidied up a second after the last one.
 _SETTLED_SECONDS = 3.0
 _WARM_SWAPS = 20
 _LIMIT_SECONDS = 20.0

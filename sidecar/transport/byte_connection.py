@@ -14,7 +14,7 @@ from sidecar.transport.arrival import Announced, Ends, ends_of
 from sidecar.transport.bulk import MUCH, read_in_bulk
 from sidecar.transport.byte_state import CLOSED, CLOSING, OPEN, WAITING
 from sidecar.transport.departure import Departure, end_half
-from sidecar.transport.flow import BY_BACKLOG, BY_RECEIVER, FULL, TOLD, ReadGate, WriteWatch
+from sidecar.transport.flow import BY_BACKLOG, BY_RECEIVER, FULL, HIGH_WATER, TOLD, ReadGate, WriteWatch
 from sidecar.transport.keepalive import keep_alive
 from sidecar.transport.registry import NOTHING, RAW_TUNNEL, REQUEST
 from sidecar.transport.sending import MessageWriter
@@ -22,7 +22,6 @@ from sidecar.transport.service import Service
 from sidecar.transport.stream import DEAF, DownstreamStream, Receiver
 from sidecar.transport.wheel import Timer
 
-_HIGH_WATER = 262144
 # Before there is an endpoint to take it, no more than this and one read is kept of what a client says.
 _MAX_EARLY = 65536
 _OUT_OF_TIME = "the proxy shuts down, and this connection did not end in time"
@@ -75,7 +74,7 @@ class ByteConnection(DownstreamStream):
         self.transport = transport
         self._out.attach(transport)
         self._departure.attach(transport)
-        transport.set_write_buffer_limits(high=_HIGH_WATER)
+        transport.set_write_buffer_limits(high=HIGH_WATER)
         keep_alive(transport)
         service = self._service
         service.registry.add(self)

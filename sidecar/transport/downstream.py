@@ -12,14 +12,13 @@ import asyncio
 from sidecar.model.reason import BY_CODE, Reason
 from sidecar.transport.downstream_ends import Leaving
 from sidecar.transport.downstream_state import ANSWER, BODY, BROKEN, CLOSED, CLOSING, HEAD, IDLE, LINGER, TUNNEL
-from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FLOWING
+from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FLOWING, HIGH_WATER
 from sidecar.transport.phases import UNSENT
 from sidecar.transport.stream import DEAF
 from sidecar.transport.tunnel import Tunnel, WebSocketTunnel
 from sidecar.wire.errors import BadMessage
 from sidecar.wire.message import LENGTH, UNTIL_CLOSE, RequestHead
 
-_HIGH_WATER = 262144
 _MAX_BACKLOG = 65536
 
 
@@ -34,7 +33,7 @@ class DownstreamConnection(Leaving):
         self._transport = transport
         self._out.attach(transport)
         self._departure.attach(transport)
-        transport.set_write_buffer_limits(high=_HIGH_WATER)
+        transport.set_write_buffer_limits(high=HIGH_WATER)
         self._cork = getattr(transport, "cork", None)
         service = self._service
         service.registry.add(self)

@@ -10,6 +10,9 @@ from collections.abc import Callable
 
 from sidecar.transport.wheel import DeadlineWheel, Timer
 
+# Above so many unsent bytes a peer does not keep up. More would only be memory; less, a wake-up for each few reads.
+HIGH_WATER = 262144
+
 # Who stopped the reading; bits.
 BY_RECEIVER = 1
 BY_BACKLOG = 2

@@ -11,7 +11,7 @@ import asyncio
 
 from sidecar.model.outcome import Cause
 from sidecar.tls.failures import TlsFailure
-from sidecar.transport.flow import BY_ANY, BY_RECEIVER, FLOWING, FULL, TOLD, ReadGate
+from sidecar.transport.flow import BY_ANY, BY_RECEIVER, FLOWING, FULL, HIGH_WATER, TOLD, ReadGate
 from sidecar.transport.phases import DONE
 from sidecar.transport.sending import MessageWriter
 from sidecar.transport.stream import DEAF, Channel, Receiver, UpstreamStream
@@ -23,7 +23,6 @@ from sidecar.wire.errors import UPSTREAM_PROTOCOL_ERROR, BadMessage
 from sidecar.wire.head import parse_response
 from sidecar.wire.message import LENGTH, NO_BODY, HeadLimits, ResponseHead
 
-_HIGH_WATER = 262144
 # An endpoint that only ever says "wait" holds its place for nothing.
 _MAX_INFORMATIONAL = 32
 # Of an answer that is not wanted: more, or slower, than this is not waited for.
@@ -94,7 +93,7 @@ class UpstreamConnection(UpstreamStream):
         self._transport = transport
         self._out.attach(transport)
         self._gate.transport = transport
-        transport.set_write_buffer_limits(high=_HIGH_WATER)
+        transport.set_write_buffer_limits(high=HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
         self._wheel.now()
