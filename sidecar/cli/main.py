@@ -1,32 +1,25 @@
-"""The `sidecar` command: what may be typed, and how a command ends.
+"""The `sidecar` command: how a command starts, and how it ends.
 
 Each command's module is imported when it is asked for, so that `sidecar status` does not wait for an HTTP server's
-import. Every failure is a sentence on standard error and one of the exit codes; never a traceback.
+import, and `sidecar probe`, which runs every few seconds, for next to nothing. Every failure is a sentence on standard
+error and one of the exit codes; never a traceback.
 """
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
 import sys
-from collections.abc import Sequence
 from importlib import import_module
 
-from sidecar import __version__
-from sidecar.app.errors import CommandError, Exit
-from sidecar.model.address import Address
-from sidecar.policies.units import parse_duration
+from sidecar.cli.probe import at_once
 
-_DEFAULT_ADMIN = "127.0.0.1:9901"
-_MOST_WORKERS = 64
-_SHORTEST_INTERVAL = 0.1
 # What it is to a file that there is no more room.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _COMMANDS = {
     "run": ("sidecar.cli.run", "run"),
-    "demo": ("sidecar.cli.run", "demo"),
+    "demo": ("sidecar.cli.demo", "demo"),
     "worker": ("sidecar.cli.run", "worker"),
     "check": ("sidecar.cli.check", "check"),
     "schema": ("sidecar.cli.check", "schema"),
@@ -35,13 +28,26 @@ _COMMANDS = {
     "top": ("sidecar.cli.top", "top"),
     "reload": ("sidecar.cli.verbs", "reload"),
     "drain": ("sidecar.cli.verbs", "drain"),
+    "probe": ("sidecar.cli.probe", "probe"),
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit code."""
+    words = sys.argv[1:] if argv is None else argv
     try:
-        arguments = parser().parse_args(argv)
+        code = at_once(words[1:]) if words[:1] == ["probe"] else None
+        return _run(words) if code is None else code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    from sidecar.app.errors import CommandError, Exit
+    from sidecar.cli.parser import parser
+
+    try:
+        arguments = parser().parse_args(words)
     except SystemExit as leaving:  # argparse's way to end: usage is 2 already, --help and -V are 0
         return int(leaving.code or 0)
     module, name = _COMMANDS[arguments.command]
@@ -63,148 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _write_no_more()
         print(f"sidecar: cannot write: {error.strerror}", file=sys.stderr)
         return int(Exit.FAILED)
-    except KeyboardInterrupt:
-        return 130
     return code
 
 
 def _write_no_more() -> None:
     """The interpreter's own flush at exit must not complain either."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def parser() -> argparse.ArgumentParser:
-    """Everything that may be typed."""
-    top = argparse.ArgumentParser(
-        prog="sidecar",
-        description="A reverse proxy that makes any backend resilient.",
-        epilog="Exit codes: 0 done or drained; 1 the rules cannot be used, or no sidecar answered; 2 usage; 3 an "
-        "address could not be bound; 4 the drain deadline cut requests off.",
-    )
-    top.add_argument("-V", "--version", action="version", version=f"sidecar {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(name: str, purpose: str, more: str = "") -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}. {more}")
-
-    _add_run(command("run", "run the proxy", "Without a file, --upstream is enough."))
-    _add_demo(command("demo", "run the proxy in front of a demo backend"))
-    _add_check(command("check", "validate rules files", "Prints every problem at once, each at its line and column."))
-    _add_explain(command("explain", "tell which route a request takes, under which policies, and why"))
-    command("schema", "print the JSON Schema of the rules file")
-    told = command("status", "tell what a running sidecar is doing")
-    _add_admin(told)
-    told.add_argument("--json", action="store_true", help="the whole status as JSON")
-    live = command("top", "show what a running sidecar is doing, live", "Keys: q quits, p pauses, j and k scroll.")
-    _add_admin(live)
-    live.add_argument("--interval", metavar="TIME", type=_interval, default=1.0, help="between two looks (1s)")
-    live.add_argument("--once", action="store_true", help="one page, with the rates of one interval")
-    _add_admin(command("reload", "have a running sidecar read its rules again", "Tells what changed."))
-    leaving = command("drain", "have a running sidecar finish its requests and end")
-    _add_admin(leaving)
-    leaving.add_argument("--wait", metavar="TIME", help="wait until drained, at most so long, as in 30s")
-    # Without a help, so that no list shows it: only a supervisor types it.
-    commands.add_parser("worker").add_argument("descriptor", type=int)
-    return top
-
-
-def _add_run(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "-c",
-        "--config",
-        metavar="FILE",
-        default=os.environ.get("SIDECAR_CONFIG") or None,
-        help="rules file (SIDECAR_CONFIG)",
-    )
-    command.add_argument("--listen", metavar="ADDR", help="host:port, :port or unix:/path (SIDECAR_LISTEN)")
-    command.add_argument(
-        "--upstream", metavar="URL", action="append", default=[], help="an endpoint; may be repeated (SIDECAR_UPSTREAM)"
-    )
-    command.add_argument("--admin", metavar="ADDR", help=f"admin address, {_DEFAULT_ADMIN} by default (SIDECAR_ADMIN)")
-    command.add_argument(
-        "--workers",
-        metavar="N",
-        type=_workers,
-        default=os.environ.get("SIDECAR_WORKERS") or "1",
-        help="processes that share the work as one instance; auto: one for each core (SIDECAR_WORKERS, 1)",
-    )
-    command.add_argument(
-        "--takeover",
-        action="store_true",
-        help="take the listening sockets over from the sidecar that runs with this admin address, which then drains",
-    )
-    _add_rules_options(command)
-
-
-def _add_demo(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--listen", metavar="ADDR", default=":8080", help="where to listen (:8080)")
-    command.add_argument("--admin", metavar="ADDR", default=_DEFAULT_ADMIN, help=f"admin address ({_DEFAULT_ADMIN})")
-    _add_rules_options(command)
-
-
-def _add_check(command: argparse.ArgumentParser) -> None:
-    command.add_argument("files", metavar="FILE", nargs="+", help="a rules file")
-    command.add_argument("-q", "--quiet", action="store_true", help="say nothing of files without a problem")
-    _add_rules_options(command)
-
-
-def _add_explain(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "-c", "--config", metavar="FILE", default=os.environ.get("SIDECAR_CONFIG") or None, help="rules file"
-    )
-    command.add_argument(
-        "--listener", metavar="NAME", help="where the request comes in; the first listener that speaks http by default"
-    )
-    command.add_argument("method", metavar="METHOD", help="as in GET")
-    command.add_argument("url", metavar="URL", help="http://host/path, or a path alone")
-    command.add_argument(
-        "-H", "--header", dest="headers", metavar="NAME:VALUE", action="append", default=[], help="a request header"
-    )
-    _add_rules_options(command)
-
-
-def _add_rules_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="any rule by its dotted key, as in drain.deadline=30s; may be repeated",
-    )
-    command.add_argument("--allow-faults", action="store_true", help="accept rules that inject faults")
-
-
-def _add_admin(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--admin",
-        metavar="ADDR",
-        type=_address,
-        default=os.environ.get("SIDECAR_ADMIN") or _DEFAULT_ADMIN,
-        help=f"its admin address, {_DEFAULT_ADMIN} by default (SIDECAR_ADMIN)",
-    )
-
-
-def _address(text: str) -> Address:
-    try:
-        return Address.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _interval(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    if seconds < _SHORTEST_INTERVAL:
-        raise argparse.ArgumentTypeError(f"`{text}` is too short; 100ms at least")
-    return seconds
-
-
-def _workers(text: str) -> int:
-    if text == "auto":
-        # Those this process may run on, which a container's CPU set narrows.
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f"`{text}`: a number from 1 to {_MOST_WORKERS}, or auto")
-    return int(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.cli import main as cli
+from sidecar.cli import parser as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 

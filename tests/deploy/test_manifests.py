@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sidecar.cli import main as cli
+from sidecar.cli import parser as cli
 from sidecar.rules.load import load_text
 from sidecar.rules.overlay import Given
 from sidecar.rules.schema import RuleSet
