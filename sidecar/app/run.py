@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from sidecar.app import logs
 from sidecar.app.banner import Scene, acting, banner, is_compiled, reachable, scheme_of
@@ -28,6 +29,9 @@ from sidecar.app.watcher import Watcher
 from sidecar.transport.activation import READY, STOPPING, notify, reloading
 from sidecar.transport.sockets import BindError
 
+if TYPE_CHECKING:
+    from sidecar.demo.chaos import Mood
+
 _LOG = logging.getLogger("sidecar")
 _STDIN, _STDERR = 0, 2
 
@@ -37,15 +41,15 @@ def serve(plan: Plan) -> int:
     return on_a_loop(_serve(plan))
 
 
-def serve_demo(plan_for: Callable[[str], Plan]) -> int:
-    """Run it in front of a demo backend in the same process; `plan_for` makes the plan for its URL."""
-    return on_a_loop(_serve_demo(plan_for))
+def serve_demo(plan_for: Callable[[str], Plan], usual: Mood) -> int:
+    """Run it in front of a demo backend of that mood in the same process; `plan_for` makes the plan for its URL."""
+    return on_a_loop(_serve_demo(plan_for, usual))
 
 
-async def _serve_demo(plan_for: Callable[[str], Plan]) -> int:
+async def _serve_demo(plan_for: Callable[[str], Plan], usual: Mood) -> int:
     from sidecar.demo.backend import Backend
 
-    backend = Backend()
+    backend = Backend(usual=usual)
     await backend.start()
     try:
         return await _serve(plan_for(backend.url))

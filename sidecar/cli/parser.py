@@ -150,10 +150,7 @@ def _address(text: str) -> Address:
 
 
 def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    return _read(parse_duration, text)
 
 
 def _interval(text: str) -> float:

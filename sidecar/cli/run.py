@@ -1,4 +1,4 @@
-"""`sidecar run` and `sidecar demo`: from what was typed to rules that can run, then over to the process."""
+"""`sidecar run`: from what was typed to rules that can run, then over to the process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from sidecar.rules.load import Loaded, load_rules
 from sidecar.rules.problems import ConfigError
 
 # At a terminal nobody waits to be taken out of a load balancer's rotation, so a drain announces nothing.
-_AT_A_TERMINAL = ("drain.announce=0s",)
-_TEXT = "log.format=text"
-# A line for each request, as far as anybody can read along.
-_EACH_REQUEST = ("log.access=sampled", "log.sampled.share=1")
+AT_A_TERMINAL = ("drain.announce=0s",)
+TEXT = "log.format=text"
 _STDOUT, _STDERR = 1, 2
 
 
@@ -25,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.config is None and not arguments.upstream and not os.environ.get("SIDECAR_UPSTREAM"):
         raise CommandError(Exit.USAGE, "nothing to front: give --upstream URL, or rules with -c FILE")
     environ = dict(os.environ)
-    told = () if arguments.config is not None else (*_AT_A_TERMINAL, *((_TEXT,) if _looked_at() else ()))
+    told = () if arguments.config is not None else (*AT_A_TERMINAL, *((TEXT,) if looked_at() else ()))
 
     def read() -> Loaded:
         return load_rules(
@@ -46,31 +44,6 @@ def run(arguments: argparse.Namespace) -> int:
     return serve(Plan(loaded, read, arguments.config, arguments.workers, arguments.takeover))
 
 
-def demo(arguments: argparse.Namespace) -> int:
-    """Run the proxy in front of the demo backend."""
-    from sidecar.app.instance import Plan
-    from sidecar.app.run import serve_demo
-
-    told = (*_AT_A_TERMINAL, _TEXT, *(_EACH_REQUEST if _looked_at() else ()))
-
-    def plan_for(url: str) -> Plan:
-        def read() -> Loaded:
-            return load_rules(
-                None,
-                upstreams=[url],
-                listen=arguments.listen,
-                admin=arguments.admin,
-                sets=(*told, *arguments.set),
-                environ={},
-                allow_faults=arguments.allow_faults,
-                examine=examined,
-            ).to_run()
-
-        return Plan(usable(read), read, demo=True)
-
-    return serve_demo(plan_for)
-
-
 def worker(arguments: argparse.Namespace) -> int:
     """Run one worker of several; typed by a supervisor only."""
     from sidecar.app.loop import on_a_loop
@@ -79,7 +52,7 @@ def worker(arguments: argparse.Namespace) -> int:
     return on_a_loop(work(arguments.descriptor))
 
 
-def _looked_at() -> bool:
+def looked_at() -> bool:
     """Whether people see both logs as they come."""
     return os.isatty(_STDOUT) and os.isatty(_STDERR)
 

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import random
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import WSMsgType, web
 
+from sidecar.demo.chaos import Chaos, Mood
+from sidecar.demo.query import number
+from sidecar.model.address import Address
+
+LOOPBACK = Address("127.0.0.1", 0)
 _MAX_SECONDS = 60.0
 _MAX_BYTES = 1 << 30
 _MAX_ITEMS = 10_000
@@ -29,6 +34,7 @@ _INDEX = {
         "/events?count=5",
         "/slow?seconds=2",
         "/flaky?ratio=0.3",
+        "/chaos",
         "/status/503",
         "/bytes/1048576",
         "/ws",
@@ -37,13 +43,14 @@ _INDEX = {
 
 
 class Backend:
-    """The demo backend on a loopback socket of its own, in the caller's loop.
+    """The demo backend on a socket of its own, in the caller's loop.
 
-    `rng` decides which requests to `/flaky` fail; seed it to decide which.
+    `rng` decides which requests fail; seed it to decide which. `usual` is how it is until somebody sets otherwise.
     """
 
-    def __init__(self, rng: random.Random | None = None) -> None:
+    def __init__(self, rng: random.Random | None = None, usual: Mood | None = None) -> None:
         self._rng = rng or random.Random()  # noqa: S311 - which requests fail is no secret
+        self._chaos = Chaos(usual or Mood(), self._rng, self._pause, time.monotonic)
         self._runner: web.AppRunner | None = None
         self._closing = asyncio.Event()
         self.port = 0
@@ -55,9 +62,13 @@ class Backend:
 
     def application(self) -> web.Application:
         """The routes alone, for a server of the caller's."""
-        application = web.Application(client_max_size=8 << 20)
+        application = web.Application(client_max_size=8 << 20, middlewares=[self._chaos.around])
+        application.on_response_prepare.append(_signed)
         application.router.add_get("/", _index)
         application.router.add_get("/healthz", _healthy)
+        application.router.add_get("/livez", _healthy)
+        application.router.add_get("/chaos", self._chaos.tell)
+        application.router.add_post("/chaos", self._chaos.change)
         application.router.add_route("*", "/echo", _echo)
         application.router.add_route("*", "/echo/raw", _echo_raw)
         application.router.add_get("/stream", self._stream)
@@ -69,15 +80,18 @@ class Backend:
         application.router.add_get("/ws", _websocket)
         return application
 
-    async def start(self, port: int = 0) -> None:
-        """Listen on loopback; port 0 takes a free one. OSError when the port is taken."""
-        listening = socket.create_server(("127.0.0.1", port))
-        self.port = listening.getsockname()[1]
+    async def start(self, at: Address = LOOPBACK) -> None:
+        """Listen; port 0 takes a free one, no host means every interface. OSError when that cannot be."""
+        listening = None if at.path is not None else _bound(at)
         # aiohttp's default, 60 s of waiting for open streams, would outlive the drain of the proxy in front.
         self._runner = web.AppRunner(
             self.application(), access_log=None, shutdown_timeout=0.5, handler_cancellation=True
         )
         await self._runner.setup()
+        if listening is None:
+            await web.UnixSite(self._runner, str(at.path)).start()
+            return
+        self.port = listening.getsockname()[1]
         await web.SockSite(self._runner, listening).start()
 
     async def close(self) -> None:
@@ -98,12 +112,12 @@ class Backend:
             pass
 
     async def _slow(self, request: web.Request) -> web.Response:
-        seconds = _number(request, "seconds", 1.0, _MAX_SECONDS)
+        seconds = number(request, "seconds", 1.0, _MAX_SECONDS)
         await self._pause(seconds)
         return web.json_response({"waited_seconds": seconds})
 
     async def _flaky(self, request: web.Request) -> web.Response:
-        ratio = _number(request, "ratio", 0.3, 1.0)
+        ratio = number(request, "ratio", 0.3, 1.0)
         if self._rng.random() < ratio:
             return web.json_response({"ok": False, "failing_ratio": ratio}, status=503)
         return web.json_response({"ok": True, "failing_ratio": ratio})
@@ -118,12 +132,23 @@ class Backend:
         return await _send(request, "text/event-stream", pieces)
 
     async def _every(self, count: int, seconds: float, text: Callable[[int], str]) -> AsyncIterator[bytes]:
-        for number in range(1, count + 1):
-            if number > 1:
+        for place in range(1, count + 1):
+            if place > 1:
                 await self._pause(seconds)
             if self._closing.is_set():
                 return
-            yield text(number).encode()
+            yield text(place).encode()
+
+
+def _bound(at: Address) -> socket.socket:
+    if not at.host and socket.has_dualstack_ipv6():
+        return socket.create_server(("", at.port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server((at.host, at.port), family=socket.AF_INET6 if ":" in at.host else socket.AF_INET)
+
+
+async def _signed(_request: web.Request, answer: web.StreamResponse) -> None:
+    """Among several backends, who answered: a container's host name is its own."""
+    answer.headers["X-Backend"] = socket.gethostname()
 
 
 async def _index(_request: web.Request) -> web.Response:
@@ -203,20 +228,7 @@ async def _send(request: web.Request, kind: str, pieces: AsyncIterator[bytes]) -
 
 
 def _pieces(request: web.Request, name: str, default: int) -> tuple[int, float]:
-    return int(_number(request, name, default, _MAX_ITEMS)), _number(request, "every", 0.5, _MAX_SECONDS)
-
-
-def _number(request: web.Request, name: str, default: float, most: float) -> float:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= most:  # also refuses nan
-        raise web.HTTPBadRequest(text=f"{name} is a number from 0 to {most:g}\n")
-    return number
+    return int(number(request, name, default, _MAX_ITEMS)), number(request, "every", 0.5, _MAX_SECONDS)
 
 
 def _pretty(value: object) -> str:

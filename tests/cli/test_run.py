@@ -98,7 +98,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         return 0
 
     monkeypatch.setattr("sidecar.app.run.serve", serve)
-    monkeypatch.setattr("sidecar.app.run.serve_demo", lambda plan_for: serve(plan_for("http://127.0.0.1:1")))
+    monkeypatch.setattr("sidecar.app.run.serve_demo", lambda plan_for, _usual: serve(plan_for("http://127.0.0.1:1")))
     return plans
 
 

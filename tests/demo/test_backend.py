@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from sidecar.demo.backend import Backend
+from sidecar.model.address import Address
 
 
 @pytest.fixture
@@ -131,4 +132,4 @@ async def test_closing_ends_a_stream_that_waits() -> None:
 
 async def test_a_taken_port_is_an_error(backend: Backend) -> None:
     with pytest.raises(OSError, match="use"):
-        await Backend().start(backend.port)
+        await Backend().start(Address("127.0.0.1", backend.port))
