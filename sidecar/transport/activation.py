@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
+import sys
 import time
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 
 from sidecar.transport.inlets import Inlet
 from sidecar.transport.sockets import BindError
@@ -20,7 +23,18 @@ STOPPING = "STOPPING=1"
 
 _FIRST = 3
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
+# Where a one-file executable unpacks itself: the number is the process of its launcher, which waits for us.
+_UNPACKED = re.compile("_MEI([0-9a-f]{8}).{6}")
 _FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+
+
+def service_pid() -> int:
+    """The process that the service manager has started and that people see: this one, or the launcher of a one-file
+    executable, which passes signals on to us and our exit code out.
+
+    `LISTEN_PID` names us all the same, as the launcher rewrites it; `WATCHDOG_PID` names this one."""
+    unpacked = _UNPACKED.fullmatch(Path(getattr(sys, "_MEIPASS", "")).name)
+    return os.getpid() if unpacked is None else int(unpacked[1], 16)
 
 
 def inherited(environ: MutableMapping[str, str], pid: int) -> list[Inlet]:

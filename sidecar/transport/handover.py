@@ -8,7 +8,7 @@ that come while both have it are accepted by one of both, and none is lost when 
     connects                          refuses other users, and a second successor
                                       {sidecar, pid, sockets}, then the sockets with [role, lent] of each
     binds the rest, accepts
-    {ready}                           lets go of the name, is told (`on_taken`: drains)
+    {ready, pid}                      lets go of the name, is told (`on_taken`: drains)
                                       {leaving}
 
 A conversation that ends before `ready` changes nothing.
@@ -27,6 +27,7 @@ from typing import Any
 
 from sidecar import __version__
 from sidecar.model.address import Address
+from sidecar.transport.activation import service_pid
 from sidecar.transport.inlets import Inlet
 from sidecar.transport.packets import MAX_SOCKETS, EndedError, close, peer, receive, send
 from sidecar.transport.sockets import SocketFile, accept_newcomers
@@ -163,7 +164,7 @@ class Handover:
                 inlets = self._inlets()
                 files = [SocketFile(inlet.sock) for inlet in inlets if inlet.sock.family == socket.AF_UNIX]
                 try:
-                    await self._until_ready(connection, inlets)
+                    pid = await self._until_ready(connection, inlets) or pid
                 except BaseException:
                     for file in files:  # its rules may want others to connect than ours do
                         file.restore()
@@ -185,9 +186,10 @@ class Handover:
             return f"process {self._taking} is taking over already"
         return f"process {self.taken_by} has taken over" if self.taken_by is not None else ""
 
-    async def _until_ready(self, connection: socket.socket, inlets: Sequence[Inlet]) -> None:
+    async def _until_ready(self, connection: socket.socket, inlets: Sequence[Inlet]) -> int:
+        """The process that follows, as its service manager knows it."""
         async with asyncio.timeout(_SEND_SECONDS):
-            await send(connection, {"sidecar": __version__, "pid": os.getpid(), "sockets": len(inlets)})
+            await send(connection, {"sidecar": __version__, "pid": service_pid(), "sockets": len(inlets)})
             for first in range(0, len(inlets), MAX_SOCKETS):
                 some = inlets[first : first + MAX_SOCKETS]
                 marks = [[inlet.role, inlet.lent] for inlet in some]
@@ -197,6 +199,7 @@ class Handover:
         close(surplus)
         if not message.get("ready"):
             raise ValueError("it said neither that it is ready nor that it gave up")
+        return int(message.get("pid", 0))
 
 
 class Legacy:
@@ -218,7 +221,7 @@ class Legacy:
         """
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                await send(self._connection, {"ready": True})
+                await send(self._connection, {"ready": True, "pid": service_pid()})
                 message, surplus = await receive(self._connection)
             close(surplus)
             if not message.get("leaving"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.transport.activation import READY, inherited, main_pid, notify, reloading
+from sidecar.transport.activation import READY, inherited, main_pid, notify, reloading, service_pid
 from sidecar.transport.sockets import BindError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +41,17 @@ for role, sock, lent in inlets:
     print(role, port, lent, sock.getblocking(), sock.get_inheritable(), sock.fileno())
 print(sorted(name for name in os.environ if name.startswith("LISTEN_")))
 """
+
+
+def test_the_service_is_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert service_pid() == os.getpid()
+    monkeypatch.setattr(sys, "_MEIPASS", "/opt/sidecar/_internal", raising=False)
+    assert service_pid() == os.getpid()
+
+
+def test_of_a_one_file_executable_it_is_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "_MEIPASS", "/var/tmp/_MEI0000a1b2Xy3_9z", raising=False)
+    assert service_pid() == 0xA1B2
 
 
 def activated(sockets: Sequence[socket.socket], *, count: str | None = None, names: str = "") -> tuple[int, list[str]]:

@@ -123,6 +123,17 @@ async def test_the_predecessor_leaves_when_the_successor_is_ready(name: str, lis
 
 
 @pytest.mark.parametrize("dies", [False, True])
+async def test_each_is_named_by_the_process_that_its_service_manager_knows(
+    name: str, listening: Inlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "service_pid", lambda: 12345)
+    async with predecessor(name, listening) as old, successor(name) as legacy:
+        assert legacy.pid == 12345
+        await legacy.ready()
+        await old.taken.wait()
+        assert old.handover.taken_by == 12345
+
+
 async def test_a_predecessor_that_was_told_to_end_meanwhile_leaves_no_socket_deaf(
     name: str, listening: Inlet, dies: bool
 ) -> None:
