@@ -42,25 +42,8 @@ def rules_of(text: str) -> RuleSet:
     return load_text(text, "sidecar.yaml", Given()).rules
 
 
-def objects() -> list[dict[str, Any]]:
-    return [one for one in yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()) if one]
-
-
-def pod() -> dict[str, Any]:
-    (deployment,) = (one for one in objects() if one["kind"] == "Deployment")
-    spec: dict[str, Any] = deployment["spec"]["template"]["spec"]
-    return spec
-
-
-def native_sidecar() -> dict[str, Any]:
-    (found,) = pod()["initContainers"]
-    assert isinstance(found, dict)
-    return found
-
-
 def mounted_rules() -> RuleSet:
-    (mapping,) = (one for one in objects() if one["kind"] == "ConfigMap")
-    return rules_of(mapping["data"]["sidecar.yaml"])
+    return rules_of((DEPLOY / "kubernetes" / "native-sidecar" / "sidecar.yaml").read_text())
 
 
 def test_compose_runs_a_command_that_exists_and_publishes_the_port_it_listens_on() -> None:
@@ -78,59 +61,6 @@ def test_compose_runs_a_command_that_exists_and_publishes_the_port_it_listens_on
 def test_compose_waits_longer_than_the_drain() -> None:
     compose = yaml.safe_load((DEPLOY / "docker-compose.yaml").read_text())
     assert duration(compose["services"]["sidecar"]["stop_grace_period"]) > mounted_rules().drain.deadline
-
-
-def test_kubernetes_runs_a_native_sidecar_with_rules_that_load() -> None:
-    sidecar = native_sidecar()
-    assert sidecar["restartPolicy"] == "Always"
-    arguments = accepted(sidecar["args"])
-    (mount,) = sidecar["volumeMounts"]
-    assert arguments.config == f"{mount['mountPath']}/sidecar.yaml"
-    assert "subPath" not in mount
-    rules = mounted_rules()
-    assert [port["containerPort"] for port in sidecar["ports"]] == [rules.listeners[0].address.port]
-    (app,) = pod()["containers"]
-    assert [str(endpoint.url) for endpoint in rules.upstreams["app"].endpoints] == [
-        f"http://127.0.0.1:{app['env'][0]['value']}"
-    ]
-
-
-def test_kubernetes_probes_the_admin_address_of_the_rules() -> None:
-    address = str(mounted_rules().admin.address)
-    # Not startupz: the application waits for the startup probe, and with a health check startupz for the application.
-    for probe, path in (("startupProbe", "livez"), ("livenessProbe", "livez"), ("readinessProbe", "readyz")):
-        command = native_sidecar()[probe]["exec"]["command"]
-        assert f"http://{address}/{path}" in command[-1]
-        compile(command[-1], probe, "exec")
-        assert native_sidecar()[probe]["timeoutSeconds"] > 2
-
-
-def test_kubernetes_drains_before_the_application_is_stopped() -> None:
-    hook = native_sidecar()["lifecycle"]["preStop"]["exec"]["command"]
-    assert hook[0] == "sidecar"
-    arguments = accepted(hook[1:])
-    rules = mounted_rules()
-    assert arguments.command == "drain"
-    assert str(arguments.admin) == str(rules.admin.address)
-    wait = duration(arguments.wait)
-    assert wait > rules.drain.deadline
-    (app,) = pod()["containers"]
-    assert app["lifecycle"]["preStop"]["sleep"]["seconds"] >= wait
-    assert pod()["terminationGracePeriodSeconds"] > wait
-
-
-def test_kubernetes_leaves_it_no_rights_it_does_not_need() -> None:
-    rights = native_sidecar()["securityContext"]
-    assert rights["runAsUser"] == 65532
-    assert rights["readOnlyRootFilesystem"]
-    assert not rights["allowPrivilegeEscalation"]
-    assert rights["capabilities"]["drop"] == ["ALL"]
-    assert pod()["securityContext"]["runAsNonRoot"]
-
-
-def test_the_service_leads_to_the_sidecar_and_not_to_the_application() -> None:
-    (service,) = (one for one in objects() if one["kind"] == "Service")
-    assert service["spec"]["ports"][0]["targetPort"] == native_sidecar()["ports"][0]["name"]
 
 
 def unit(path: Path = UNIT) -> configparser.RawConfigParser:

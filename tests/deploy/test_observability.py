@@ -138,23 +138,17 @@ def test_the_scrape_configuration_of_one_machine_loads() -> None:
 
 
 def test_the_scrape_configuration_of_pods_loads_and_has_the_labels_that_alerts_expect(tmp_path: Path) -> None:
-    config = yaml.safe_load((HERE / "kubernetes" / "prometheus.yaml").read_text())
+    config = yaml.safe_load((HERE / "prometheus.kubernetes.yaml").read_text())
     (scrape,) = config["scrape_configs"]
     # Distributions build Prometheus without Kubernetes: everything else is looked at.
     assert scrape.pop("kubernetes_sd_configs") == [{"role": "pod"}]
     scrape["static_configs"] = [{"targets": ["127.0.0.1:1"]}]
-    config["rule_files"] = [str((HERE / "kubernetes" / name).resolve()) for name in config["rule_files"]]
+    config["rule_files"] = [str(HERE / name) for name in config["rule_files"]]
     (tmp_path / "prometheus.yaml").write_text(yaml.safe_dump(config))
     promtool("check", "config", tmp_path / "prometheus.yaml")
     assert scrape["job_name"] == "sidecar"
     set_here = {rule.get("target_label") for rule in scrape["relabel_configs"]}
-    monitor = yaml.safe_load((HERE / "kubernetes" / "podmonitor.yaml").read_text())
-    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-    assert {rule["targetLabel"] for rule in endpoint["relabelings"]} == TARGET_LABELS
     assert set_here >= {"app", "instance"}
-    policy = yaml.safe_load((HERE / "kubernetes" / "networkpolicy.yaml").read_text())
-    assert policy["spec"]["podSelector"] == monitor["spec"]["selector"]
-    assert endpoint["port"] in str(policy["spec"]["ingress"])
 
 
 def test_compose_mounts_what_is_there_and_publishes_to_this_machine_only() -> None:
