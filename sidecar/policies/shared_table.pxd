@@ -10,6 +10,7 @@ cpdef double refill(double tat, double counted_by, double span, double now) exce
 
 cdef class SharedTable(KeyTable):
     cdef object _cells
+    cdef object _hash
     cdef double _now
     cdef Py_ssize_t _rows
     cdef Py_ssize_t _sets
@@ -34,5 +35,4 @@ cdef class SharedTable(KeyTable):
     cdef Py_ssize_t _room(self, long long code, double now) except? -9
     @cython.locals(ways=Py_ssize_t)
     cdef _write(self, Py_ssize_t at, double tat)
-
-cdef long long _code(str key) except? -9
+    cdef long long _code(self, str key) except? -9

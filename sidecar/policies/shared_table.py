@@ -5,7 +5,7 @@ that is full again goes; where there is none, the one that is nearest to it goes
 crowded loses buckets before the table is full: of 100 000 keys that all rest, about one in a thousand is lost when
 70 000 are there. Up to `_WAYS` keys there is one set, and nothing is lost early.
 
-The workers agree on a key's hash because they have the same PYTHONHASHSEED, which no caller knows.
+The workers agree on a key's hash: see Memory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SharedTable(KeyTable):
     A set is a row of codes, a row of TATs and a row of the spans that these were counted by: three cells a key.
     """
 
-    __slots__ = ("_cells", "_now", "_rows", "_sets", "_span", "_ways")
+    __slots__ = ("_cells", "_hash", "_now", "_rows", "_sets", "_span", "_ways")
 
     def __init__(self, memory: Memory, name: str, max_keys: int, span: float) -> None:
         """`span` is the seconds from empty to full under the limit's rule."""
@@ -45,6 +45,7 @@ class SharedTable(KeyTable):
         # Tables of other sizes may have as many cells.
         piece = memory.piece(f"{name}/{self._sets}", header=2, table=3 * self._ways * self._sets)
         self._cells = piece.cells
+        self._hash = memory.hash
         self._rows = piece.table
         self._span = span
         self._now = 0.0
@@ -59,15 +60,15 @@ class SharedTable(KeyTable):
 
     def tat(self, key: str) -> float:
         """See KeyTable."""
-        return self._tat_at(self._find(_code(key)))
+        return self._tat_at(self._find(self._code(key)))
 
     def store(self, key: str, tat: float, now: float) -> None:
         """See KeyTable."""
-        self._put(_code(key), tat, now)
+        self._put(self._code(key), tat, now)
 
     def amend(self, key: str, tat: float) -> None:
         """See KeyTable."""
-        at = self._find(_code(key))
+        at = self._find(self._code(key))
         if at >= 0:
             self._write(at, tat)
 
@@ -144,6 +145,5 @@ class SharedTable(KeyTable):
             cells[at + 2 * ways] = self._span
         cells[at + ways] = tat
 
-
-def _code(key: str) -> int:
-    return (hash(key) & _CODES) + 1
+    def _code(self, key: str) -> int:
+        return (self._hash(key) & _CODES) + 1

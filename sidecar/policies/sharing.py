@@ -111,13 +111,15 @@ class Piece:
 
 
 class Memory:
-    """Where pieces come from. One for each worker, all over the same memory."""
+    """Where pieces come from. One for each worker, all over the same memory. `hash` gives a key the same number in all
+    of them, which no client can know."""
 
-    __slots__ = ("worker", "workers")
+    __slots__ = ("hash", "worker", "workers")
 
     def __init__(self, worker: int, workers: int) -> None:
         self.worker = worker
         self.workers = workers
+        self.hash: Callable[[str], int] = hash
 
     def piece(self, name: str, *, header: int = 0, held: int = 0, kept: int = 0, table: int = 0) -> Piece:
         """The piece of this name and shape: the same memory for every worker and over every reload, and in one worker

@@ -20,6 +20,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 
 from sidecar.policies.sharing import Memory, Piece, Shape
+from sidecar.workers.key_hash import key_hash
 
 _LOG = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ class SharedMemory(Memory):
         """The memory behind inherited descriptors, for the worker of this number (from 0). `clock` is what machines are
         told at a call, the loop's own time without one."""
         memory = cls(fd, events, worker)
+        memory.hash = key_hash()
         loop.add_reader(events[worker], memory._answer, clock or loop.time)
         return memory
 

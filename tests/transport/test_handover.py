@@ -122,7 +122,6 @@ async def test_the_predecessor_leaves_when_the_successor_is_ready(name: str, lis
         assert old.handover.taken_by == os.getpid()
 
 
-@pytest.mark.parametrize("dies", [False, True])
 async def test_each_is_named_by_the_process_that_its_service_manager_knows(
     name: str, listening: Inlet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +133,7 @@ async def test_each_is_named_by_the_process_that_its_service_manager_knows(
         assert old.handover.taken_by == 12345
 
 
+@pytest.mark.parametrize("dies", [False, True])
 async def test_a_predecessor_that_was_told_to_end_meanwhile_leaves_no_socket_deaf(
     name: str, listening: Inlet, dies: bool
 ) -> None:
