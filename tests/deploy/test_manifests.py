@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from sidecar.cli import parser as cli
 from sidecar.rules.load import load_text
@@ -44,23 +43,6 @@ def rules_of(text: str) -> RuleSet:
 
 def mounted_rules() -> RuleSet:
     return rules_of((DEPLOY / "kubernetes" / "native-sidecar" / "sidecar.yaml").read_text())
-
-
-def test_compose_runs_a_command_that_exists_and_publishes_the_port_it_listens_on() -> None:
-    compose = yaml.safe_load((DEPLOY / "docker-compose.yaml").read_text())
-    sidecar = compose["services"]["sidecar"]
-    arguments = accepted(sidecar["command"])
-    port = arguments.listen.rpartition(":")[2]
-    assert [published.rpartition(":")[2] for published in sidecar["ports"]] == [port]
-    assert "9901" not in str(sidecar["ports"])
-    assert arguments.upstream == ["http://app:80"]
-    assert (DEPLOY / sidecar["build"]["context"] / sidecar["build"]["dockerfile"]).resolve() == ROOT / "Dockerfile"
-    assert "ports" not in compose["services"]["app"]
-
-
-def test_compose_waits_longer_than_the_drain() -> None:
-    compose = yaml.safe_load((DEPLOY / "docker-compose.yaml").read_text())
-    assert duration(compose["services"]["sidecar"]["stop_grace_period"]) > mounted_rules().drain.deadline
 
 
 def unit(path: Path = UNIT) -> configparser.RawConfigParser:
