@@ -14,9 +14,8 @@ import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from email.message import Message
 from email.parser import Parser
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, PackageMetadata, distributions
 from pathlib import Path
 
 from cyclonedx.contrib.license.factories import LicenseFactory
@@ -129,14 +128,14 @@ def _normal(name: str) -> str:
 
 
 def _python_licence(one: Distribution) -> list[License]:
-    told = one.metadata.get("License-Expression") or one.metadata.get("License") or ""
-    if not told or "\n" in told:  # some put the whole text there
-        classifiers = [text for text in one.metadata.get_all("Classifier") or () if text.startswith("License ::")]
-        told = classifiers[0].rpartition(" :: ")[2] if classifiers else ""
-    return [LicenseFactory().make_from_string(told)] if told else []
+    told = [text for key in ("License-Expression", "License") for text in one.metadata.get_all(key) or ()]
+    # Some put the whole text there.
+    short = [text for text in told if text and "\n" not in text]
+    short += [text.rpartition(" :: ")[2] for text in one.metadata.get_all("Classifier") or () if "License ::" in text]
+    return [LicenseFactory().make_from_string(short[0])] if short else []
 
 
-def _places(metadata: Message) -> list[ExternalReference]:
+def _places(metadata: PackageMetadata) -> list[ExternalReference]:
     pairs = [text.partition(", ")[::2] for text in metadata.get_all("Project-URL") or ()]
     home = [url for label, url in pairs if label.lower() in ("homepage", "source", "repository")][:1]
     return [ExternalReference(type=ExternalReferenceType.WEBSITE, url=XsUri(url)) for url in home]

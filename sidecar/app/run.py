@@ -22,6 +22,7 @@ from sidecar.app.expiry import Expiry
 from sidecar.app.instance import Instance, Plan
 from sidecar.app.lifecycle import Phase
 from sidecar.app.loop import on_a_loop
+from sidecar.app.orphans import Orphans
 from sidecar.app.signals import heard
 from sidecar.app.solo import Solo
 from sidecar.app.upgrade import Arrival, Upgrade, arrive
@@ -100,6 +101,8 @@ async def _live(instance: Instance, life: _Life) -> int:
     expiry = Expiry(instance.stats.events, asyncio.get_running_loop())
     expiry.follow(reloader.current)
     reloader.subscribe(lambda: expiry.follow(reloader.current))
+    orphans = Orphans(asyncio.get_running_loop())
+    orphans.start()
     for one in (*instance.inlets.handed_unused(), *instance.admin_inlets.handed_unused()):
         _LOG.warning("the socket `%s` that was handed down fits no listener of the rules", one.role)
     life.upgrade.start()
@@ -112,6 +115,7 @@ async def _live(instance: Instance, life: _Life) -> int:
         cut = await instance.drain.run()
     finally:
         expiry.stop()
+        orphans.stop()
         await life.upgrade.close()
         await instance.close()
     return Exit.CUT if cut else Exit.DONE

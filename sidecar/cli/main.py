@@ -43,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if os.getpid() == 1:
+        _be_ended()
     from sidecar.app.errors import CommandError, Exit
     from sidecar.cli.parser import parser
 
@@ -70,6 +72,14 @@ def _run(words: list[str]) -> int:
         print(f"sidecar: cannot write: {error.strerror}", file=sys.stderr)
         return int(Exit.FAILED)
     return code
+
+
+def _be_ended() -> None:
+    """SIGTERM ends process 1 of a container too, until the command hears it: the kernel spares one that has no handler,
+    and whoever stops the container then would wait for its whole patience."""
+    import signal
+
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _write_no_more() -> None:

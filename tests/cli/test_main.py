@@ -93,3 +93,17 @@ def test_status_does_not_wait_for_the_import_of_a_server() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False)
     assert ended.returncode == 0
     assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_process_1_of_a_container_is_ended_by_sigterm_as_any_other(number: int) -> None:
+    # Others are already; a handler that nobody needs would only take what the kernel says of their end.
+    first = f"import os, signal; os.getpid = lambda: {number}\n"
+    then = (
+        "from sidecar.cli.main import main; main(['-V']); print(signal.getsignal(15) == signal.SIG_DFL, flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{first}{then}signal.raise_signal(15)"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split()[-1] == str(number != 1)
+    assert done.returncode == (143 if number == 1 else -15)
