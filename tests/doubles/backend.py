@@ -283,7 +283,7 @@ class Backend:
             connection.writer.transport.abort()
         async with asyncio.timeout(LIMIT_SECONDS):
             while self._tasks:
-                # Not gather: of tasks that are all done it gives way to nobody since Python 3.12, nor to what discards them.
+                # Not gather: of tasks that are all done it gives way to nobody since Python 3.12.
                 await asyncio.wait(self._tasks)
             for connection in self.connections:
                 with suppress(ConnectionError, OSError):
