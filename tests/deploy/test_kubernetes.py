@@ -64,6 +64,17 @@ def policy_of(name: str) -> Object:
     return found
 
 
+@pytest.mark.parametrize("name", APPLIED)
+def test_what_is_kept_rendered_is_what_kubectl_renders(name: str) -> None:
+    command = f"kubectl kustomize deploy/kubernetes/{name} > deploy/kubernetes/rendered/{Path(name).name}.yaml"
+    assert built(KUBERNETES / name) == rendered(name), command
+
+
+def test_nothing_is_kept_rendered_that_is_not_there() -> None:
+    kept = {one.stem for one in (KUBERNETES / "rendered").iterdir()}
+    assert kept == {Path(name).name for name in APPLIED}
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", APPLIED)
 def test_each_object_is_strictly_valid(name: str, version: str) -> None:
@@ -107,7 +118,8 @@ def test_each_component_is_in_a_form_that_is_applied_and_each_file_is_used() -> 
         files += [file for one in kustomization.get("configMapGenerator", ()) for file in one["files"]]
         listed |= {path, *((path.parent / file).resolve() for file in files if file)}
     assert sorted(used) == COMPONENTS
-    assert {one for one in KUBERNETES.rglob("*") if one.is_file()} <= listed
+    kept = set((KUBERNETES / "rendered").iterdir())
+    assert {one for one in KUBERNETES.rglob("*") if one.is_file()} - kept == {one for one in listed if one.is_file()}
 
 
 @pytest.mark.parametrize("name", APPLIED)
