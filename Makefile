@@ -8,6 +8,8 @@ UPSTREAM ?=
 LISTEN ?= :8080
 ADMIN ?= 127.0.0.1:9901
 IMAGE ?= sidecar:latest
+IMAGE_ARGS ?=
+BUILDER ?=
 PYTEST_ARGS ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -97,11 +99,9 @@ bench: $(VENV)/.built
 		|| echo 'no Envoy to compare with'
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
+# BUILDER chooses one of docker, podman and buildah, IMAGE_ARGS are for it: --build-arg BASE_IMAGE=…, --platform …
 image:
-	@set -e; if command -v docker >/dev/null 2>&1; then docker build -t $(IMAGE) .; \
-	elif command -v podman >/dev/null 2>&1; then podman build -t $(IMAGE) .; \
-	elif command -v buildah >/dev/null 2>&1; then buildah build -t $(IMAGE) .; \
-	else echo 'docker, podman or buildah is needed' >&2; exit 1; fi
+	@BUILDER='$(BUILDER)' deploy/image/build.sh '$(IMAGE)' $(IMAGE_ARGS)
 
 binary: $(VENV)/.ship $(VENV)/.built
 	@echo 'not yet' >&2; exit 1

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.doubles.image import Built, built
 from tests.doubles.rootfs import Rootfs
 from tests.doubles.servers import require
 
@@ -48,3 +50,10 @@ def base() -> Path:
 def bare(base: Path) -> Rootfs:
     """That root, to run programs in."""
     return Rootfs(base)
+
+
+@pytest.fixture(scope="session")
+def image(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """The container image, built once."""
+    with built(base, tmp_path_factory.mktemp("image")) as done:
+        yield done
