@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 
 FLAG = "--takeover"
 
+# The launcher puts the folder of its own libraries before, and keeps what was there as `…_ORIG`.
+_LIBRARIES = "LD_LIBRARY_PATH"
+
 
 def successor_command(orig_argv: Sequence[str], executable: str) -> list[str]:
-    """This process's own command line (`sys.orig_argv`), run by `executable` (`sys.executable`), with the flag once.
+    """This process's own command line (`sys.orig_argv`), run by `executable` (its interpreter), with the flag once.
 
-    One form for `python -m sidecar run`, for the `sidecar` script and for a frozen executable, whose `sys.executable`
-    is the program itself. What is started is what stands under that path by now: the new version.
+    One form for `python -m sidecar run`, for the `sidecar` script and for a frozen executable, which is its own
+    interpreter. What is started is what stands under that path by now: the new version.
     """
     words = [word for word in orig_argv[1:] if word != FLAG]
     return [executable or orig_argv[0], *words, FLAG]
@@ -23,6 +26,11 @@ def successor_command(orig_argv: Sequence[str], executable: str) -> list[str]:
 def successor_environment(environ: Mapping[str, str], *, frozen: bool) -> dict[str, str]:
     """What the successor finds in its environment; `frozen` is `sys.frozen`.
 
-    A one-file executable would otherwise use the files that this process unpacked, and removes at its end.
+    A one-file executable would otherwise use the files that this process unpacked and removes at its end; and once they
+    are gone, load what anybody puts in their place in a folder that all may write to.
     """
-    return {**environ, "PYINSTALLER_RESET_ENVIRONMENT": "1"} if frozen else dict(environ)
+    if not frozen:
+        return dict(environ)
+    before = environ.get(f"{_LIBRARIES}_ORIG")
+    rest = {key: value for key, value in environ.items() if not key.startswith(_LIBRARIES)}
+    return {**rest, "PYINSTALLER_RESET_ENVIRONMENT": "1"} | ({_LIBRARIES: before} if before else {})

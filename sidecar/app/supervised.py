@@ -22,6 +22,7 @@ from sidecar.app.crew_drain import LAST_WORDS, CrewTraffic
 from sidecar.app.doors import with_port
 from sidecar.app.drain import Drain
 from sidecar.app.errors import CommandError, Exit
+from sidecar.app.executable import worker_program
 from sidecar.app.garbage import Tidying, tidy
 from sidecar.app.instance import Plan, inlets_of
 from sidecar.app.lifecycle import Lifecycle, Phase
@@ -146,12 +147,10 @@ class Supervised:
     # The crew's calls.
 
     def _command(self, slot: int, link: int) -> Start:
-        words = (
-            [sys.executable, "worker"]
-            if getattr(sys, "frozen", False)
-            else [sys.executable, "-P", "-m", "sidecar", "worker"]
-        )
-        return Start([*words, str(link)], environment=self._environment)
+        if getattr(sys, "frozen", False):
+            program, also = worker_program()
+            return Start([program, "worker", str(link)], environment={**self._environment, **also})
+        return Start([sys.executable, "-P", "-m", "sidecar", "worker", str(link)], environment=self._environment)
 
     def _started(self, worker: Worker) -> None:
         loaded = self._begun[worker] = self._loaded

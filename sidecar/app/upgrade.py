@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from sidecar.app.errors import CommandError, Exit
+from sidecar.app.executable import named
 from sidecar.app.instance import Instance, Plan
 from sidecar.app.successor import successor_command, successor_environment
 from sidecar.transport.activation import inherited, main_pid, notify
@@ -104,8 +105,9 @@ class Upgrade:
 
     def begin(self, name: str) -> None:
         """Start the version that is installed now as the successor of this one; `name` is the signal's."""
-        command = successor_command(sys.orig_argv, sys.executable)
-        environment = successor_environment(os.environ, frozen=getattr(sys, "frozen", False))
+        frozen = bool(getattr(sys, "frozen", False))
+        command = successor_command(sys.orig_argv, named() if frozen else sys.executable)
+        environment = successor_environment(os.environ, frozen=frozen)
         _LOG.info("%s: starting a successor: %s", name, " ".join(command))
         try:
             # Not through the loop: a loop that ends kills what it has started, and the successor is to outlive it.

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from sidecar.tls.certificates import CertificateFacts, has_certificate, read_certificates
 from sidecar.tls.names import choice
+from sidecar.tls.system import trust_the_system
 
 # TLS 1.2 keeps what has forward secrecy and authenticates what it encrypts (RFC 9325 section 4.2); 1.3 has no other.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -107,7 +108,13 @@ def client_context(
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif ca is None:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        if not trust_the_system(context):
+            raise CredentialError(
+                "ca",
+                0,
+                "this system has no certificate authorities where any keeps them: install them (Debian: "
+                "ca-certificates), or name a file of them here or in SSL_CERT_FILE",
+            )
     else:
         _trust(context, ca, "ca", now)
     if identity is None:

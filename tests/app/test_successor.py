@@ -47,3 +47,11 @@ def test_a_process_can_start_itself_again(tmp_path: Path) -> None:
 def test_a_frozen_successor_unpacks_its_own_files() -> None:
     assert successor_environment({"A": "b"}, frozen=True) == {"A": "b", "PYINSTALLER_RESET_ENVIRONMENT": "1"}
     assert successor_environment(os.environ, frozen=False) == dict(os.environ)
+
+
+def test_a_frozen_successor_looks_for_no_library_where_its_predecessor_had_them() -> None:
+    unpacked = {"LD_LIBRARY_PATH": "/tmp/_MEI0000a1b2Xy3_9z"}
+    assert "LD_LIBRARY_PATH" not in successor_environment(unpacked, frozen=True)
+    before = {"LD_LIBRARY_PATH": "/tmp/_MEI0000a1b2Xy3_9z:/opt/lib", "LD_LIBRARY_PATH_ORIG": "/opt/lib"}
+    environment = successor_environment(before, frozen=True)
+    assert environment == {"LD_LIBRARY_PATH": "/opt/lib", "PYINSTALLER_RESET_ENVIRONMENT": "1"}
