@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from sidecar import __version__
 from sidecar.cli import parser as cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,13 +44,13 @@ def test_everything_it_copies_reaches_the_builder() -> None:
             assert {source.split("/")[0] for source in sources} <= allowed
 
 
-def test_it_has_two_stages_and_only_the_first_has_a_compiler() -> None:
-    stages = [rest for name, rest in instructions() if name == "FROM"]
-    assert len(stages) == 2
-    text = (ROOT / "Dockerfile").read_text()
-    assert "gcc" in text.split("FROM ")[1]
-    assert "gcc" not in text.split("FROM ")[2]
-    assert re.search(r"^ARG PYTHON=3\.\d+-slim-bookworm$", text, flags=re.MULTILINE)
+def test_only_the_first_stage_has_a_compiler_and_the_image_starts_from_nothing() -> None:
+    assert [rest for name, rest in instructions() if name == "FROM"] == ["${BASE_IMAGE} AS build", "scratch"]
+    _, first, last_stage = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+    assert "gcc" in first
+    assert "RUN" not in last_stage
+    assert last("ARG") == "VERSION"
+    assert next(rest for name, rest in instructions() if name == "ARG") == "BASE_IMAGE=debian:bookworm-slim"
 
 
 def test_it_runs_without_root_and_drains_on_stop() -> None:
@@ -65,12 +68,49 @@ def test_its_command_is_one_that_the_command_line_knows(monkeypatch: pytest.Monk
     arguments = cli.parser().parse_args(json.loads(last("CMD")))
     assert arguments.command == "run"
     target = next(rest.split()[-1] for name, rest in instructions() if name == "COPY" and "sidecar.yaml" in rest)
-    assert arguments.config == target
+    assert f"/rootfs{arguments.config}" == target
 
 
-def test_its_health_check_asks_for_liveness() -> None:
-    command = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
-    assert command[:2] == ["python", "-c"]
-    ast.parse(command[2])
-    assert "/livez" in command[2]
-    assert "127.0.0.1:9901" in command[2]
+def test_its_health_check_asks_for_liveness_with_a_command_that_the_command_line_knows() -> None:
+    program, *words = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
+    arguments = cli.parser().parse_args(words)
+    assert (program, arguments.command) == ("sidecar", "probe")
+
+
+def test_what_assembles_it_can_be_run_by_the_builder() -> None:
+    for name in ("root.sh", "build.sh"):
+        script = ROOT / "deploy" / "image" / name
+        assert script.stat().st_mode & 0o111 == 0o111
+        assert script.read_text().startswith("#!/bin/sh\n")
+        subprocess.run(["sh", "-n", script], check=True)
+
+
+def test_make_image_leaves_a_choice_of_builder_and_names_them_where_there_is_none(tmp_path: Path) -> None:
+    for name in ("sh", "dirname"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    done = subprocess.run(
+        [ROOT / "deploy" / "image" / "build.sh", "sidecar:test"],
+        env={"PATH": str(tmp_path)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (1, "docker, podman or buildah is needed\n")
+
+
+@pytest.mark.parametrize(("builder", "format_of"), [("docker", []), ("podman", ["--format", "docker"])])
+def test_make_image_says_the_version_and_keeps_the_health_check(
+    builder: str, format_of: list[str], tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    (tmp_path / builder).write_text(f'#!/bin/sh\necho "$@" >>{told}\nexit $(test "$1" != create; echo $?)\n')
+    (tmp_path / builder).chmod(0o755)
+    subprocess.run(
+        [ROOT / "deploy" / "image" / "build.sh", "sidecar:test", "--platform", "linux/arm64"],
+        env={**os.environ, "BUILDER": builder, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SOURCE_DATE_EPOCH": "7"},
+        check=False,
+        capture_output=True,
+    )
+    wanted = ["build", "--tag", "sidecar:test", *format_of, "--build-arg", f"VERSION={__version__}"]
+    wanted += ["--build-arg", "SOURCE_DATE_EPOCH=7", "--platform", "linux/arm64", "."]
+    assert told.read_text().splitlines() == [" ".join(wanted), "create sidecar:test"]
