@@ -28,6 +28,8 @@ _COMMANDS = {
     "top": ("sidecar.cli.top", "top"),
     "reload": ("sidecar.cli.verbs", "reload"),
     "drain": ("sidecar.cli.verbs", "drain"),
+    "inject": ("sidecar.cli.inject", "inject"),
+    "uninject": ("sidecar.cli.inject", "uninject"),
     "probe": ("sidecar.cli.probe", "probe"),
 }
 

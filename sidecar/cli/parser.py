@@ -12,12 +12,16 @@ from urllib.parse import urlsplit
 
 from sidecar import __version__
 from sidecar.cli.probe import ANSWERS, DEFAULT_ADMIN, PATIENCE
+from sidecar.inject.asked import wanted
+from sidecar.inject.ports import Wanted
 from sidecar.model.address import Address
 from sidecar.policies.units import parse_duration, parse_rate, parse_ratio
 
 _MOST_WORKERS = 64
 _MOST_REQUESTS = 10_000_000
 _SHORTEST_INTERVAL = 0.1
+_SHORTEST_DRAIN = 1
+_LONGEST_DRAIN = 3600
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     asked.add_argument("what", metavar="livez|readyz|startupz", nargs="?", choices=ANSWERS, default=ANSWERS[0])
     _add_admin(asked)
     asked.add_argument("--timeout", metavar="TIME", type=_duration, default=PATIENCE, help="for the whole answer (1s)")
+    _add_inject(command("inject", "put a sidecar into Kubernetes manifests", "Prints them; talks to no cluster."))
+    out = command("uninject", "take the sidecar out of Kubernetes manifests", "Prints them as they were before.")
+    _add_manifests(out)
     # Without a help, so that no list shows it: only a supervisor types it.
     commands.add_parser("worker").add_argument("descriptor", type=int)
     return top
@@ -121,6 +128,31 @@ def _add_explain(command: argparse.ArgumentParser) -> None:
     _add_rules_options(command)
 
 
+def _add_manifests(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-f", dest="files", metavar="FILE", action="append", required=True, help="manifests, - for standard input"
+    )
+
+
+def _add_inject(command: argparse.ArgumentParser) -> None:
+    _add_manifests(command)
+    command.add_argument("--image", help="the sidecar's image (sidecar:latest, or what is there already)")
+    command.add_argument(
+        "--port",
+        metavar="NAME|NUMBER[=tcp]",
+        type=_port,
+        action="append",
+        default=[],
+        help="a port to front, =tcp without HTTP; may be repeated",
+    )
+    rules = command.add_mutually_exclusive_group()
+    rules.add_argument("-c", "--config", metavar="RULES", help="rules file, instead of rules made from the ports")
+    rules.add_argument("--config-map", metavar="NAME", help="a ConfigMap of your own with the rules in sidecar.yaml")
+    rules.add_argument("--drain", metavar="TIME", type=_deadline, help="deadline of the drain (25s)")
+    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="as for sidecar run")
+    command.add_argument("--workers", metavar="N", type=_told_workers, help="as for sidecar run")
+
+
 def _add_rules_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set",
@@ -158,6 +190,26 @@ def _interval(text: str) -> float:
     if seconds < _SHORTEST_INTERVAL:
         raise argparse.ArgumentTypeError(f"`{text}` is too short; 100ms at least")
     return seconds
+
+
+def _port(text: str) -> Wanted:
+    try:
+        return wanted(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _deadline(text: str) -> float:
+    seconds = _duration(text)
+    if not _SHORTEST_DRAIN <= seconds <= _LONGEST_DRAIN:
+        raise argparse.ArgumentTypeError(f"`{text}`: a drain lasts from 1s to 1h")
+    return seconds
+
+
+def _told_workers(text: str) -> str:
+    """As it was typed: `auto` is about the machine that the pod is on."""
+    _workers(text)
+    return text
 
 
 def _workers(text: str) -> int:

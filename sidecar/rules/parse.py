@@ -163,7 +163,7 @@ def parse_yaml(text: str, place: Callable[[int, int], Origin]) -> Parsed:
         builder.problems.append(fatal.problem)
         whole = False
     except yaml.YAMLError as error:
-        builder.problems.append(_explained(error, text, place))
+        builder.problems.append(explained(error, text, place))
         whole = False
     return Parsed(builder.root or Table({}, place(1, 1)), builder.problems, whole)
 
@@ -178,7 +178,8 @@ def _refuse_unreadable(text: str, place: Callable[[int, int], Origin]) -> None:
         raise _Fatal(where.error(f"the character U+{ord(found[0]):04X} cannot be in a YAML file"))
 
 
-def _explained(error: yaml.YAMLError, text: str, place: Callable[[int, int], Origin]) -> Problem:
+def explained(error: yaml.YAMLError, text: str, place: Callable[[int, int], Origin]) -> Problem:
+    """What libyaml found wrong with a text, in our words."""
     mark: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = str(getattr(error, "problem", None) or error)
     if mark is None:

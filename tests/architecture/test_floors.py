@@ -33,12 +33,13 @@ FLOORS: dict[str, set[str]] = {
         "model", "policies", "rules", "runtime", "exchange", "wire", "transport", "telemetry", "admin", "proxy",
         "health", "workers", "demo", "debug", "tls",
     },
-    "cli": {"model", "policies", "rules", "runtime", "wire", "transport", "telemetry", "app", "demo"},
+    "inject": {"model", "policies", "rules"},
+    "cli": {"model", "policies", "rules", "runtime", "wire", "transport", "telemetry", "app", "demo", "inject"},
     "__main__": {"cli"},
     "__init__": set(),
 }  # fmt: skip
 
-PURE = ("model", "policies", "rules", "runtime", "exchange", "wire")
+PURE = ("model", "policies", "rules", "runtime", "exchange", "wire", "inject")
 BANNED = {"asyncio", "time", "datetime", "logging", "socket", "threading", "selectors", "uvloop", "aiohttp", "ssl"}
 # The one clock, and the one place that may look at a file.
 MAY_IMPORT = {"model/clock.py": {"time"}, "rules/source.py": {"open", "pathlib"}}

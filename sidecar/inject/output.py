@@ -1,0 +1,57 @@
+"""The text that comes out: what was not changed as it was written, what was changed with as few edits as it takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from sidecar.inject.documents import Document
+from sidecar.inject.rewrite import rewritten
+from sidecar.inject.values import Value, block
+
+Edited = tuple[Document, Value, list[Value], bool]
+"""A document, its value now, objects to be put in front of it, and whether it is left out."""
+
+
+def joined(files: Sequence[Sequence[Edited]]) -> str:
+    """Files as one stream. JSON alone stays JSON, one object after the other; beside YAML each is a document."""
+    files = [file for file in files if file]
+    if all(document.json for file in files for document, *_ in file):
+        return "".join(_ended(text) for file in files for edited in file for text in _as_json(edited))
+    texts: list[str] = []
+    for file in files:
+        if file[0][0].json:
+            texts += [f"---\n{_ended(text)}" for edited in file for text in _as_json(edited)]
+            continue
+        text = _as_yaml(file)
+        marked = not texts or re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*---(?:\s|$)", text)
+        texts.append(_ended(text) if marked else f"---\n{_ended(text)}")
+    return "".join(texts)
+
+
+def _as_json(edited: Edited) -> list[str]:
+    document, value, before, gone = edited
+    if gone:
+        return []
+    text = rewritten(document, value)
+    first = re.match(r"\s*\{[ \t]*\r?\n([ \t]+)", document.text)
+    return [*(json.dumps(one, indent=first[1] if first else None) + "\n" for one in before), text]
+
+
+def _as_yaml(file: Sequence[Edited]) -> str:
+    text = ""
+    for document, value, before, gone in file:
+        if gone:
+            continue
+        own = rewritten(document, value)
+        if before:
+            added = "---\n".join(map(block, before))
+            lead = "---\n" if text else ""
+            text = f"{_ended(text) if text else ''}{lead}{added}{'' if document.marked else '---' + chr(10)}"
+        text += own
+    return text
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") or not text else text + "\n"

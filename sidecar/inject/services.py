@@ -1,0 +1,218 @@
+"""What leads to a pod: Services of the same input are led to the sidecar, of all else there is something to say.
+
+Services are led by number, those that went by name as well: before Kubernetes 1.33 a Service does not find the name of
+a native sidecar's port, and would have no endpoint at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sidecar.inject.objects import (
+    ORIGINAL,
+    Ours,
+    Path,
+    Refused,
+    Table,
+    held,
+    is_meant,
+    may_meet,
+    named,
+    part,
+    table,
+    tables,
+)
+from sidecar.inject.ports import Declared, Front
+from sidecar.inject.values import copied
+
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A workload of the input as others see it: what its pods are labelled, and what fronts them, if anything does."""
+
+    ours: Ours
+    labels: Table
+    fronts: tuple[Front, ...] = ()
+
+    @property
+    def injected(self) -> bool:
+        """Whether it has a sidecar."""
+        return bool(self.fronts)
+
+    def front(self, target: Any) -> Front | None:
+        """What fronts the port that a Service's targetPort means."""
+        for one in self.fronts:
+            if target == (one.was if isinstance(target, str) else one.number) and target is not None:
+                return one
+        return None
+
+
+def selecting(service: Table, ours: Ours, labels: Table) -> bool:
+    """Whether a Service leads to pods with these labels."""
+    return may_meet(named(service), ours) and is_meant(part(service, ("spec", "selector")), labels)
+
+
+def ports_of(service: Table) -> list[Table]:
+    """Its TCP ports; Refused where they are none."""
+    found = tables(service, ("spec", "ports"))
+    for index, port in enumerate(found):
+        if isinstance(port.get("port"), bool) or not isinstance(port.get("port"), int):
+            raise Refused("`port` must be a number", ("spec", "ports", index, "port"))
+    return [port for port in found if port.get("protocol") in (None, "TCP")]
+
+
+def known_by(services: Sequence[Table]) -> tuple[list[Declared], set[int | str]]:
+    """The ports that these Services lead to by number, and the targets that they say are http."""
+    numbers: dict[int, Declared] = {}
+    web: set[int | str] = set()
+    for port in (port for service in services for port in ports_of(service)):
+        target = _target(port)
+        name = str(port.get("name") or "")
+        if isinstance(target, int):
+            numbers[target] = Declared(target)
+        if port.get("appProtocol") == "http" or name in ("http", "web") or name.startswith("http-"):
+            web.add(target)
+    return list(numbers.values()), web
+
+
+class Selection:
+    """Which of many workloads or Services belong together, without comparing each with each."""
+
+    def __init__(self) -> None:
+        self.all: list[Any] = []
+        self._by_item: dict[tuple[str, str], list[Any]] = {}
+
+    def add(self, item: Any, labels: Any, one_of: bool) -> None:
+        """`one_of`: the labels are a selector, of which one is enough to find it by."""
+        self.all.append(item)
+        items = list(labels.items()) if isinstance(labels, dict) else []
+        for key, value in items[:1] if one_of else items:
+            self._by_item.setdefault((key, repr(value)), []).append(item)
+
+    def near(self, labels: Table) -> list[Any]:
+        """Everything that may belong to these labels, in the order it was added for each of them."""
+        return [item for key, value in labels.items() for item in self._by_item.get((key, repr(value)), ())]
+
+
+def repointed(service: Table, workloads: Sequence[Workload]) -> tuple[Table, list[str]]:
+    """The Service, led to the sidecars of the pods that it selects, and what is to be said of it."""
+    selected = [one for one in workloads if selecting(service, one.ours, one.labels)]
+    if not any(one.injected for one in selected):
+        return service, []
+    service = copied(service)
+    record, notes = _record(service), []
+    targets = record.get("targets", {})
+    for port in ports_of(service):
+        key, name = str(port["port"]), port.get("name") or port["port"]
+        present = port.get("targetPort", _MISSING)
+        before = targets[key][0] if targets.get(key) else _MISSING if key in targets else present
+        meant = port["port"] if before in (_MISSING, None) else before
+        fronts = [one.front(meant) for one in selected]
+        numbers = {front.listens for front in fronts if front}
+        if len(numbers) == 1 and all(fronts):
+            targets[key] = [] if before is _MISSING else [before]
+            port["targetPort"] = numbers.pop()
+            if part(service, ("spec", "clusterIP")) == "None":
+                said = f"who connects to pods at {meant} goes around the sidecar, which listens on {port['targetPort']}"
+                notes.append(f"is headless: {said}")
+            continue
+        targets.pop(key, None)
+        _set(port, before)
+        if numbers:
+            notes.append(f"port {name} is left at {meant}, {_why(selected, fronts)}")
+    _remember(service, record, targets)
+    return service, notes
+
+
+def restored(service: Table) -> Table:
+    """The Service as it was before its ports were led anywhere."""
+    service = copied(service)
+    record = _record(service)
+    targets = record.get("targets", {})
+    for port in ports_of(service):
+        if str(port["port"]) in targets:
+            before = targets[str(port["port"])]
+            _set(port, before[0] if before else _MISSING)
+    _remember(service, record, {})
+    return service
+
+
+def _set(port: Table, target: Any) -> None:
+    if target is _MISSING:
+        port.pop("targetPort", None)
+    else:
+        port["targetPort"] = target
+
+
+def _target(port: Table) -> Any:
+    target = port.get("targetPort")
+    return port["port"] if target is None else target
+
+
+def _why(selected: Sequence[Workload], fronts: Sequence[Front | None]) -> str:
+    bare = [str(one.ours) for one, front in zip(selected, fronts, strict=True) if front is None]
+    if bare:
+        return f"because it also selects {', '.join(bare)}, where nothing fronts that; it goes around the sidecar"
+    return "because its sidecars listen on different ports; it finds them by name from Kubernetes 1.33 on"
+
+
+def _record(service: Table) -> Table:
+    text = table(service, ("metadata", "annotations")).get(ORIGINAL)
+    if text is None:
+        return {}
+    try:
+        record = json.loads(text)
+        targets = dict(record.get("targets", {}))
+    except (TypeError, ValueError, RecursionError, AttributeError):
+        targets = {"": None}
+    if not all(isinstance(before, list) for before in targets.values()):
+        where = ("metadata", "annotations", ORIGINAL)
+        raise Refused("what it was before is no longer readable in this annotation", where)
+    return {**record, "targets": targets}
+
+
+def _remember(service: Table, record: Table, targets: Table) -> None:
+    metadata = held(service, "metadata")
+    if targets:
+        if not metadata.get("annotations"):
+            record["was"] = [metadata["annotations"]] if "annotations" in metadata else []
+        said = {"targets": targets, **({"was": record["was"]} if "was" in record else {})}
+        held(metadata, "annotations")[ORIGINAL] = json.dumps(said, separators=(",", ":"))
+    elif record:
+        metadata["annotations"].pop(ORIGINAL, None)
+        if not metadata["annotations"] and "was" in record:
+            del metadata["annotations"]
+            if record["was"]:
+                metadata["annotations"] = record["was"][0]
+
+
+def about(value: Table, workloads: Sequence[Workload]) -> Iterator[str]:
+    """What to say of a NetworkPolicy or PodMonitor that is about injected pods."""
+    key = {"NetworkPolicy": "podSelector", "PodMonitor": "selector"}.get(str(value.get("kind")))
+    if key is None:
+        return
+    selector = table(value, ("spec", key))
+    labels = selector.get("matchLabels") or {}
+    for one in workloads:
+        if one.injected and may_meet(named(value), one.ours) and (not labels or is_meant(labels, one.labels)):
+            for front in one.fronts:
+                yield from _said(value, one, front)
+
+
+def _said(value: Table, workload: Workload, front: Front) -> Iterator[str]:
+    if value["kind"] == "PodMonitor":
+        asked = {port.get("port") for port in tables(value, ("spec", "podMetricsEndpoints"))}
+        if front.was is not None and front.was in asked:
+            yield f"asks {workload.ours} for metrics through the sidecar; the application's own port is renamed"
+        return
+    for index, rule in enumerate(tables(value, ("spec", "ingress"))):
+        where: Path = ("spec", "ingress", index)
+        for port in tables(rule, ("ports",), where):
+            if port.get("port") == front.number:
+                listens = f"the sidecar of {workload.ours} listens on {front.listens}"
+                yield f"lets port {front.number} in; {listens}, which has to be let in instead"
