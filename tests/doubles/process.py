@@ -22,6 +22,7 @@ from tests.doubles.peer import Answer, Peer
 
 ROOT = Path(__file__).resolve().parents[2]
 _SERVING = re.compile(r"serving on \w+://([^:]+):(\d+).*admin on http://([^:]+):(\d+)")
+PROGRAM = (sys.executable, "-m", "sidecar")
 # Interpreted, on a busy machine, the imports alone take seconds.
 START_SECONDS = 30.0
 _LIMITED = (
@@ -130,10 +131,12 @@ async def process(
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     folder: Path = ROOT,
+    program: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[ProxyProcess]:
     """A proxy process in front of these endpoints, or under this rules file; `wait`: until it serves. `descriptors` is
     its hard limit of them. All processes that it starts are one group with it, and end with the context. `through` is a
-    command that runs the one that follows. `folder` is where it is started, and what relative paths are relative to."""
+    command that runs the one that follows. `folder` is where it is started, and what relative paths are relative to;
+    `program` is the `sidecar` that is started."""
     arguments = ["run", *(["--takeover"] if takeover else [])]
     arguments += ["--listen", listen] if listen is not None else []
     arguments += ["--admin", admin] if admin is not None else []
@@ -148,9 +151,7 @@ async def process(
         await asyncio.create_subprocess_exec(
             *([] if descriptors is None else [sys.executable, "-c", _LIMITED, str(descriptors)]),
             *through,
-            sys.executable,
-            "-m",
-            "sidecar",
+            *program,
             *arguments,
             cwd=folder,
             env={**clean, **(environment or {})},

@@ -14,10 +14,10 @@ import signal
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from tests.doubles.process import ROOT, START_SECONDS
+from tests.doubles.process import PROGRAM, ROOT, START_SECONDS
 
 _CONTROL = re.compile(r"\x1b[\[(][0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 ENTERED, LEFT = "\x1b[?1049h", "\x1b[?1049l"  # the alternate screen
@@ -88,8 +88,10 @@ class Terminal:
 
 
 @asynccontextmanager
-async def terminal(*arguments: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Terminal]:
-    """`sidecar` with these arguments, at a terminal that is its controlling one."""
+async def terminal(
+    *arguments: str, environment: Mapping[str, str] | None = None, program: Sequence[str] = PROGRAM
+) -> AsyncIterator[Terminal]:
+    """`sidecar` with these arguments, at a terminal that is its controlling one; `program` is what is started."""
     screen = Terminal()
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("SIDECAR_", "COLUMNS", "LINES"))}
     clean.pop("NO_COLOR", None)
@@ -99,9 +101,7 @@ async def terminal(*arguments: str, environment: Mapping[str, str] | None = None
             "-c",
             # A session of its own, whose terminal this is: only then a change of size is a signal.
             "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])",
-            sys.executable,
-            "-m",
-            "sidecar",
+            *program,
             *arguments,
             cwd=ROOT,
             env={**clean, "TERM": "xterm-256color", **(environment or {})},
