@@ -182,3 +182,17 @@ def test_ones_own_application_takes_the_place_of_the_flaky_one() -> None:
     # The image's own program, instead of the words that are `sidecar demo`'s.
     assert own["app"]["command"] != services()["app"]["command"]
     assert own["app"]["healthcheck"]["test"] != services()["app"]["healthcheck"]["test"]
+
+
+def test_every_command_that_the_page_has_typed_in_a_container_is_one() -> None:
+    page = (ROOT / "docs" / "compose.md").read_text()
+    typed = re.findall(r"docker compose exec sidecar sidecar ([^`\n]+)", page)
+    assert len(typed) > 3
+    assert {accepted(words.split()).command for words in typed} == {"demo", "reload", "top"}
+
+
+def test_the_page_tells_every_variable_and_its_default() -> None:
+    page = (ROOT / "docs" / "compose.md").read_text()
+    for name, default in re.findall(r"\$\{(\w+):-([^}]*)\}", COMPOSE.read_text()):
+        (row,) = re.findall(rf"^\|[^|]*`{name}`[^|]*\|([^|]*)\|", page, flags=re.MULTILINE)
+        assert f"`{default}`" in row or (not default and "none" in row), name
