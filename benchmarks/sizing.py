@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from benchmarks import cpu, machine, wire_configs
@@ -27,6 +27,9 @@ from benchmarks.report import table
 _PATIENCE = 20.0
 _WARM = 200
 _BATCH = 500
+_PIECE = bytes(1 << 16)
+# A backend that could not send for so long is held back.
+_STALL = 0.2
 _MIB = 1 << 20
 _MOST_CONNECTIONS = 10_000
 _ANSWERING = "routes: [{name: all, match: {path: /}, respond: {status: 200, body: ok}}]\n"
@@ -95,13 +98,30 @@ def idle(folder: Path, opened: ExitStack, count: int, *, tls: str = "") -> float
 
 def under_way(folder: Path, opened: ExitStack, count: int) -> float:
     """Bytes for each request whose backend thinks, with its connection to there."""
+    return _held(folder, opened, lambda taken: None, count)
+
+
+def stalled(folder: Path, opened: ExitStack, count: int) -> float:
+    """Bytes for each request whose client takes nothing of a long answer, while the backend sends what it can."""
+
+    def answer(taken: socket.socket) -> None:
+        taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        taken.settimeout(_STALL)
+        with suppress(TimeoutError):
+            while True:
+                taken.send(_PIECE)
+
+    return _held(folder, opened, answer, count)
+
+
+def _held(folder: Path, opened: ExitStack, answer: Callable[[socket.socket], None], count: int) -> float:
     backend = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=4096))
     backend.settimeout(_PATIENCE)
     endpoint = f"http://127.0.0.1:{backend.getsockname()[1]}"
     upstreams = f"{{app: {{endpoints: ['{endpoint}'], pool: {{max_connections: {_MOST_CONNECTIONS}}}}}}}"
     alive = "{name: alive, match: {path: =/}, respond: {status: 200}}"
-    rules = f"upstreams: {upstreams}\nroutes: [{alive}, {{name: all, match: {{path: /}}, upstream: app}}]\n"
-    sidecar = Sidecar(folder, opened, rules)
+    waiting = "{name: all, match: {path: /}, upstream: app, timeout: {request: 10m, idle: 10m}}"
+    sidecar = Sidecar(folder, opened, f"upstreams: {upstreams}\nroutes: [{alive}, {waiting}]\n")
     sidecar.answers()
 
     def requests(number: int) -> None:
@@ -110,8 +130,9 @@ def under_way(folder: Path, opened: ExitStack, count: int) -> float:
             taken = opened.enter_context(backend.accept()[0])
             taken.settimeout(_PATIENCE)
             taken.recv(65536)
+            answer(taken)
 
-    return _grown(sidecar, requests, count)
+    return _grown(sidecar, requests, count, warm=_WARM if count > _WARM else 2)
 
 
 def keys(folder: Path, opened: ExitStack, count: int) -> float:
@@ -158,8 +179,8 @@ def workers(folder: Path, opened: ExitStack, number: int) -> list[float]:
     return [_proportional(pid) for pid in cpu.tree(sidecar.pid)]
 
 
-def _grown(sidecar: Sidecar, make: Callable[[int], None], count: int) -> float:
-    make(_WARM)  # what is allocated once is paid for by these
+def _grown(sidecar: Sidecar, make: Callable[[int], None], count: int, warm: int = _WARM) -> float:
+    make(warm)  # what is allocated once is paid for by these
     before = sidecar.resident()
     make(count)
     return (sidecar.resident() - before) / count
@@ -185,7 +206,9 @@ def _proportional(pid: int) -> float:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sizing", description=__doc__)
-    parser.add_argument("--count", type=int, default=2000, help="connections and requests at once (2000)")
+    parser.add_argument(
+        "--count", type=int, default=2000, help="connections and requests at once; a fortieth of it stalled (2000)"
+    )
     parser.add_argument("--many", type=int, default=50_000, help="keys; a tenth of it routes (50000)")
     parser.add_argument("--workers", type=int, nargs="*", default=[2, 4], help="so many workers (2 4)")
     parser.add_argument("--openssl", default="openssl", help="makes the certificate; empty: without the row of TLS")
@@ -208,6 +231,9 @@ def report(options: argparse.Namespace) -> str:
     if options.openssl:
         measured("idle connection, TLS", lambda folder, opened: idle(folder, opened, count, tls=options.openssl))
     measured("request under way, both connections", lambda folder, opened: under_way(folder, opened, count))
+    measured(
+        "the same, whose client takes nothing", lambda folder, opened: stalled(folder, opened, max(2, count // 40))
+    )
     measured("key of a rate limit", lambda folder, opened: keys(folder, opened, many))
     measured("route", lambda folder, opened: routes(folder, opened, many // 10))
     for number in options.workers:

@@ -25,10 +25,22 @@ def test_requests_under_way_have_reached_their_backend(tmp_path: Path) -> None:
         assert sizing.under_way(tmp_path, opened, 3) < _MANY
 
 
+def test_a_client_that_takes_nothing_holds_its_backend_back(tmp_path: Path) -> None:
+    with ExitStack() as opened:
+        assert sizing.stalled(tmp_path, opened, 3) < 2 * _MANY
+
+
 def test_the_table_has_a_line_for_each_thing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, size in {"start": 50 << 20, "idle": 2048, "under_way": 8192, "keys": 512, "routes": 5120}.items():
+    for name, size in {
+        "start": 50 << 20,
+        "idle": 2048,
+        "under_way": 8192,
+        "stalled": 99 << 10,
+        "keys": 512,
+        "routes": 5120,
+    }.items():
         monkeypatch.setattr(sizing, name, lambda *_, size=size, **__: size)
     monkeypatch.setattr(sizing, "workers", lambda folder, opened, number: [40 << 20, *[30 << 20] * number])
     assert sizing.main(["--workers", "2"]) == 0
@@ -38,6 +50,7 @@ def test_the_table_has_a_line_for_each_thing(
         ["idle connection", "2.0 KiB"],
         ["idle connection, TLS", "2.0 KiB"],
         ["request under way, both connections", "8.0 KiB"],
+        ["the same, whose client takes nothing", "99.0 KiB"],
         ["key of a rate limit", "0.5 KiB"],
         ["route", "5.0 KiB"],
         ["supervisor of 2 workers", "40.0 MiB"],
