@@ -58,8 +58,7 @@ class Rootfs:
                     await started.said(ready, seconds=60.0)
                 yield started
             finally:
-                with suppress(ProcessLookupError):
-                    process.kill()
+                started.kill()
                 await started.ended()
 
     async def ran(
@@ -85,6 +84,13 @@ class Contained(ProxyProcess):
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         assert len(children) == 1, "it has not started, or has ended"
         return int(children[0])
+
+    def kill(self) -> None:
+        """Ends it, and so all of its namespace. `--kill-child` ends only who has not changed its user since."""
+        with suppress(OSError, AssertionError):  # there is none yet, or not any more
+            os.kill(self.inner, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            self.process.kill()
 
     def signal(self, number: signal.Signals) -> None:
         """Sends it a signal, from outside of its namespace."""

@@ -129,7 +129,7 @@ async def test_its_own_command_serves_takes_over_swapped_rules_and_drains(contai
             assert await body(process) == b"old.."
             first = process.inner
             volume.put(rules_text(new.url))
-            await process.until(lambda told: told["config"]["generation"] == 2)
+            await process.until(lambda told: told["rules"]["generation"] == 2)
             assert (await body(process), process.inner) == (b"new..", first)
             async with process.peer() as peer:
                 answer = asyncio.ensure_future(peer.get())
