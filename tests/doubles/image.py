@@ -25,7 +25,7 @@ from tests.doubles.servers import require
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "localhost/sidecar:test"
-_BASE = "localhost/debian:test"
+BASE = "localhost/debian:test"
 _MOST_SECONDS = 1500.0
 _INSIDE = "/mnt/pip"
 
@@ -57,7 +57,7 @@ def built(base: Path, folder: Path) -> Iterator[Built]:
         environment.setenv("BUILDAH_ISOLATION", "chroot")  # in a container there may be no other
         try:
             _import(base, folder / "base.tar")
-            arguments = ["--build-arg", f"BASE_IMAGE={_BASE}", *_pip(folder)]
+            arguments = ["--build-arg", f"BASE_IMAGE={BASE}", *_pip(folder)]
             _run("make", "image", f"IMAGE={NAME}", "BUILDER=buildah", f"IMAGE_ARGS={shlex.join(arguments)}")
             yield Built(NAME, _unpacked(folder / "root"))
         finally:
@@ -78,7 +78,7 @@ def _import(base: Path, archive: Path) -> None:
     container = _run("buildah", "from", "scratch")
     _run("buildah", "add", "--quiet", container, str(archive), "/")
     archive.unlink()
-    _run("buildah", "commit", "--quiet", "--rm", container, _BASE)
+    _run("buildah", "commit", "--quiet", "--rm", container, BASE)
 
 
 def _unpacked(folder: Path) -> Path:
