@@ -133,7 +133,7 @@ class Drain:
             traffic.when_quiet(self._over.set)
             await _within(min(_now() + self._farewell, end), self._over.wait())
         traffic.close_idle()
-        self._enter(Stage.DRAINING, f"no longer accepting; still busy: {told(traffic.in_flight())}")
+        self._enter(Stage.DRAINING, f"no longer accepting; still busy: {self.left()}")
         traffic.when_quiet(self._over.set)
         await _within(end - min(_NOTICE_SECONDS, self.deadline * _NOTICE_SHARE), self._over.wait())
         traffic.leave_websockets()
@@ -146,6 +146,14 @@ class Drain:
         self._enter(Stage.CLOSING, text, self.cut)
         self._lifecycle.advance(Phase.CLOSING)
         return self.cut
+
+    async def refresh(self) -> None:
+        """Return once `left` knows what is under way now."""
+        await self._traffic.refresh()
+
+    def left(self) -> str:
+        """What is under way, in words."""
+        return told(self._traffic.in_flight())
 
     def standing(self) -> str:
         """What readiness says of it: the stage, and how long it may still last."""

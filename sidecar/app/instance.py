@@ -55,6 +55,9 @@ class Instance(Protocol):
         :raises BindError: an address cannot be had.
         :raises CommandError: it cannot serve for another reason."""
 
+    def watch(self, seconds: float) -> None:
+        """Replace every other process of it that does not answer for so long. The caller answers for this one."""
+
     async def hand_on(self) -> None:
         """A successor accepts on the same sockets: close the admin address, and drain without a word to anybody."""
 

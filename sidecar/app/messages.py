@@ -113,6 +113,11 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """To a worker: are you alive? And from it: yes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """From a worker: it serves."""
 

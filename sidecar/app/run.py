@@ -19,6 +19,7 @@ from sidecar.app.banner import Scene, acting, banner, is_compiled, reachable, sc
 from sidecar.app.descriptors import raise_limit
 from sidecar.app.errors import CommandError, Exit
 from sidecar.app.expiry import Expiry
+from sidecar.app.herald import Herald
 from sidecar.app.instance import Instance, Plan
 from sidecar.app.lifecycle import Phase
 from sidecar.app.loop import on_a_loop
@@ -27,7 +28,6 @@ from sidecar.app.signals import heard
 from sidecar.app.solo import Solo
 from sidecar.app.upgrade import Arrival, Upgrade, arrive
 from sidecar.app.watcher import Watcher
-from sidecar.transport.activation import READY, STOPPING, notify, reloading
 from sidecar.transport.sockets import BindError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def _serve(plan: Plan) -> int:
     instance = _instance(plan, arrival)
     arrival.begin(instance)
     logs.count_in(instance.stats)
-    life = _Life(instance)
+    life = _Life(instance, Herald(instance, asyncio.get_running_loop()))
     with heard(life.on_signal), heard(life.on_hangup, (signal.SIGHUP,)), heard(life.on_upgrade, (signal.SIGUSR2,)):
         try:
             await instance.start()
@@ -104,20 +104,22 @@ async def _live(instance: Instance, life: _Life) -> int:
     orphans = Orphans(asyncio.get_running_loop())
     orphans.start()
     for one in (*instance.inlets.handed_unused(), *instance.admin_inlets.handed_unused()):
-        _LOG.warning("the socket `%s` that was handed down fits no listener of the rules", one.role)
+        _LOG.warning("the socket `%s` that was handed down (%s) fits no listener of the rules", one.role, one.where)
     life.upgrade.start()
-    notify(os.environ, READY)
+    life.herald.serving()
     try:
         await instance.lifecycle.reached(Phase.DRAINING)
-        if life.upgrade.taken_by is None:  # else the service goes on
-            notify(os.environ, STOPPING)
+        life.herald.leaving()
         watcher.stop()
         cut = await instance.drain.run()
     finally:
         expiry.stop()
         orphans.stop()
         await life.upgrade.close()
-        await instance.close()
+        try:
+            await instance.close()
+        finally:
+            life.herald.close()
     return Exit.CUT if cut else Exit.DONE
 
 
@@ -127,8 +129,9 @@ class _Life:
     A drain that the admin began is no signal: the orchestrator's SIGTERM that follows its preStop must cut nothing.
     """
 
-    def __init__(self, instance: Instance) -> None:
-        self.upgrade = Upgrade(instance)
+    def __init__(self, instance: Instance, herald: Herald) -> None:
+        self.herald = herald
+        self.upgrade = Upgrade(instance, herald.followed_by)
         self._instance = instance
         self._told = False
         # Asked now: of a terminal that has hung up the kernel says that it is none.
@@ -152,9 +155,9 @@ class _Life:
         self.upgrade.begin(name)
 
     async def _reload(self, why: str) -> None:
-        notify(os.environ, reloading())
+        self.herald.reload_begins()
         await self._instance.reloader.reload(why)
-        notify(os.environ, READY)
+        self.herald.reload_ends()
 
 
 def _unbound(error: BindError) -> str:

@@ -52,6 +52,9 @@ class Solo:
         await self.proxy.start()
         tidy()
 
+    def watch(self, seconds: float) -> None:
+        """See Instance. There is nobody else."""
+
     async def hand_on(self) -> None:
         """See Instance."""
         self.inlets.is_doubled = True

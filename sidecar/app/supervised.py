@@ -19,6 +19,7 @@ import sidecar
 from sidecar.app import logs
 from sidecar.app.admin_door import AdminDoor
 from sidecar.app.crew_drain import LAST_WORDS, CrewTraffic
+from sidecar.app.crew_watch import CrewWatch
 from sidecar.app.doors import with_port
 from sidecar.app.drain import Drain
 from sidecar.app.errors import CommandError, Exit
@@ -27,7 +28,7 @@ from sidecar.app.garbage import Tidying, tidy
 from sidecar.app.instance import Plan, inlets_of
 from sidecar.app.lifecycle import Lifecycle, Phase
 from sidecar.app.merged_oversight import MergedOversight
-from sidecar.app.messages import Adopt, Begin, Findings, Happened, Lead, Left, Lost, Place, Ready, Unable
+from sidecar.app.messages import Adopt, Beat, Begin, Findings, Happened, Lead, Left, Lost, Place, Ready, Unable
 from sidecar.app.reload import Reloader
 from sidecar.app.settings import unix_file
 from sidecar.app.sights import Sights
@@ -58,6 +59,7 @@ class Supervised:
         self._begun: dict[Worker, Loaded] = {}
         self._leader: Worker | None = None
         self._verdicts: dict[tuple[str, str], Verdict] = {}
+        self._watch: CrewWatch | None = None
         self.inlets, self.admin_inlets = inlets_of(handed, plan.workers)
         self.stats = Stats()
         self.tasks = Tasks(asyncio.get_running_loop())
@@ -124,6 +126,11 @@ class Supervised:
         self.tasks.start(self._watch_crew(), "watch the crew")
         self.tasks.start(self._sights.keep_looking(self.crew), "look at the workers")
 
+    def watch(self, seconds: float) -> None:
+        """See Instance. A worker that hangs is ended, and replaced."""
+        self._watch = CrewWatch(self.crew, seconds, self.stats, asyncio.get_running_loop())
+        self._watch.start()
+
     async def hand_on(self) -> None:
         """See Instance."""
         self.inlets.is_doubled = True
@@ -134,6 +141,8 @@ class Supervised:
     async def close(self) -> None:
         """See Instance."""
         self._tidying.cancel()
+        if self._watch is not None:
+            self._watch.stop()
         self.lifecycle.advance(Phase.CLOSING)
         await self.crew.stop(lambda worker: None, 0.0)
         self.inlets.close()
@@ -184,13 +193,13 @@ class Supervised:
             self._choose_leader()
             if self._begun.get(worker) is not self._loaded:  # a reload was faster than its start
                 self.tasks.start(self._catch_up(worker), "bring a worker up to date")
+        elif isinstance(body, Beat):
+            if self._watch is not None:
+                self._watch.heard(worker)
         elif isinstance(body, Happened):
             self.stats.events.adopt(body.event, worker.slot)
         elif isinstance(body, Findings):
-            self._verdicts |= {verdict[:2]: verdict for verdict in body.verdicts}
-            for other in self.crew.workers:
-                if other is not worker and other.ready:
-                    self._tell(other, body)
+            self._found(worker, body)
         elif isinstance(body, Lost):
             if self._leader is not None:
                 self._tell(self._leader, body)
@@ -199,6 +208,12 @@ class Supervised:
         elif isinstance(body, Left):
             self._traffic.cut_by_workers += body.cut
             self._sights.merged.update(worker.slot, body.counts)
+
+    def _found(self, worker: Worker, findings: Findings) -> None:
+        self._verdicts |= {verdict[:2]: verdict for verdict in findings.verdicts}
+        for other in self.crew.workers:
+            if other is not worker and other.ready:
+                self._tell(other, findings)
 
     def _tell_return(self, slot: int) -> None:
         restarts = self.crew.members[slot].restarts

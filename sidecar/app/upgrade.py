@@ -11,13 +11,13 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sidecar.app.errors import CommandError, Exit
 from sidecar.app.executable import named
 from sidecar.app.instance import Instance, Plan
 from sidecar.app.successor import successor_command, successor_environment
-from sidecar.transport.activation import inherited, main_pid, notify
+from sidecar.transport.activation import inherited
 from sidecar.transport.handover import Handover, HandoverError, Legacy, handover_name, take_over
 from sidecar.transport.inlets import Inlet
 
@@ -74,10 +74,12 @@ async def arrive(plan: Plan) -> Arrival:
 
 
 class Upgrade:
-    """The running instance's side: it waits for a successor, and starts one when it is told to."""
+    """The running instance's side: it waits for a successor, and starts one when it is told to. `on_followed` hears of
+    the successor's process before anybody else does."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, on_followed: Callable[[int], None] = lambda _: None) -> None:
         self._instance = instance
+        self._on_followed = on_followed
         self._loop = asyncio.get_running_loop()
         self._handover: Handover | None = None
 
@@ -108,6 +110,7 @@ class Upgrade:
         frozen = bool(getattr(sys, "frozen", False))
         command = successor_command(sys.orig_argv, named() if frozen else sys.executable)
         environment = successor_environment(os.environ, frozen=frozen)
+        environment.pop("WATCHDOG_PID", None)  # it names us, and the successor shall be watched in our place
         _LOG.info("%s: starting a successor: %s", name, " ".join(command))
         try:
             # Not through the loop: a loop that ends kills what it has started, and the successor is to outlive it.
@@ -132,7 +135,7 @@ class Upgrade:
 
     def _taken(self) -> None:
         successor = self.taken_by or 0
-        notify(os.environ, main_pid(successor))  # before it says anything: nobody listens to another process
+        self._on_followed(successor)  # before it says anything: the service manager listens to no other process
         self._instance.tasks.start(self._make_way(successor), "make way for the successor")
 
     async def _make_way(self, successor: int) -> None:

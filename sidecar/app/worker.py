@@ -23,6 +23,7 @@ from sidecar.app.garbage import Tidying, tidy, undisturbed
 from sidecar.app.lifecycle import Phase
 from sidecar.app.messages import (
     Adopt,
+    Beat,
     Begin,
     Cease,
     Command,
@@ -216,6 +217,8 @@ class _Worker:
         if isinstance(body, Adopt):
             self._inlets.take(body.places, deque(message.take_descriptors()))
             self._tasks.start(self._adopt(proxy, message, body.loaded), "adopt other rules")
+        elif isinstance(body, Beat):
+            self.link.tell(Beat())
         elif isinstance(body, Look):
             self._tasks.start(self._answer(message, self._sight(proxy)), "tell what is seen")
         elif isinstance(body, Count):

@@ -19,7 +19,26 @@ _STDOUT, _STDERR = 1, 2
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the proxy until it is told to leave."""
+    """Run the proxy until it is told to leave. Where it cannot, the service manager hears why."""
+    try:
+        return _run(arguments)
+    except CommandError as error:
+        if os.environ.get("NOTIFY_SOCKET") and not arguments.takeover:  # else somebody else is the service, and serves
+            _tell_manager(error)
+        raise
+
+
+def _tell_manager(error: CommandError) -> None:
+    from sidecar.transport.activation import failed, notify
+
+    cause = error.__cause__
+    number = cause.errno if isinstance(cause, OSError) else None
+    problems = cause.problems if isinstance(cause, ConfigError) else ()
+    first = [f": {problem}" for problem in problems if problem.severity == "error"][:1]
+    notify(os.environ, failed(f"{error}{''.join(first)}", int(error.code), number))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.config is None and not arguments.upstream and not os.environ.get("SIDECAR_UPSTREAM"):
         raise CommandError(Exit.USAGE, "nothing to front: give --upstream URL, or rules with -c FILE")
     environ = dict(os.environ)

@@ -21,6 +21,10 @@ from sidecar.transport.sockets import BindError
 READY = "READY=1"
 STOPPING = "STOPPING=1"
 
+WATCHDOG = "WATCHDOG=1"
+
+# systemd reads messages of 4 KiB at most, and shows a status on one line.
+_MOST_CHARACTERS = 500
 _FIRST = 3
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 # Where a one-file executable unpacks itself: the number is the process of its launcher, which waits for us.
@@ -92,6 +96,35 @@ def main_pid(pid: int) -> str:
     return f"MAINPID={pid}"
 
 
+def status(text: str) -> str:
+    """What people shall read of us. Whatever stands in `text`, it stays one line: the next would be an order."""
+    line = " ".join(text.split())
+    return f"STATUS={line if len(line) <= _MOST_CHARACTERS else line[: _MOST_CHARACTERS - 1] + '…'}"
+
+
+def more_time(seconds: float) -> str:
+    """That to start or to stop may take so long from now on, whatever the unit says."""
+    return f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}"
+
+
+def failed(sentence: str, code: int, number: int | None) -> str:
+    """That it ends, why, with which exit code and, where the system refused something, its `errno`."""
+    told = f"{status(sentence)}\nEXIT_STATUS={code}"
+    return told if number is None else f"{told}\nERRNO={number}"
+
+
+def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
+    """How long process `pid` may be silent before the service manager ends it; None: for ever. sd_watchdog_enabled(3).
+
+    :raises ValueError: the variables make no sense; the sentence for the operator."""
+    period = environ.get("WATCHDOG_USEC", "")
+    if not period or environ.get("WATCHDOG_PID", str(pid)) != str(pid):
+        return None
+    if not period.isdecimal() or not int(period):
+        raise ValueError(f"WATCHDOG_USEC is `{period}`, not a number of microseconds")
+    return int(period) / 1_000_000
+
+
 def notify(environ: Mapping[str, str], text: str) -> bool:
     """Tell the service manager, if there is one that wants to hear it; whether it was told.
 
@@ -106,7 +139,7 @@ def notify(environ: Mapping[str, str], text: str) -> bool:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
-            sock.sendto(text.encode(), address)
+            sock.sendto(text.encode("utf-8", "replace"), address)
     except (OSError, ValueError):
         return False
     return True

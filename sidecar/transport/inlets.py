@@ -8,6 +8,7 @@ Knows no listener, no worker process and not how a socket travels between proces
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -25,6 +26,14 @@ class Inlet(NamedTuple):
     role: str
     sock: socket.socket
     lent: bool = False
+
+    @property
+    def where(self) -> str:
+        """Its address, for people."""
+        name = self.sock.getsockname()
+        if self.sock.family == socket.AF_UNIX:
+            return f"unix:{os.fsdecode(name)}"
+        return f"[{name[0]}]:{name[1]}" if self.sock.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
 
 
 # All the sockets that listen at one host and port: one, or a group among which the kernel spreads connections.

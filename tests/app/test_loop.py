@@ -25,6 +25,18 @@ def test_without_uvloop_it_runs_all_the_same_and_says_so(
     assert capsys.readouterr().err.count("uvloop is not installed") == 1
 
 
+def test_a_process_that_is_aborted_says_where_it_was() -> None:
+    aborting = (
+        "import os\nfrom sidecar.app.loop import on_a_loop\n"
+        "async def hanging(): os.kill(os.getpid(), 6)\n"
+        "on_a_loop(hanging())"
+    )
+    ran = subprocess.run([sys.executable, "-c", aborting], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert ran.returncode == -6
+    assert "Fatal Python error: Aborted" in ran.stderr
+    assert "in hanging" in ran.stderr
+
+
 def test_a_worker_does_without_the_admins_http_server() -> None:
     told = "import sys, sidecar.app.worker, sidecar.app.loop; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", told], cwd=ROOT, check=False).returncode == 0

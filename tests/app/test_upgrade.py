@@ -26,7 +26,6 @@ from sidecar.transport.sockets import BindError
 from sidecar.transport.tasks import Tasks
 from tests.doubles.backend import LIMIT_SECONDS
 from tests.doubles.running import loaded
-from tests.doubles.service_manager import ServiceManager
 
 
 class Drain:
@@ -62,6 +61,11 @@ class Instance:
         self.drain = Drain()
         self.reloader = Reloader()
         self.was_handed_on = False
+        self.followed_by: list[int] = []
+
+    def hear(self, pid: int) -> None:
+        assert not self.was_handed_on
+        self.followed_by.append(pid)
 
     async def hand_on(self) -> None:
         assert not self.drain.begun.is_set()
@@ -73,7 +77,7 @@ async def running(admin: Address) -> AsyncIterator[tuple[Any, Upgrade]]:
     """An instance with a listener at a port that the kernel chose, and its upgrade."""
     instance: Any = Instance(admin)
     instance.inlets.open(Address("127.0.0.1", 0))
-    upgrade = Upgrade(instance)
+    upgrade = Upgrade(instance, instance.hear)
     upgrade.start()
     try:
         yield instance, upgrade
@@ -162,15 +166,12 @@ async def test_one_that_has_nobody_before_it_has_its_sockets_for_itself(admin: A
     assert (instance.inlets.is_doubled, instance.admin_inlets.is_doubled) == (False, False)
 
 
-async def test_the_service_manager_hears_of_the_new_main_process_first_of_all(
-    admin: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with ServiceManager(tmp_path) as manager, running(admin) as (old, _):
-        monkeypatch.setenv("NOTIFY_SOCKET", manager.environment["NOTIFY_SOCKET"])
+async def test_who_follows_is_told_before_anything_else_happens(admin: Address) -> None:
+    async with running(admin) as (old, _):
         arrival = await arrive(plan(admin))
         new: Any = Instance(admin)
         await arrival.accepted(new)
-        await manager.hears(f"MAINPID={os.getpid()}")
+        assert old.followed_by == [os.getpid()]
         async with asyncio.timeout(LIMIT_SECONDS):
             await old.drain.begun.wait()
         arrival.handed[0].sock.close()

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 
 from sidecar.app.errors import Exit
-from sidecar.app.messages import Adopt, Begin, Command, Happened, Leave, Left, Look, Place, Ready, Sight, Unable
+from sidecar.app.messages import Adopt, Beat, Begin, Command, Happened, Leave, Left, Look, Place, Ready, Sight, Unable
 from sidecar.app.worker import HandedInlets
 from sidecar.health.verdicts import Verdict
 from sidecar.model.address import Address
@@ -157,6 +157,14 @@ async def test_one_that_is_told_to_leave_before_it_serves_serves_who_waits_and_l
             assert (await peer.get()).status == 200
         assert (await one.heard(Left)).cut == 0
         assert await one.ended() == Exit.DONE
+
+
+async def test_it_answers_whether_it_is_alive() -> None:
+    async with Backend() as backend, led() as one:
+        one.begin(loaded(backend.url))
+        await one.heard(Ready)
+        one.link.tell(Beat())
+        assert await one.heard(Beat) == Beat()
 
 
 async def test_without_a_supervisor_it_ends_whether_it_has_begun_or_not() -> None:

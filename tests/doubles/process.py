@@ -42,6 +42,7 @@ class ProxyProcess:
         self.admin_port = 0
         self.lines: list[str] = []
         self.out: list[str] = []
+        self._is_mute = False  # an empty line may be one of a traceback
         self._grew = asyncio.Condition()
         self._readers = [
             asyncio.get_running_loop().create_task(self._read(process.stderr, self.lines)),
@@ -56,6 +57,7 @@ class ProxyProcess:
                 self._grew.notify_all()
         async with self._grew:
             lines.append("")
+            self._is_mute = self._is_mute or lines is self.lines
             self._grew.notify_all()
 
     async def said(self, pattern: str, seconds: float = LIMIT_SECONDS) -> re.Match[str]:
@@ -65,7 +67,7 @@ class ProxyProcess:
                 for line in self.lines:
                     if found := re.search(pattern, line):
                         return found
-                if self.lines and self.lines[-1] == "":
+                if self._is_mute:
                     raise AssertionError("it ended and said only:\n" + "\n".join(self.lines))
                 await self._grew.wait()
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -23,10 +23,13 @@ _PASSING = (
 
 
 class ServiceManager:
-    """An async context. `told` is every message, as it came; `sockets` it holds by their names."""
+    """An async context. `told` is every message about its state, as it came, `lines` are those for people, and `beats`
+    counts the life signs; `sockets` it holds by their names."""
 
     def __init__(self, directory: Path, sockets: Mapping[str, socket.socket] | None = None) -> None:
         self.told: list[str] = []
+        self.lines: list[str] = []
+        self.beats = 0
         self._sockets = sockets or {}
         self._path = directory / "notify"
         self._grew = asyncio.Event()
@@ -58,14 +61,25 @@ class ServiceManager:
         self._socket.close()
 
     def _read(self) -> None:
-        self.told.append(self._socket.recv(4096).decode())
+        message = self._socket.recv(4096).decode()
+        self.lines += [line.removeprefix("STATUS=") for line in message.split("\n") if line.startswith("STATUS=")]
+        if message == "WATCHDOG=1":
+            self.beats += 1
+        elif not message.startswith("STATUS="):
+            self.told.append(message)
+        elif "\n" in message:
+            self.told.append(message.partition("\n")[2])
         self._grew.set()
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Waits until it holds, looking again at each message."""
+        async with asyncio.timeout(LIMIT_SECONDS * 3):
+            while not holds():
+                self._grew.clear()
+                await self._grew.wait()
 
     async def hears(self, *messages: str) -> None:
         """Waits until it has been told so many things, which must begin like this."""
-        async with asyncio.timeout(LIMIT_SECONDS * 3):  # a process may have to start first
-            while len(self.told) < len(messages):
-                self._grew.clear()
-                await self._grew.wait()
+        await self.until(lambda: len(self.told) >= len(messages))  # a process may have to start first
         assert len(self.told) == len(messages), self.told
         assert all(map(str.startswith, self.told, messages)), self.told

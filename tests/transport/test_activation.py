@@ -12,7 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.transport.activation import READY, inherited, main_pid, notify, reloading, service_pid
+from sidecar.transport.activation import (
+    READY,
+    failed,
+    inherited,
+    main_pid,
+    more_time,
+    notify,
+    reloading,
+    service_pid,
+    status,
+    watchdog_seconds,
+)
 from sidecar.transport.sockets import BindError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,6 +158,51 @@ def test_its_socket_may_be_an_abstract_one() -> None:
     with stand_in(f"\0{name}") as manager:
         assert notify({"NOTIFY_SOCKET": f"@{name}"}, READY)
         assert manager.recv(100) == b"READY=1"
+
+
+def test_a_status_is_one_line_and_no_order_of_somebody_else() -> None:
+    assert status("cannot listen:\nMAINPID=1\n") == "STATUS=cannot listen: MAINPID=1"
+
+
+def test_a_status_leaves_room_for_what_else_the_message_says() -> None:
+    told = status("x" * 5_000)
+    assert told == f"STATUS={'x' * 499}…"
+
+
+def test_what_is_no_text_is_told_all_the_same(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with stand_in(path) as manager:
+        assert notify({"NOTIFY_SOCKET": path}, "\n".join([READY, status("of \udcff")]))
+        assert manager.recv(100) == b"READY=1\nSTATUS=of ?"
+
+
+def test_a_failure_says_what_the_system_refused_where_it_did() -> None:
+    assert failed("no room", 3, 98) == "STATUS=no room\nEXIT_STATUS=3\nERRNO=98"
+    assert failed("no rules", 1, None) == "STATUS=no rules\nEXIT_STATUS=1"
+
+
+def test_time_is_asked_for_in_microseconds() -> None:
+    assert more_time(30.5) == "EXTEND_TIMEOUT_USEC=30500000"
+
+
+@pytest.mark.parametrize(
+    ("environ", "seconds"),
+    [
+        ({}, None),
+        ({"WATCHDOG_PID": "7"}, None),
+        ({"WATCHDOG_USEC": "30000000"}, 30.0),
+        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "7"}, 1.5),
+        ({"WATCHDOG_USEC": "nonsense", "WATCHDOG_PID": "8"}, None),
+    ],
+)
+def test_a_watchdog_is_for_the_process_that_it_names(environ: dict[str, str], seconds: float | None) -> None:
+    assert watchdog_seconds(environ, 7) == seconds
+
+
+@pytest.mark.parametrize("period", ["0", "-1", "soon", "1.5"])
+def test_a_watchdog_that_makes_no_sense_is_refused(period: str) -> None:
+    with pytest.raises(ValueError, match=f"WATCHDOG_USEC is `{period}`, not a number of microseconds"):
+        watchdog_seconds({"WATCHDOG_USEC": period}, 7)
 
 
 def test_a_reload_is_told_with_its_instant() -> None:

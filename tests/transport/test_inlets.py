@@ -55,6 +55,15 @@ def dual_stack() -> socket.socket:
     return sock
 
 
+def test_a_socket_says_where_it_listens(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as four, socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(tmp_path / "s"))
+        assert Inlet("web", four).where == f"127.0.0.1:{port_of(four)}"
+        assert Inlet("web", local).where == f"unix:{tmp_path / 's'}"
+    with dual_stack() as six:
+        assert Inlet("web", six).where == f"[::]:{port_of(six)}"
+
+
 def test_an_address_is_bound_once_and_answers_with_the_same_sockets_again(make: Maker) -> None:
     inlets = make()
     first = inlets.open(Address("127.0.0.1", 0))

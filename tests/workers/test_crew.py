@@ -234,6 +234,15 @@ async def test_a_failure_of_whoever_is_told_of_a_worker_costs_a_life_and_not_the
     assert caplog.text.count("RuntimeError: a bug") == 2
 
 
+async def test_one_that_is_aborted_is_told_of_as_such() -> None:
+    async with watched(1, program("serve")) as seen:
+        await seen.complete()
+        seen.crew.workers[0].abort()
+        await seen.until(lambda: bool(seen.lost))
+        await seen.until(lambda: seen.stats.workers_up[0])
+        assert seen.events == ["worker 0 was killed by SIGABRT; started again at once"]
+
+
 async def test_a_worker_notices_that_its_supervisor_is_gone() -> None:
     async with watched(1, program("serve")) as seen:
         await seen.complete()
