@@ -28,6 +28,7 @@ from tests.doubles.servers import printed
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n%b"
 OLD, NEW = _ANSWER % b"old..", _ANSWER % b"new.."
+AT_ONCE = "drain.announce=0s"
 FREE_PORTS = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
 ORPHAN = """
 import os, time
@@ -105,6 +106,10 @@ def container(image: Built, configuration: dict[str, Any]) -> Container:
     return Container(image, configuration)
 
 
+def rules(url: str) -> str:
+    return f"{rules_text(url)}drain: {{announce: 0s}}\n"
+
+
 def children(process: Contained) -> list[int]:
     """Those of process 1, also the ended ones that it has not asked for yet."""
     return [int(word) for word in Path(f"/proc/{process.inner}/task/{process.inner}/children").read_text().split()]
@@ -124,11 +129,11 @@ async def test_its_own_command_serves_takes_over_swapped_rules_and_drains(contai
         await call.send(OK)
 
     async with Backend(OLD) as old, Backend(NEW, slow) as new:
-        volume.put(rules_text(old.url))
+        volume.put(rules(old.url))
         async with container.running(binds={volume.folder: "/etc/sidecar"}) as process:
             assert await body(process) == b"old.."
             first = process.inner
-            volume.put(rules_text(new.url))
+            volume.put(rules(new.url))
             await process.until(lambda told: told["rules"]["generation"] == 2)
             assert (await body(process), process.inner) == (b"new..", first)
             async with process.peer() as peer:
@@ -156,7 +161,7 @@ async def test_sigterm_before_it_has_read_its_rules_ends_it_at_once(container: C
 
 async def test_a_worker_that_is_killed_is_reaped_and_replaced(container: Container, volume: Volume) -> None:
     async with Backend(OK) as backend:
-        volume.put(rules_text(backend.url))
+        volume.put(rules(backend.url))
         words = ("run", "-c", "/etc/sidecar/sidecar.yaml", "--workers", "2")
         async with container.running(*words, binds={volume.folder: "/etc/sidecar"}) as process:
             before = children(process)
@@ -174,7 +179,7 @@ async def test_a_worker_that_is_killed_is_reaped_and_replaced(container: Contain
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_process_1_reaps_what_others_have_left_behind(workers: int, container: Container) -> None:
-    words = ("run", "--upstream", "http://127.0.0.1:1", "--workers", str(workers), *FREE_PORTS)
+    words = ("run", "--upstream", "http://127.0.0.1:1", "--workers", str(workers), "--set", AT_ONCE, *FREE_PORTS)
     async with container.running(*words) as process:
         before = children(process)
         await printed("nsenter", "--target", str(process.inner), "--pid", sys.executable, "-c", ORPHAN)
@@ -190,7 +195,7 @@ async def test_its_health_check_tells_a_process_that_lives_from_none(
 ) -> None:
     kind, *words = configuration["Healthcheck"]["Test"]
     assert kind == "CMD"
-    async with container.running("run", "--upstream", "http://127.0.0.1:1", *FREE_PORTS) as process:
+    async with container.running("run", "--upstream", "http://127.0.0.1:1", "--set", AT_ONCE, *FREE_PORTS) as process:
         admin = f"127.0.0.1:{process.admin_port}"
         assert await container.ran(*words, SIDECAR_ADMIN=admin) == (0, "", "")
         process.signal(signal.SIGTERM)
@@ -207,7 +212,9 @@ async def test_a_backend_is_trusted_by_the_store_that_can_be_mounted_over(
     files = server_certificate().write(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate, files.private_key)
-    binds = {Path(root().write(tmp_path)): "/etc/ssl/certs/ca-certificates.crt"} if trusted else {}
+    store = Path(root().write(tmp_path))
+    store.chmod(0o644)
+    binds = {store: "/etc/ssl/certs/ca-certificates.crt"} if trusted else {}
     async with Backend(OK, tls=context) as backend:
         words = ("run", "--upstream", backend.url, *FREE_PORTS)
         async with container.running(*words, binds=binds) as process, process.peer() as peer:
@@ -215,8 +222,10 @@ async def test_a_backend_is_trusted_by_the_store_that_can_be_mounted_over(
 
 
 async def test_the_demo_needs_nothing_else(container: Container) -> None:
-    async with container.running("demo", *FREE_PORTS) as process, process.peer() as peer:
-        assert (await peer.get()).status == 200
+    async with container.running("demo", *FREE_PORTS, "--set", AT_ONCE, serves=False) as process:
+        process.port = int((await process.said(r"listens on http://127.0.0.1:(\d+)", START_SECONDS))[1])
+        async with process.peer() as peer:
+            assert (await peer.get("/healthz")).status == 200
         process.signal(signal.SIGTERM)
         assert await process.ended() == 0
 
@@ -262,7 +271,7 @@ async def test_podman_runs_it_confined_and_stops_it_in_peace(image: Built, tmp_p
     do = asyncio.to_thread
     name = f"sidecar-test-image-{os.getpid()}"
     confined = ("--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-    words = ("run", "--listen", "0.0.0.0:8080", "--upstream", "http://127.0.0.1:1", "--set", "drain.announce=0s")
+    words = ("run", "--listen", "0.0.0.0:8080", "--upstream", "http://127.0.0.1:1", "--set", AT_ONCE)
     try:
         await do(podman.told, "run", "--detach", "--name", name, *confined, "-p", "127.0.0.1::8080", image.name, *words)
         async with asyncio.timeout(START_SECONDS):
