@@ -17,8 +17,13 @@ from sidecar.rules.load import Loaded
 from sidecar.rules.schema import RuleSet, UpstreamRule
 from sidecar.rules.upstream_tls import SECURE, UpstreamTls
 from sidecar.tls.contexts import CredentialError, Credentials, Identity, client_context
+from sidecar.tls.system import trusts_nobody
 
 _DEFAULT = UpstreamTls()
+_NOBODY = (
+    "these are verified by the certificate authorities of the system, and it has none where any keeps them: install "
+    "them (Debian: apt-get install ca-certificates), or name a file of them as tls.ca or in SSL_CERT_FILE"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,9 @@ def secured_upstreams(loaded: Loaded, before: Mapping[str, SecuredUpstream]) -> 
 def upstream_findings(rules: RuleSet, read: Read, now: float) -> Iterator[Finding]:
     """What is wrong with the certificates and keys of upstreams, or will be soon; `now` in Unix seconds."""
     for name, rule in rules.upstreams.items():
+        tls = tls_of(rule)
+        if tls is not None and tls.verify and tls.ca is None and trusts_nobody():
+            yield Finding(f"upstreams.{name}.endpoints", _NOBODY, "refused")
         tls = rule.tls
         if tls is None or (tls.ca is None and tls.certificate is None):
             continue

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.app import upstream_credentials
 from sidecar.app.surroundings import examined
 from sidecar.app.upstream_credentials import secured_upstreams
 from sidecar.rules.load import Loaded, load_text
@@ -124,3 +125,14 @@ def test_an_https_endpoint_alone_asks_for_tls_with_what_the_system_trusts() -> N
         "upstreams: {app: {endpoints: 'https://a:1'}}\nroutes: [{name: all, upstream: app}]\n", "f", Given()
     )
     assert secured_upstreams(plain, {})["app"].credentials.context.check_hostname
+
+
+def test_rules_that_need_the_systems_authorities_do_not_run_where_it_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_credentials, "trusts_nobody", lambda: True)
+    rules = loaded("min_version: '1.2'")
+    (problem,) = rules.warnings
+    assert str(problem).startswith("f:3:16: warning: these are verified by the certificate authorities of the system")
+    with pytest.raises(ConfigError):
+        rules.to_run()
+    for tls, endpoint in (("verify: false", "https://127.0.0.1:1"), ("verify: true", "http://127.0.0.1:1")):
+        assert loaded(tls, endpoint).to_run().warnings == ()

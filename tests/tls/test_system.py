@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.tls import system
-from sidecar.tls.contexts import CredentialError, client_context
-from sidecar.tls.system import trust_the_system
+from sidecar.tls.contexts import client_context
+from sidecar.tls.system import trusts_nobody
 from tests.doubles.certificates import root
 
 
@@ -32,26 +32,23 @@ def trusted(context: ssl.SSLContext) -> int:
 
 def test_openssl_knows_where_they_are_when_it_is_the_systems_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "PLACES", ())
-    assert trust_the_system(ssl.create_default_context())
+    assert not trusts_nobody()
 
 
 def test_a_frozen_program_finds_them_where_systems_keep_them(frozen: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    unusable = tmp_path / "unusable"
-    unusable.write_text("no certificate")
-    frozen.setattr(system, "PLACES", (str(tmp_path / "missing"), str(unusable), root().write(tmp_path)))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    assert trust_the_system(context)
-    assert trusted(context) == 1
+    empty = tmp_path / "empty"
+    empty.touch()
+    frozen.setattr(system, "PLACES", (str(tmp_path / "missing"), str(empty), root().write(tmp_path)))
+    assert not trusts_nobody()
+    assert trusted(client_context(now=time.time()).context) == 1
 
 
-def test_where_there_are_none_it_says_what_to_do(frozen: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CredentialError, match=r"install them .*, or name a file of them here or in SSL_CERT_FILE"):
-        client_context(now=time.time())
-    assert client_context(verify=False, now=time.time()).context.verify_mode is ssl.CERT_NONE
+def test_where_there_are_none_nobody_is_trusted(frozen: pytest.MonkeyPatch) -> None:
+    assert trusts_nobody()
+    assert trusted(client_context(now=time.time()).context) == 0
 
 
 def test_the_variables_come_first(frozen: pytest.MonkeyPatch, tmp_path: Path) -> None:
     frozen.setenv("SSL_CERT_FILE", root().write(tmp_path))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    assert trust_the_system(context)
-    assert trusted(context) == 1
+    assert not trusts_nobody()
+    assert trusted(client_context(now=time.time()).context) == 1
