@@ -11,13 +11,13 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from sidecar.demo.load import Load
 from tests.doubles.containers import Project, containers, free_port, project
+from tests.doubles.image import Built
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 TOKEN = "only-for-this-test"
@@ -27,7 +27,7 @@ SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
-def stack(image: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def stack(image: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("compose")
     podman = containers(image.name, folder)
     shutil.copytree(DEPLOY, folder / "deploy")  # the rules are edited
