@@ -151,12 +151,23 @@ async def test_sigterm_before_it_has_read_its_rules_ends_it_at_once(container: C
     folder.mkdir(mode=0o755)
     os.mkfifo(folder / "sidecar.yaml", 0o644)
     async with container.running(binds={folder: "/etc/sidecar"}, serves=False) as process:
-        writing = await asyncio.to_thread(os.open, folder / "sidecar.yaml", os.O_WRONLY)  # until it reads
+        async with asyncio.timeout(START_SECONDS):
+            while (writing := read_by_now(folder / "sidecar.yaml")) is None:
+                await asyncio.sleep(0.01)
         try:
             process.signal(signal.SIGTERM)
             assert await process.ended() == 128 + signal.SIGTERM
         finally:
             os.close(writing)
+
+
+def read_by_now(pipe: Path) -> int | None:
+    """Its other end, once somebody reads."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        assert error.errno == errno.ENXIO
+        return None
 
 
 async def test_a_worker_that_is_killed_is_reaped_and_replaced(container: Container, volume: Volume) -> None:
