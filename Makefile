@@ -20,7 +20,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # A hot module is one with a .pxd beside it: its compiled form is stale when either changes.
 HOT := $(wildcard sidecar/*/*.pxd)
 HOT_SOURCES := $(HOT) $(HOT:.pxd=.py)
-CODE := sidecar tests benchmarks setup.py
+CODE := sidecar tests benchmarks deploy/image setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-shipped check fmt build bench image binary deep screenshots clean
@@ -103,8 +103,22 @@ bench: $(VENV)/.built
 image:
 	@BUILDER='$(BUILDER)' deploy/image/build.sh '$(IMAGE)' $(IMAGE_ARGS)
 
-binary: $(VENV)/.ship $(VENV)/.built
-	@echo 'not yet' >&2; exit 1
+# From a venv of its own: what is in the file does not depend on what else is installed.
+FROZEN := build/binary/venv
+$(FROZEN)/.made: pyproject.toml
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed: https://www.python.org/downloads/' >&2; exit 1; }
+	@test -x $(FROZEN)/bin/python || $(PYTHON) -m venv $(FROZEN)
+	@$(FROZEN)/bin/python -m pip install -q --disable-pip-version-check \
+		'setuptools>=77' 'Cython>=3.1,<4' 'pyinstaller>=6.22.2,<7'
+	@SIDECAR_PURE=1 $(FROZEN)/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[otel]'
+	@touch $@
+
+dist/sidecar: $(FROZEN)/.made setup.py $(wildcard deploy/binary/* sidecar/*.py sidecar/*/*.py sidecar/*/*.pxd \
+		sidecar/admin/dashboard/*)
+	@echo 'making $@ (a minute, and another one where the hot modules are to be compiled)' >&2
+	@$(FROZEN)/bin/python deploy/binary/build.py build/binary $@
+
+binary: dist/sidecar
 
 clean:
 	@find sidecar -name '*.so' -delete

@@ -51,7 +51,8 @@ def main(root: Path) -> str:
     bom.serial_number = uuid.uuid5(
         uuid.NAMESPACE_OID, " ".join(sorted(str(one.purl) for one in [ours, *bom.components]))
     )
-    return JsonV1Dot6(bom).output_as_string(indent=1) + "\n"
+    text: str = JsonV1Dot6(bom).output_as_string(indent=1)
+    return f"{text}\n"
 
 
 def _now() -> datetime:
