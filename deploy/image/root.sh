@@ -11,7 +11,8 @@ stdlib=/usr/lib/$python
 owners=$(mktemp)
 
 # Libraries of Debian are named by their place before or after /lib became a link to /usr/lib.
-owner() { dpkg-query -S "$1" 2>/dev/null || dpkg-query -S "/usr$1" 2>/dev/null || dpkg-query -S "${1#/usr}"; }
+owner() { named "$1" || named "/usr$1" || named "${1#/usr}"; }
+named() { dpkg-query -S "$1" 2>/dev/null | grep -v '^diversion '; }
 
 # Everything in it that the kernel or the loader maps.
 binaries() { find "$root/usr/bin" "$root$stdlib" "$root/opt" -type f \( -name '*.so*' -o -path '*/bin/python*' \); }
