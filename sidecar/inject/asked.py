@@ -96,6 +96,6 @@ def wanted(text: str) -> Wanted:
 def of_record(record: Any) -> Asked:
     """What was asked, as a pod remembers it; Refused where the record was changed by hand."""
     try:
-        return recalled(record["asked"])
+        return recalled(record.get("asked", {}))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Refused("what it was before is no longer readable in its annotations; inject the original") from None

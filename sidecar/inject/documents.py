@@ -138,8 +138,9 @@ class _Reader:
                 self._close(event)
             case yaml.DocumentStartEvent():
                 self._begin(event)
-            case yaml.StreamEndEvent() if self._root is not None:
-                self._end(self._root, len(self.text))
+            case yaml.StreamEndEvent() if self.text:
+                # Comments alone are a text too.
+                self._end(self._root or Node(None, 0, 0, 1, 1), len(self.text))
 
     def wrong(self, node: Node, sentence: str) -> ConfigError:
         return ConfigError([self.or_template(Origin(self.file, node.line, node.column).error(sentence))])

@@ -13,7 +13,7 @@ from typing import TypeVar
 from sidecar.inject.asked import Asked
 from sidecar.inject.inputs import Found, Input, Note, Verdict
 from sidecar.inject.objects import Path, Refused, Table, named, part, pod_path, table
-from sidecar.inject.services import Selection, Workload, about, ports_of, repointed, restored, selecting
+from sidecar.inject.services import Selection, Workload, about, repointed, restored, selecting
 from sidecar.inject.workloads import Given, Injected, injected, is_ours, taken_out_of
 
 T = TypeVar("T")
@@ -84,8 +84,8 @@ class _Injection(_Judgement):
             self._judged(one, self._beside, None)
 
     def _service(self, one: Found) -> None:
-        ports_of(one.value)
-        self._services.add(one.value, part(one.value, ("spec", "selector")), True)
+        # As it was before: what it leads to now says nothing about the application.
+        self._services.add(restored(one.value), part(one.value, ("spec", "selector")), True)
 
     def _selecting(self, one: Found, labels: Table) -> list[Table]:
         return [service for service in self._services.near(labels) if selecting(service, one.ours, labels)]

@@ -10,6 +10,8 @@ from sidecar.inject.documents import Document
 from sidecar.inject.rewrite import rewritten
 from sidecar.inject.values import Value, block
 
+_MARK = "---\n"
+
 Edited = tuple[Document, Value, list[Value], bool]
 """A document, its value now, objects to be put in front of it, and whether it is left out."""
 
@@ -22,11 +24,11 @@ def joined(files: Sequence[Sequence[Edited]]) -> str:
     texts: list[str] = []
     for file in files:
         if file[0][0].json:
-            texts += [f"---\n{_ended(text)}" for edited in file for text in _as_json(edited)]
+            texts += [_MARK + _ended(text) for edited in file for text in _as_json(edited)]
             continue
         text = _as_yaml(file)
         marked = not texts or re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*---(?:\s|$)", text)
-        texts.append(_ended(text) if marked else f"---\n{_ended(text)}")
+        texts.append(_ended(text) if marked else _MARK + _ended(text))
     return "".join(texts)
 
 
@@ -41,14 +43,18 @@ def _as_json(edited: Edited) -> list[str]:
 
 def _as_yaml(file: Sequence[Edited]) -> str:
     text = ""
+    bare = False
     for document, value, before, gone in file:
         if gone:
+            # Whoever comes first then begins as this one did.
+            bare = not text and not document.marked
             continue
         own = rewritten(document, value)
+        own, bare = (own.removeprefix(_MARK) if bare else own), False
         if before:
-            added = "---\n".join(map(block, before))
-            lead = "---\n" if text else ""
-            text = f"{_ended(text) if text else ''}{lead}{added}{'' if document.marked else '---' + chr(10)}"
+            lead = _MARK if text or document.marked else ""
+            added = _MARK.join(map(block, before))
+            text = f"{_ended(text)}{lead}{added}{'' if document.marked else _MARK}"
         text += own
     return text
 

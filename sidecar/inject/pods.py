@@ -101,7 +101,7 @@ def _was(table: Table, key: str) -> list[Any] | None:
     """What is to be put back when nothing is left of what was added: [] for nothing, None where something was there."""
     if key not in table:
         return []
-    return [table[key]] if not table[key] else None
+    return [copied(table[key])] if not table[key] else None
 
 
 def _put_back(table: Table, key: str, was: Table) -> None:

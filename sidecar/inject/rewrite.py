@@ -99,6 +99,9 @@ class _Edits:
             end -= 1
         return end
 
+    def _line_start(self, node: Node) -> int:
+        return self._document.text.rfind("\n", 0, self._start(node)) + 1
+
     def _line_end(self, index: int) -> int:
         found = self._document.text.find("\n", index)
         return len(self._document.text) if found < 0 else found
@@ -163,10 +166,18 @@ class _Edits:
                     self._change(item, value, indent)
                 continue
             if verb in ("replace", "delete"):
-                first = self._document.text.rfind("\n", 0, self._start(node.items[old_from])) + 1
-                self._edit(first, self._line_end(self._end(node.items[old_to - 1])) + 1, "")
+                self._remove(node, old_from, old_to)
             if verb in ("replace", "insert"):
                 self._insert(node, old_from, new[new_from:new_to], indent)
+
+    def _remove(self, node: Node, first: int, behind: int) -> None:
+        if first:
+            start = self._line_end(self._end(node.items[first - 1]))
+            self._edit(start, self._line_end(self._end(node.items[behind - 1])), "")
+        elif behind < len(node.items):
+            self._edit(self._line_start(node.items[0]), self._line_start(node.items[behind]), "")
+        else:
+            raise _Unsuited
 
     def _insert(self, node: Node, index: int, added: Iterable[Value], indent: int) -> None:
         text = "".join(item_of(value, indent) for value in added)
@@ -174,7 +185,7 @@ class _Edits:
             end = self._line_end(self._end(node.items[index - 1]))
             self._edit(end, end, "\n" + text.removesuffix("\n"))
         else:
-            first = self._document.text.rfind("\n", 0, self._start(node.items[0])) + 1
+            first = self._line_start(node.items[0])
             self._edit(first, first, text)
 
 
@@ -186,6 +197,6 @@ def _names(items: Iterable[Value]) -> list[str]:
 def _name(item: Value) -> str:
     if not isinstance(item, dict):
         return repr(item)
-    metadata = item.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else item.get("name")
+    named = item["metadata"] if isinstance(item.get("metadata"), dict) else item
+    name = named.get("name") or named.get("generateName")
     return repr((item.get("kind"), name)) if name else repr(item)

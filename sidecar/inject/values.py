@@ -92,7 +92,7 @@ def item_of(value: Value, indent: int) -> str:
     pad = " " * indent
     if isinstance(value, str):
         return f"{pad}-{_text(value, indent)}"
-    if _is_short(value):
+    if isinstance(value, dict | list) and _is_short(value):
         return f"{pad}- {flow(value)}\n"
     return f"{pad}- {block(value, indent + 2)[indent + 2 :]}"
 

@@ -133,18 +133,20 @@ def _with_something_else(value: Table, path: Path, pod: Table, given: Given, bef
     plan = _plan(original, path, replace(given, asked=merged), str(record.get("configMap", "")))
     new = put_in(original, plan, merged, pod["metadata"]["annotations"][INJECTED])
     deadline = DEFAULT_DEADLINE if before.drain is None else before.drain
-    as_before = merged.rules is None and plan.rules == rules_text(_fronts(record), _port(plan.admin), deadline)
-    config_map = None if as_before else _config_map(value, plan, given)
-    present = given.maps.get((given.ours.namespace, plan.config_map))
-    if config_map is not None and present is not None and present.get("data") == config_map["data"]:
+    wrote = rules_text(_fronts(record), _port(plan.admin), deadline)
+    config_map = None if merged.rules is None and plan.rules == wrote else _config_map(value, plan, given)
+    notes = _notes(original, plan)
+    present = given.maps.get((given.ours.namespace, plan.config_map), {}).get("data")
+    if config_map is not None and present == config_map["data"]:
         config_map = None
+    elif config_map is not None and merged.rules is None and present not in (None, {FILE: wrote}):
+        lost = f"its rules are written anew, without what somebody changed in ConfigMap {plan.config_map}"
+        notes = (*notes, lost)
     if new == pod and config_map is None:
         return Injected(value, "unchanged", _KEPT, plan.fronts)
     if new != pod:
         new["metadata"]["annotations"][INJECTED] = given.version
-    return Injected(
-        _with_pod(value, path, new), "injected", _told(plan), plan.fronts, config_map, _notes(original, plan)
-    )
+    return Injected(_with_pod(value, path, new), "injected", _told(plan), plan.fronts, config_map, notes)
 
 
 def _rules_again(record: Table, given: Given) -> RulesFile:
