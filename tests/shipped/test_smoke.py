@@ -1,4 +1,4 @@
-""".ci/smoke, with which the workflow proves what it has built, on what was built here. Skips where podman cannot run."""
+""".ci/smoke, by which the workflow proves what it has built, on what is built here. Skips where podman cannot run."""
 
 from __future__ import annotations
 
