@@ -42,21 +42,22 @@ def _as_json(edited: Edited) -> list[str]:
 
 
 def _as_yaml(file: Sequence[Edited]) -> str:
-    text = ""
+    texts: list[str] = []
     bare = False
     for document, value, before, gone in file:
         if gone:
             # Whoever comes first then begins as this one did.
-            bare = not text and not document.marked
+            bare = not texts and not document.marked
             continue
         own = rewritten(document, value)
         own, bare = (own.removeprefix(_MARK) if bare else own), False
         if before:
-            lead = _MARK if text or document.marked else ""
-            added = _MARK.join(map(block, before))
-            text = f"{_ended(text)}{lead}{added}{'' if document.marked else _MARK}"
-        text += own
-    return text
+            if texts:
+                texts[-1] = _ended(texts[-1])
+            texts.append(_MARK if texts or document.marked else "")
+            texts.append(_MARK.join(map(block, before)) + ("" if document.marked else _MARK))
+        texts.append(own)
+    return "".join(texts)
 
 
 def _ended(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sidecar.inject.asked import DEFAULT_DEADLINE, Asked
 from sidecar.inject.objects import Refused
@@ -70,7 +71,7 @@ def written(chosen: Sequence[tuple[Declared, str]], taken: set[int], names: set[
         fronts.append(Front(port.number, number, called, protocol, port.name, port.container))
     deadline = DEFAULT_DEADLINE if asked.drain is None else asked.drain
     text = rules_text(fronts, admin, deadline)
-    loaded, notes = _loaded(text, FILE, asked)
+    loaded, notes = _loaded(text, FILE, asked.sets)
     wait = math.ceil(loaded.drain.deadline) + _MARGIN
     return Plan(tuple(fronts), _reached(loaded.admin.address), wait, text, name, arguments(asked), notes)
 
@@ -100,7 +101,7 @@ def rules_text(fronts: Sequence[Front], admin: int, deadline: float) -> str:
 
 def met(text: str, file: str, ports: Sequence[Declared], asked: Asked, names: set[str], name: str, write: bool) -> Plan:
     """The plan that given rules make; Refused where they do not meet the pod, BadRules where they cannot be used."""
-    rules, notes = _loaded(text, file, asked)
+    rules, notes = _loaded(text, file, asked.sets)
     fronts: list[Front] = []
     names = set(names)
     for port, protocol in _led_to(rules, ports, asked):
@@ -118,7 +119,9 @@ def met(text: str, file: str, ports: Sequence[Declared], asked: Asked, names: se
     return Plan(tuple(fronts), admin, wait, text if write else None, name, arguments(asked), notes)
 
 
-def _loaded(text: str, file: str, asked: Asked) -> tuple[RuleSet, tuple[str, ...]]:
+# The same for all workloads that are alike.
+@lru_cache(maxsize=64)
+def _loaded(text: str, file: str, sets: tuple[str, ...]) -> tuple[RuleSet, tuple[str, ...]]:
     """The rules. What `${file:…}` names is in the pod and not here; and its sidecar has no variables."""
     read: list[str] = []
 
@@ -127,7 +130,7 @@ def _loaded(text: str, file: str, asked: Asked) -> tuple[RuleSet, tuple[str, ...
         return "x"
 
     try:
-        rules = load_text(text, file, Given(sets=asked.sets), noted).rules
+        rules = load_text(text, file, Given(sets=sets), noted).rules
     except ConfigError as error:
         raise BadRules(error.problems) from None
     secure = any(listener.tls for listener in rules.listeners) or any(one.tls for one in rules.upstreams.values())

@@ -64,6 +64,8 @@ def container(plan: Plan, image: str, volume: str, hosts: list[list[Any]]) -> Ta
     return {
         "name": CONTAINER,
         "image": image,
+        # As kubelets do by themselves for every tag but `latest`.
+        "imagePullPolicy": "IfNotPresent",
         "restartPolicy": "Always",
         "args": ["run", "-c", f"{MOUNT}/{FILE}", *plan.arguments],
         "ports": ports,
