@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs as Unraisable
 
 _RESET = "\x1b[0m"
+_STDERR = 2
+# What journald takes off the beginning of a line and files it under: sd-daemon(3).
+_PRIORITIES = {logging.CRITICAL: "<2>", logging.ERROR: "<3>", logging.WARNING: "<4>", logging.DEBUG: "<7>"}
+_USUAL_PRIORITY = "<6>"
 _COLOURS = {logging.ERROR: "\x1b[31m", logging.WARNING: "\x1b[33m", logging.INFO: "", logging.DEBUG: "\x1b[2m"}
 
 
@@ -74,11 +78,12 @@ class TextLines(logging.Formatter):
 
 class Lines(logging.Handler):
     """Hands each record to `write` as one line, and never waits nor raises. Lines that `write` did not take, or lost
-    later, are counted, and told of before the next one that it takes."""
+    later, are counted, and told of before the next one that it takes. `journalled`: each begins with its priority."""
 
-    def __init__(self, write: Callable[[bytes], bool]) -> None:
+    def __init__(self, write: Callable[[bytes], bool], *, journalled: bool = False) -> None:
         super().__init__()
         self.write = write
+        self._journalled = journalled
         self.coloured = isinstance(write, StreamWriter) and write.coloured
         self.dropped = 0
         self._untold = 0
@@ -131,7 +136,11 @@ class Lines(logging.Handler):
         return False
 
     def _line(self, record: logging.LogRecord) -> bytes:
-        return self.format(record).encode("utf-8", "backslashreplace") + b"\n"
+        text = self.format(record)
+        if self._journalled:
+            priority = _PRIORITIES.get(record.levelno, _USUAL_PRIORITY)
+            text = priority + text.replace("\n", f"\n{priority}")
+        return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def set_up(
@@ -145,7 +154,7 @@ def set_up(
     root = logging.getLogger()
     ours = _ours()
     if ours is None or stream is not None:
-        ours = Lines(_writer(stream or sys.stderr))
+        ours = Lines(_writer(stream or sys.stderr), journalled=stream is None and is_journal(_STDERR))
     ours.setFormatter(JsonLines(also) if form == "json" else TextLines(also, coloured=ours.coloured))
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -184,6 +193,15 @@ def line_writer(descriptor: int, gather: float = 0.0) -> StreamWriter | FileWrit
 def is_for_people(descriptor: int, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether colours are welcome there: it is a terminal that knows them, and nobody has asked for none (NO_COLOR)."""
     return os.isatty(descriptor) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def is_journal(descriptor: int, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether journald reads what is written there: JOURNAL_STREAM of systemd.exec(5) names its device and inode."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def hold_standard_streams() -> None:

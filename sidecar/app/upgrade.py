@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
 from sidecar.app.errors import CommandError, Exit
 from sidecar.app.executable import named
 from sidecar.app.instance import Instance, Plan
+from sidecar.app.launch import Launch
 from sidecar.app.successor import successor_command, successor_environment
 from sidecar.transport.activation import inherited
 from sidecar.transport.handover import Handover, HandoverError, Legacy, handover_name, take_over
@@ -82,6 +82,7 @@ class Upgrade:
         self._on_followed = on_followed
         self._loop = asyncio.get_running_loop()
         self._handover: Handover | None = None
+        self._launched: dict[int, Launch] = {}
 
     def start(self) -> None:
         """Successors may come. Once it serves: they look for the admin's address as it is then."""
@@ -99,6 +100,8 @@ class Upgrade:
         """None may come any more."""
         if self._handover is not None:
             await self._handover.close()
+        for launch in tuple(self._launched.values()):
+            self._let_go(launch)
 
     @property
     def taken_by(self) -> int | None:
@@ -113,20 +116,23 @@ class Upgrade:
         environment.pop("WATCHDOG_PID", None)  # it names us, and the successor shall be watched in our place
         _LOG.info("%s: starting a successor: %s", name, " ".join(command))
         try:
-            # Not through the loop: a loop that ends kills what it has started, and the successor is to outlive it.
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)  # noqa: S603 - ours
-            ended = os.pidfd_open(process.pid)
+            launch = Launch(command, environment)
         except OSError as error:
             _LOG.error("no successor could be started: %s; serving on", error)
             return
-        self._loop.add_reader(ended, self._ended, process, ended)
+        self._launched[launch.pid] = launch
+        self._loop.add_reader(launch.ended, self._ended, launch)
 
-    def _ended(self, process: subprocess.Popen[bytes], ended: int) -> None:
-        self._loop.remove_reader(ended)
-        os.close(ended)
-        code = process.wait()
-        if self.taken_by != process.pid:
+    def _ended(self, launch: Launch) -> None:
+        code = self._let_go(launch)
+        if self.taken_by != launch.pid:
             _LOG.error("the successor ended with exit code %d before it had taken over; serving on", code)
+
+    def _let_go(self, launch: Launch) -> int:
+        del self._launched[launch.pid]
+        self._loop.remove_reader(launch.ended)
+        os.close(launch.ended)
+        return launch.let_go()
 
     def _follow(self) -> None:
         """A reload may have moved the admin address."""
@@ -135,6 +141,8 @@ class Upgrade:
 
     def _taken(self) -> None:
         successor = self.taken_by or 0
+        if successor in self._launched:
+            self._let_go(self._launched[successor])
         self._on_followed(successor)  # before it says anything: the service manager listens to no other process
         self._instance.tasks.start(self._make_way(successor), "make way for the successor")
 
