@@ -14,9 +14,11 @@ cdef int BROKEN
 cdef int BY_ANY
 cdef int BY_BACKLOG
 cdef int BY_RECEIVER
+cdef int BY_TURN
 cdef int CLOSED
 cdef int CLOSING
 cdef int FLOWING
+cdef int FULL_READ
 cdef int HEAD
 cdef int IDLE
 cdef int LENGTH

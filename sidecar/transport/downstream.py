@@ -12,7 +12,7 @@ import asyncio
 from sidecar.model.reason import BY_CODE, Reason
 from sidecar.transport.downstream_ends import Leaving
 from sidecar.transport.downstream_state import ANSWER, BODY, BROKEN, CLOSED, CLOSING, HEAD, IDLE, LINGER, TUNNEL
-from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, FLOWING, HIGH_WATER
+from sidecar.transport.flow import BY_ANY, BY_BACKLOG, BY_RECEIVER, BY_TURN, FLOWING, FULL_READ, HIGH_WATER
 from sidecar.transport.phases import UNSENT
 from sidecar.transport.stream import DEAF
 from sidecar.transport.tunnel import Tunnel, WebSocketTunnel
@@ -69,6 +69,8 @@ class DownstreamConnection(Leaving):
                 self._close()
             else:
                 self._gate.stop(BY_BACKLOG)
+        if len(data) >= FULL_READ:
+            self._gate.rest(self._wheel.loop)
 
     def eof_received(self) -> bool:
         """A client that half-closes has left, except in a tunnel (as nginx and Envoy have it)."""
@@ -274,7 +276,7 @@ class DownstreamConnection(Leaving):
                 self._wheel.set(self._timer, self.started + self._settings.header_timeout)
 
     def _await_body(self) -> None:
-        if self.state == BODY and not self._gate.stops:
+        if self.state == BODY and not self._gate.stops & ~BY_TURN:
             self._wheel.set(self._timer, self._wheel.turn + self._settings.body_timeout)
 
     def _touched(self) -> None:

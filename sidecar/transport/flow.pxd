@@ -5,6 +5,8 @@ cdef class ReadGate:
     cdef public object transport
     cpdef stop(self, int who)
     cpdef start(self, int who)
+    cpdef rest(self, object loop)
+    cpdef _go_on(self)
 
 cdef class WriteWatch:
     cdef double _patience

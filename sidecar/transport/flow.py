@@ -13,6 +13,9 @@ from sidecar.transport.wheel import DeadlineWheel, Timer
 # Above so many unsent bytes a peer does not keep up. More would only be memory; less, a wake-up for each few reads.
 HIGH_WATER = 262144
 
+# What uvloop reads at once; after a read that is full it reads on, 32 times in one turn.
+FULL_READ = 256000
+
 # Who stopped the reading; bits.
 BY_RECEIVER = 1
 BY_BACKLOG = 2
@@ -52,6 +55,17 @@ class ReadGate:
             self.stops &= ~who
             if not self.stops:
                 self.transport.resume_reading()
+
+    def rest(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stops the reading until the loop's next turn, after a full read: a receiver whose peer does not keep up is
+        told only then, and 32 more such reads would by then be 8 MB that somebody has to keep."""
+        if not self.transport.is_closing():
+            self.stop(BY_TURN)
+            loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.transport.is_closing():
+            self.start(BY_TURN)
 
 
 class WriteWatch:

@@ -5,6 +5,7 @@ from sidecar.transport.wheel cimport DeadlineWheel
 
 cdef int BY_BACKLOG
 cdef int BY_RECEIVER
+cdef int FULL_READ
 cdef int CLOSED
 cdef int CLOSING
 cdef int HANDSHAKE

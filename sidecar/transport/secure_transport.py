@@ -16,7 +16,7 @@ from typing import Any
 from sidecar.tls.failures import TlsFailure, broken, restless, truncated
 from sidecar.tls.session import Session
 from sidecar.transport.departure import end_half
-from sidecar.transport.flow import BY_BACKLOG, BY_RECEIVER, ReadGate
+from sidecar.transport.flow import BY_BACKLOG, BY_RECEIVER, FULL_READ, ReadGate
 from sidecar.transport.listener import Accepted
 from sidecar.transport.secure_state import CLOSED, CLOSING, HANDSHAKE, OPEN
 from sidecar.transport.sending import MessageWriter
@@ -70,6 +70,8 @@ class SecureTransport:
             self._deliver()
         elif state == HANDSHAKE:
             self._shake(data)
+        if len(data) >= FULL_READ:
+            self._gate.rest(self._wheel.loop)
 
     def eof_received(self) -> bool:
         if self.state == HANDSHAKE:

@@ -16,6 +16,7 @@ cdef int CLOSED
 cdef int DONE
 cdef int FLOWING
 cdef int FULL
+cdef int FULL_READ
 cdef int HEAD
 cdef int IDLE
 cdef int LEASED

@@ -11,7 +11,7 @@ import asyncio
 
 from sidecar.model.outcome import Cause
 from sidecar.tls.failures import TlsFailure
-from sidecar.transport.flow import BY_ANY, BY_RECEIVER, FLOWING, FULL, HIGH_WATER, TOLD, ReadGate
+from sidecar.transport.flow import BY_ANY, BY_RECEIVER, FLOWING, FULL, FULL_READ, HIGH_WATER, TOLD, ReadGate
 from sidecar.transport.phases import DONE
 from sidecar.transport.sending import MessageWriter
 from sidecar.transport.stream import DEAF, Channel, Receiver, UpstreamStream
@@ -106,6 +106,8 @@ class UpstreamConnection(UpstreamStream):
             self._tunnel.received(data)
         elif state < WAITING:
             self._shut(state == LEASED)
+        if len(data) >= FULL_READ:
+            self._gate.rest(self._wheel.loop)
 
     def eof_received(self) -> bool:
         self._wheel.now()

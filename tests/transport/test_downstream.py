@@ -8,6 +8,7 @@ import pytest
 
 from sidecar.model.reason import Reason
 from sidecar.transport import downstream_state as states
+from sidecar.transport.flow import FULL_READ
 from sidecar.transport.settings import DownstreamSettings
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
 from tests.transport.clients import CHUNKS, GET, OK, POST, Client
@@ -86,6 +87,16 @@ def test_reading_stops_while_too_much_is_pipelined(client: Client, virtual: Virt
     assert not client.transport.reading
     virtual.turn()
     assert client.take()[-1] == ("refuse", Reason.HEADERS_TOO_LARGE)
+    assert client.transport.reading
+
+
+def test_after_a_full_read_the_next_is_in_another_turn(client: Client, virtual: VirtualLoop) -> None:
+    client.sends(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (2 * FULL_READ))
+    client.sends(bytes(FULL_READ))
+    assert not client.transport.reading
+    virtual.turn(1)
+    assert client.transport.reading
+    client.sends(bytes(FULL_READ - 1))
     assert client.transport.reading
 
 

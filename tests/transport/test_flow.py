@@ -36,6 +36,28 @@ def test_reading_goes_on_only_when_nobody_stops_it(gate: ReadGate) -> None:
     assert reading(gate)
 
 
+def test_a_rest_lasts_until_the_next_turn(gate: ReadGate, virtual: VirtualLoop) -> None:
+    gate.rest(virtual)
+    assert not reading(gate)
+    virtual.turn(1)
+    assert reading(gate)
+    gate.rest(virtual)
+    gate.stop(BY_RECEIVER)
+    virtual.turn(1)
+    assert not reading(gate)
+
+
+def test_a_connection_that_closes_rests_no_more(gate: ReadGate, virtual: VirtualLoop) -> None:
+    gate.rest(virtual)
+    gate.transport.close()
+    virtual.turn(1)
+    assert not reading(gate)
+    gate.start(BY_ANY)
+    gate.rest(virtual)
+    assert reading(gate)
+    assert not virtual.errors
+
+
 class Watch:
     """A watch and what it called."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.transport.flow import FULL_READ
 from sidecar.transport.registry import RAW_TUNNEL
 from sidecar.transport.secure_state import CLOSED, CLOSING, OPEN
 from tests.transport.doubles import VirtualLoop
@@ -247,6 +248,13 @@ def test_a_pause_stops_the_reading_below_and_a_resume_starts_it(wire: ServerWire
     wire.inner.transport.resume_reading()
     assert wire.pipe.reading
     assert wire.inner.transport.is_reading()
+
+
+def test_after_a_full_read_the_next_is_in_another_turn(wire: ServerWire) -> None:
+    wire.say(bytes(FULL_READ))
+    assert not wire.pipe.reading
+    wire.virtual.turn(1)
+    assert wire.pipe.reading
 
 
 def test_what_comes_while_paused_is_given_in_a_later_turn_after_the_resume(wire: ServerWire) -> None:

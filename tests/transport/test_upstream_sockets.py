@@ -16,6 +16,7 @@ from sidecar.model.connections import Connections
 from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Cause
 from sidecar.transport.dialling import connector_to
+from sidecar.transport.flow import FULL_READ
 from sidecar.transport.pool import EndpointPool, PoolSnapshot
 from sidecar.transport.settings import PoolSettings
 from sidecar.transport.stream import UpstreamStream
@@ -293,3 +294,28 @@ async def test_a_message_that_was_broken_off_is_not_completed_by_what_comes_afte
         async with asyncio.timeout(10):
             assert await heard == head
         await endpoint.tasks.close()
+
+
+async def test_a_long_answer_is_read_once_in_a_turn() -> None:
+    """Or a client that takes nothing has megabytes kept for it before anybody is told."""
+    size = 8 << 20
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+        await writer.drain()
+
+    turns = [0]
+
+    def received(data: bytes) -> None:
+        if not turns[-1]:
+            asyncio.get_running_loop().call_soon(turns.append, 0)
+        turns[-1] += len(data)
+
+    async with endpoint(pour) as made:
+        ear, stream = await made.lease()
+        ear.on["response_data"] = received
+        stream.start(ear, b"GET", REQUEST, NO_BODY, False)
+        await made.calls.until("response_end")
+    assert sum(turns) == size
+    assert max(turns) < 2 * FULL_READ
