@@ -20,7 +20,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # A hot module is one with a .pxd beside it: its compiled form is stale when either changes.
 HOT := $(wildcard sidecar/*/*.pxd)
 HOT_SOURCES := $(HOT) $(HOT:.pxd=.py)
-CODE := sidecar tests benchmarks deploy/image setup.py
+CODE := sidecar tests benchmarks deploy/binary deploy/image setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-shipped check fmt build bench image binary deep screenshots clean
@@ -103,11 +103,15 @@ bench: $(VENV)/.built
 image:
 	@BUILDER='$(BUILDER)' deploy/image/build.sh '$(IMAGE)' $(IMAGE_ARGS)
 
-# From a venv of its own: what is in the file does not depend on what else is installed.
+# From a venv of its own: what is in the file does not depend on what else is installed. Of an interpreter whose library
+# can be taken along, which is not every one; build.py says so when there is none.
 FROZEN := build/binary/venv
+HAS_LIBRARY := 'import ctypes, sys, sysconfig as s; ctypes.CDLL(s.get_config_var("INSTSONAME")); sys.exit(sys.version_info < (3, 11))'
 $(FROZEN)/.made: pyproject.toml
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed: https://www.python.org/downloads/' >&2; exit 1; }
-	@test -x $(FROZEN)/bin/python || $(PYTHON) -m venv $(FROZEN)
+	@test -x $(FROZEN)/bin/python || { for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11 \
+		/usr/local/bin/python3 /usr/bin/python3; do \
+		$$python -c $(HAS_LIBRARY) 2>/dev/null && break; python=$(PYTHON); done; $$python -m venv $(FROZEN); }
 	@$(FROZEN)/bin/python -m pip install -q --disable-pip-version-check \
 		'setuptools>=77' 'Cython>=3.1,<4' 'pyinstaller>=6.22.2,<7'
 	@SIDECAR_PURE=1 $(FROZEN)/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[otel]'

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles import executable as executables
 from tests.doubles.image import Built, built
 from tests.doubles.rootfs import Rootfs
 from tests.doubles.servers import require
@@ -57,3 +58,9 @@ def image(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buil
     """The container image, built once."""
     with built(base, tmp_path_factory.mktemp("image")) as done:
         yield done
+
+
+@pytest.fixture(scope="session")
+def executable() -> Path:
+    """The one-file executable, built once."""
+    return executables.built()
