@@ -34,10 +34,13 @@ if sys.argv[2] == "orphan":
         os.sched_yield()
 settle(sys.argv[2:])
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-print(os.getpid(), os.getpgid(0), flush=True)
+told, tell = os.pipe()  # not signal.pause: a signal may come just before it
+os.set_blocking(tell, False)
+signal.set_wakeup_fd(tell)
 try:
+    print(os.getpid(), os.getpgid(0), flush=True)
     while True:
-        signal.pause()
+        os.read(told, 1)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     os.kill(os.getpid(), signal.SIGINT)
