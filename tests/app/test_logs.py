@@ -14,16 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.app.logs import (
-    Lines,
-    TextLines,
-    count_in,
-    except_names,
-    is_for_people,
-    line_writer,
-    say,
-    set_up,
-)
+from sidecar.app.logs import Lines, TextLines, count_in, except_names, is_for_people, line_writer, say, set_up
 from sidecar.telemetry.file_writer import FileWriter
 from sidecar.telemetry.stats import Stats
 from sidecar.telemetry.stream_writer import StreamWriter
