@@ -90,8 +90,10 @@ class Booted:
 
 
 @asynccontextmanager
-async def booted(units: Mapping[str, str], files: Mapping[str, str]) -> AsyncIterator[Booted]:
-    """Such a system, with these units of its own, none of which is started, and these files."""
+async def booted(
+    units: Mapping[str, str], files: Mapping[str, str], programs: Mapping[str, Path] | None = None
+) -> AsyncIterator[Booted]:
+    """Such a system, with these units of its own, none of which is started, these files and these programs."""
     if os.geteuid() != 0 or not _SYSTEMD.exists():
         pytest.skip("systemd is booted by root, where it is installed")
     cgroup = _own_cgroup()
@@ -101,6 +103,10 @@ async def booted(units: Mapping[str, str], files: Mapping[str, str]) -> AsyncIte
             path = given / name.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+        for name, program in (programs or {}).items():
+            copy = given / name.lstrip("/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(program, copy)
         script = given / "opt/sidecar/bin/sidecar"
         script.parent.mkdir(parents=True)
         script.write_text(_SCRIPT)

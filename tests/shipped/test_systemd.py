@@ -15,7 +15,9 @@ from tests.doubles.booted import Booted, booted
 from tests.doubles.certificates import server_certificate
 from tests.doubles.servers import require
 
-UNITS = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = ROOT / "deploy" / "systemd"
+PAGE = (ROOT / "docs" / "systemd.md").read_text()
 SIDECAR = "sidecar.service"
 URL = "http://127.0.0.1:8080"
 ADMIN = "http://127.0.0.1:9901"
@@ -62,13 +64,15 @@ def rules(
 
 
 @asynccontextmanager
-async def installed(*, files: dict[str, str] | None = None, drop_in: str = "") -> AsyncIterator[Booted]:
+async def installed(
+    *, files: dict[str, str] | None = None, drop_in: str = "", programs: dict[str, Path] | None = None
+) -> AsyncIterator[Booted]:
     """A machine on which it is installed and an application runs; `drop_in` is what `systemctl edit` would add."""
     require("curl")
     units = {path.name: path.read_text() for path in UNITS.iterdir() if path.suffix in (".service", ".socket")}
     units |= {"app.service": APP, f"{SIDECAR}.d/override.conf": drop_in}
     given = {"/etc/sidecar/sidecar.yaml": rules(), "/opt/bursty.py": BURSTY, **(files or {})}
-    async with booted(units, given) as system:
+    async with booted(units, given, programs) as system:
         await system.ran("systemctl", "start", "app")
         yield system
 
@@ -81,6 +85,14 @@ async def version_in_force(system: Booted) -> str:
 
 async def main_pid(system: Booted) -> int:
     return int(await system.shows(SIDECAR, "MainPID"))
+
+
+async def beats(system: Booted) -> None:
+    """Waits until systemd has heard once more that it lives."""
+    before = await system.shows(SIDECAR, "WatchdogTimestampMonotonic")
+    async with asyncio.timeout(30):
+        while await system.shows(SIDECAR, "WatchdogTimestampMonotonic") == before:
+            await asyncio.sleep(0.05)
 
 
 async def test_it_starts_reloads_and_stops_and_systemd_knows_each_of_it() -> None:
@@ -155,10 +167,7 @@ async def test_what_watches_it_is_content_with_one_that_is_well() -> None:
     async with installed(drop_in="[Service]\nWatchdogSec=1\n") as system:
         await system.ran("systemctl", "start", "sidecar")
         for _ in range(3):
-            beat = await system.shows(SIDECAR, "WatchdogTimestampMonotonic")
-            async with asyncio.timeout(30):
-                while await system.shows(SIDECAR, "WatchdogTimestampMonotonic") == beat:
-                    await asyncio.sleep(0.05)
+            await beats(system)
         assert await system.shows(SIDECAR, "NRestarts") == "0"
 
 
@@ -186,10 +195,7 @@ async def test_a_new_version_takes_over_and_is_the_main_process_under_the_watchd
             await asking
             while (system.root / "proc" / str(before)).exists():
                 await asyncio.sleep(0.05)
-        beat = await system.shows(SIDECAR, "WatchdogTimestampMonotonic")
-        async with asyncio.timeout(30):
-            while await system.shows(SIDECAR, "WatchdogTimestampMonotonic") == beat:
-                await asyncio.sleep(0.05)
+        await beats(system)
         assert await system.shows(SIDECAR, "NRestarts") == "0"
         assert "reception only permitted" not in await system.journal()
         await system.ran("systemctl", "stop", "sidecar")
@@ -238,3 +244,26 @@ async def test_credentials_reach_the_rules_and_nobody_else() -> None:
         reload = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST", f"{ADMIN}/reload")
         assert await system.ran(*reload) == "401"
         assert await system.ran(*reload, "-H", "Authorization: Bearer s3cret") == "200"
+
+
+async def test_the_executable_is_a_service_too(executable: Path) -> None:
+    (drop_in,) = re.findall(
+        r"```ini\n# systemctl edit sidecar\n(\[Service\]\nExecStart=\n.*?)```", PAGE, flags=re.DOTALL
+    )
+    watched = f"{drop_in}WatchdogSec=2\n"
+    programs = {"/usr/local/bin/sidecar": executable}
+    async with installed(drop_in=watched, programs=programs) as system:
+        await system.ran("systemctl", "enable", "--now", "sidecar.socket")
+        assert await version_in_force(system) == "one"
+        before = await main_pid(system)
+        assert await system.shows(SIDECAR, "StatusText") == "serving on 1 listener, rules of generation 1"
+        await system.ran("systemctl", "kill", "-s", "USR2", "--kill-whom=main", "sidecar")
+        async with asyncio.timeout(60):
+            while await main_pid(system) == before or (system.root / "proc" / str(before)).exists():
+                await asyncio.sleep(0.05)
+        await beats(system)
+        assert await version_in_force(system) == "one"
+        assert await system.shows(SIDECAR, "NRestarts") == "0"
+        await system.ran("systemctl", "stop", "sidecar")
+        assert await system.shows(SIDECAR, "Result") == "success"
+        assert "drained: every request was answered" in await system.journal("--unit=sidecar")
