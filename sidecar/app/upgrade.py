@@ -17,7 +17,7 @@ from sidecar.app.executable import named
 from sidecar.app.instance import Instance, Plan
 from sidecar.app.launch import Launch
 from sidecar.app.successor import successor_command, successor_environment
-from sidecar.transport.activation import inherited
+from sidecar.transport.activation import inherited, service_pid
 from sidecar.transport.handover import Handover, HandoverError, Legacy, handover_name, take_over
 from sidecar.transport.inlets import Inlet
 
@@ -110,6 +110,9 @@ class Upgrade:
 
     def begin(self, name: str) -> None:
         """Start the version that is installed now as the successor of this one; `name` is the signal's."""
+        if service_pid() == 1:
+            _LOG.error("%s: no successor: a container ends with its process 1, which is this one; serving on", name)
+            return
         frozen = bool(getattr(sys, "frozen", False))
         command = successor_command(sys.orig_argv, named() if frozen else sys.executable)
         environment = successor_environment(os.environ, frozen=frozen)

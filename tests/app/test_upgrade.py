@@ -255,6 +255,19 @@ async def test_a_successor_that_cannot_be_started_is_told_of(
         assert any("no successor could be started: " in line and "serving on" in line for line in caplog.messages)
 
 
+async def test_process_1_of_a_container_starts_no_successor_as_the_container_would_end_with_it(
+    admin: Address, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    starting(monkeypatch, "/nobody/starts/this")
+    monkeypatch.setattr(module, "service_pid", lambda: 1)
+    async with running(admin) as (_, upgrade):
+        upgrade.begin("SIGUSR2")
+        assert [line for line in caplog.messages if "SIGUSR2" in line] == [
+            "SIGUSR2: no successor: a container ends with its process 1, which is this one; serving on"
+        ]
+        assert not any("could not be started" in line for line in caplog.messages)
+
+
 async def test_where_another_instance_has_the_name_everything_else_works(
     admin: Address, caplog: pytest.LogCaptureFixture
 ) -> None:
