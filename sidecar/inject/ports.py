@@ -8,7 +8,7 @@ application's own entry is called NAME-app.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,49 @@ from sidecar.inject.objects import Path, Refused, Table, tables
 _SHIFT = 10_000
 _LAST = 65_535
 _LONGEST_NAME = 15
-_BY_BYTES = frozenset(
-    ("tcp", "tls", "https", "grpc", "h2c", "postgres", "postgresql", "pg", "mysql", "mariadb", "redis", "mongo")
-) | frozenset(("mongodb", "amqp", "amqps", "kafka", "mqtt", "memcached", "smtp", "ldap", "nats", "cql", "ssh", "db"))
+_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+_BY_BYTES = (
+    frozenset(
+        (
+            "tcp",
+            "tls",
+            "https",
+            "grpc",
+            "grpcs",
+            "http2",
+            "h2c",
+            "postgres",
+            "postgresql",
+            "pg",
+            "mysql",
+            "mariadb",
+            "db",
+        )
+    )
+    | frozenset(
+        (
+            "redis",
+            "rediss",
+            "mongo",
+            "mongodb",
+            "amqp",
+            "amqps",
+            "kafka",
+            "mqtt",
+            "memcached",
+            "memcache",
+            "smtp",
+            "ldap",
+        )
+    )
+    | frozenset(("nats", "cql", "ssh", "etcd", "zookeeper"))
+)
+# What is served beside the service itself, and never what is meant when nobody says so.
+_BESIDE = frozenset(("http-metrics", "http-prom", "http-health", "http-admin", "http-mgmt", "http-debug", "http-probe"))
+# Where these numbers are all that is known, it is no web server that listens there.
+_OF_OTHERS = frozenset(
+    (22, 25, 389, 443, 636, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5671, 5672, 6379, 6443, 8443, 8883, 9042, 9092)
+) | frozenset((11211, 26257, 26379, 27017, 50051))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +128,53 @@ def declared(spec: Table, at: Path) -> list[Declared]:
     ]
 
 
+def asked_otherwise(spec: Table, at: Path) -> dict[int | str, str]:
+    """The ports that are asked by something else than plain HTTP, and by what."""
+    found: dict[int | str, str] = {}
+    for _, _, one in containers(spec, at):
+        for probe in filter(None, map(one.get, _PROBES)):
+            grpc, http = (probe.get(key) if isinstance(probe, dict) else None for key in ("grpc", "httpGet"))
+            if isinstance(grpc, dict) and isinstance(grpc.get("port"), int):
+                found[grpc["port"]] = "its gRPC probe"
+            if isinstance(http, dict) and http.get("scheme") == "HTTPS" and isinstance(http.get("port"), int | str):
+                found[http["port"]] = "its HTTPS probe"
+    return found
+
+
+def is_by_bytes(name: str) -> bool:
+    """Whether a name says that no plain HTTP/1.1 is spoken."""
+    return name.split("-")[0] in _BY_BYTES
+
+
+def is_web(name: str) -> bool:
+    """Whether a name says that HTTP is spoken."""
+    return name in ("http", "web") or name.startswith("http-")
+
+
 def chosen(
-    ports: Sequence[Declared], wanted: Sequence[Wanted], by_services: Sequence[Declared], web: Iterable[int | str]
+    ports: Sequence[Declared],
+    wanted: Sequence[Wanted],
+    by_services: Sequence[Declared],
+    web: Iterable[int | str],
+    others: Mapping[int | str, str],
 ) -> list[tuple[Declared, str]]:
     """The ports to front, and how each is spoken. `by_services` are those that only Services know of, `web` those that
-    a Service says are http."""
+    a Service says are http, `others` those that are something else, with who says so."""
+    said = set(web)
     if wanted:
         found = [(_asked(ports, one), one.protocol) for one in wanted]
         numbers = [port.number for port, _ in found]
         if len(set(numbers)) < len(numbers):
             raise Refused(f"port {max(numbers, key=numbers.count)} is asked for twice")
-        return [(port, protocol or _http(port)) for port, protocol in found]
+        return [(port, protocol or _http(port, said, others)) for port, protocol in found]
     candidates = ports or by_services
     if not candidates:
         raise Refused("no container declares a TCP port, so nothing says what to front; `--port NUMBER` does")
     if len(candidates) == 1:
-        return [(candidates[0], _http(candidates[0]))]
-    said = set(web)
+        return [(candidates[0], _http(candidates[0], said, others))]
     ranks = (
         [port for port in candidates if port.name in ("http", "web")],
-        [port for port in candidates if (port.name or "").startswith("http-")],
+        [port for port in candidates if is_web(port.name or "") and port.name not in _BESIDE],
         [port for port in candidates if port.number in said or (port.name or "") in said],
     )
     for rank in ranks:
@@ -129,11 +196,19 @@ def _asked(ports: Sequence[Declared], wanted: Wanted) -> Declared:
     raise Refused(f"no TCP port is called `{wanted.which}`; {has}")
 
 
-def _http(port: Declared) -> str:
-    if port.name and port.name.split("-")[0] in _BY_BYTES:
+def _http(port: Declared, web: set[int | str], others: Mapping[int | str, str]) -> str:
+    """http; Refused where the port's name, a probe, a Service or, with none of these, its number says otherwise."""
+    name = port.name or ""
+    if is_web(name):
+        return "http"
+    says = "its name" if is_by_bytes(name) else others.get(port.number) or others.get(name)
+    if not says and port.number in _OF_OTHERS and not {port.number, name} & web:
+        says = "its number"
+    if says:
+        which = port.name or port.number
         raise Refused(
-            f"port {_listed([port])} does not speak plain HTTP/1.1 by its name; `--port {port.name}=tcp` fronts its "
-            f"bytes, `--port {port.name}=http` says that it does"
+            f"port {_listed([port])} does not speak plain HTTP/1.1 by {says}; `--port {which}=tcp` fronts its bytes, "
+            f"`--port {which}=http` says that it does"
         )
     return "http"
 
@@ -193,7 +268,7 @@ def asked_at(container: Table) -> list[dict[str, Any]]:
     """What a probe or a hook asks of the container's own ports, by name or by number."""
     lifecycle = container.get("lifecycle")
     hooks = [lifecycle.get(key) for key in ("postStart", "preStop")] if isinstance(lifecycle, dict) else []
-    probes = [container.get(key) for key in ("startupProbe", "livenessProbe", "readinessProbe")]
+    probes = map(container.get, _PROBES)
     found = [
         one.get(key) for one in (*probes, *hooks) if isinstance(one, dict) for key in ("httpGet", "tcpSocket", "grpc")
     ]

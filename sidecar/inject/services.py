@@ -25,7 +25,7 @@ from sidecar.inject.objects import (
     table,
     tables,
 )
-from sidecar.inject.ports import Declared, Front
+from sidecar.inject.ports import Declared, Front, is_by_bytes, is_web
 from sidecar.inject.values import copied
 
 _MISSING: Any = object()
@@ -66,18 +66,32 @@ def ports_of(service: Table) -> list[Table]:
     return [port for port in found if port.get("protocol") in (None, "TCP")]
 
 
-def known_by(services: Sequence[Table]) -> tuple[list[Declared], set[int | str]]:
-    """The ports that these Services lead to by number, and the targets that they say are http."""
-    numbers: dict[int, Declared] = {}
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What Services say of a pod's ports: their numbers, the targets that are http, and those that are something else,
+    with who says so."""
+
+    numbers: list[Declared]
+    web: set[int | str]
+    others: dict[int | str, str]
+
+
+def known_by(services: Sequence[Table]) -> Known:
+    """What these Services say of the ports that they lead to."""
+    known: dict[int, Declared] = {}
     web: set[int | str] = set()
-    for port in (port for service in services for port in ports_of(service)):
+    others: dict[int | str, str] = {}
+    for service, port in [(one, port) for one in services for port in ports_of(one)]:
         target = _target(port)
         name = str(port.get("name") or "")
+        spoken = str(port.get("appProtocol") or "").rpartition("/")[2]
         if isinstance(target, int):
-            numbers[target] = Declared(target)
-        if port.get("appProtocol") == "http" or name in ("http", "web") or name.startswith("http-"):
+            known[target] = Declared(target)
+        if is_by_bytes(spoken) or (not spoken and is_by_bytes(name)):
+            others[target] = f"{named(service)}, whose port is `{spoken or name}`"
+        elif spoken == "http" or is_web(name):
             web.add(target)
-    return list(numbers.values()), web
+    return Known(list(known.values()), web - others.keys(), others)
 
 
 class Selection:

@@ -14,7 +14,7 @@ from sidecar.inject.asked import DEFAULT_DEADLINE, Asked, RulesFile, of_record
 from sidecar.inject.objects import CHOICE, CONTAINER, INJECTED, Ours, Path, Refused, Table, choice, part, table, tables
 from sidecar.inject.plans import FILE, Plan, met, rules_text, written
 from sidecar.inject.pods import own_preStop, put_in, recorded, taken_out
-from sidecar.inject.ports import Front, chosen, containers, declared, used
+from sidecar.inject.ports import Front, asked_otherwise, chosen, containers, declared, used
 from sidecar.inject.services import known_by
 from sidecar.inject.values import copied
 
@@ -170,14 +170,16 @@ def _plan(pod: Table, path: Path, given: Given, again: str = "") -> Plan:
     names = {port["name"] for _, _, one in containers(spec, at) for port in one.get("ports") or () if port.get("name")}
     name = asked.config_map or again or _name_of_map(given)
     present = given.maps.get((given.ours.namespace, name))
-    by_services, web = known_by(given.services)
+    known = known_by(given.services)
     if asked.rules is not None:
-        plan = met(asked.rules.text, asked.rules.name, ports or by_services, asked, names, name, True)
+        plan = met(asked.rules.text, asked.rules.name, ports or known.numbers, asked, names, name, True)
     elif present is not None and not again:
         text = _text_of(present, name)
-        plan = met(text, f"ConfigMap/{name}", ports or by_services, asked, names, name, False)
+        plan = met(text, f"ConfigMap/{name}", ports or known.numbers, asked, names, name, False)
     else:
-        plan = written(chosen(ports, asked.ports, by_services, web), taken, names, asked, name)
+        others = {**known.others, **asked_otherwise(spec, at)}
+        fronted = chosen(ports, asked.ports, known.numbers, known.web, others)
+        plan = written(fronted, taken, names, asked, name)
         if asked.config_map:
             needs = " and ".join(f"listen on {one.listens} and lead to {one.endpoint}" for one in plan.fronts)
             note = f"ConfigMap {name} is not in the input: its `{FILE}` has to {needs}"

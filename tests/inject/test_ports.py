@@ -14,6 +14,7 @@ from sidecar.inject.ports import (
     Wanted,
     app_name,
     asked_at,
+    asked_otherwise,
     chosen,
     containers,
     declared,
@@ -27,8 +28,10 @@ from sidecar.inject.ports import (
 WEB, API, REDIS = Declared(80, "web", "a"), Declared(3000, "api", "a"), Declared(6379, "redis", "b")
 
 
-def numbers(ports: list[Declared], *wanted: Wanted, services: Any = (), web: Any = ()) -> list[tuple[int, str]]:
-    return [(port.number, protocol) for port, protocol in chosen(ports, wanted, services, web)]
+def numbers(
+    ports: list[Declared], *wanted: Wanted, services: Any = (), web: Any = (), others: Any = None
+) -> list[tuple[int, str]]:
+    return [(port.number, protocol) for port, protocol in chosen(ports, wanted, services, web, others or {})]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,8 @@ def numbers(ports: list[Declared], *wanted: Wanted, services: Any = (), web: Any
         ([API, WEB], 80),
         ([Declared(1, "http-x"), API], 1),
         ([Declared(1, "http-x"), Declared(2, "http")], 2),
+        ([Declared(1, "http-metrics"), Declared(2, "http-x")], 2),
+        ([Declared(1, "http-metrics")], 1),
     ],
 )
 def test_the_port_that_is_meant_needs_no_words(ports: list[Declared], number: int) -> None:
@@ -51,6 +56,19 @@ def test_services_say_what_is_http_and_what_is_there() -> None:
     assert numbers([], services=[Declared(5000)]) == [(5000, "http")]
 
 
+def test_a_port_that_is_called_http_is_that_whatever_its_number() -> None:
+    assert numbers([Declared(8443, "http")], others={8443: "its HTTPS probe"}) == [(8443, "http")]
+    assert numbers([Declared(9092)], web={9092}) == [(9092, "http")]
+    assert numbers([Declared(9092)], Wanted("9092", "http")) == [(9092, "http")]
+
+
+def test_probes_say_what_is_not_http() -> None:
+    probes = {"livenessProbe": {"grpc": {"port": 1}}, "readinessProbe": {"httpGet": {"port": "x", "scheme": "HTTPS"}}}
+    plain = {"name": "b", "livenessProbe": {"httpGet": {"port": 2}}, "startupProbe": None}
+    spec = {"containers": [{"name": "a", **probes}, plain]}
+    assert asked_otherwise(spec, ()) == {1: "its gRPC probe", "x": "its HTTPS probe"}
+
+
 def test_what_was_asked_for_is_fronted_in_that_order() -> None:
     wanted = (Wanted("redis", "tcp"), Wanted("80"), Wanted("4000"))
     assert numbers([WEB, REDIS], *wanted) == [(6379, "tcp"), (80, "http"), (4000, "http")]
@@ -62,12 +80,17 @@ def test_what_was_asked_for_is_fronted_in_that_order() -> None:
         ([], (), "no container declares a TCP port"),
         ([API, Declared(4, "x")], (), "several ports could be fronted: api (3000), x (4); choose with `--port`"),
         ([Declared(1, "http"), Declared(2, "http")], (), "several ports could be fronted"),
+        ([Declared(1, "http-metrics"), API], (), "several ports could be fronted"),
         (
             [REDIS],
             (),
             "port redis (6379) does not speak plain HTTP/1.1 by its name; `--port redis=tcp` fronts its bytes",
         ),
         ([Declared(1, "tcp-x")], (), "`--port tcp-x=tcp`"),
+        ([Declared(6379)], (), "port 6379 does not speak plain HTTP/1.1 by its number; `--port 6379=tcp`"),
+        ([Declared(3001)], (), "port 3001 does not speak plain HTTP/1.1 by its gRPC probe; `--port 3001=tcp`"),
+        ([Declared(3001)], (Wanted("3001"),), "by its gRPC probe"),
+        ([Declared(1, "x")], (), "by Service/s, whose port is `redis`; `--port x=tcp`"),
         ([API], (Wanted("web"),), "no TCP port is called `web`; it has api (3000)"),
         ([], (Wanted("web"),), "no TCP port is called `web`; it declares none"),
         ([API], (Wanted("api"), Wanted("3000")), "port 3000 is asked for twice"),
@@ -75,7 +98,7 @@ def test_what_was_asked_for_is_fronted_in_that_order() -> None:
 )
 def test_a_choice_that_cannot_be_made_is_refused_with_the_choices(ports: Any, wanted: Any, said: str) -> None:
     with pytest.raises(Refused) as caught:
-        chosen(ports, wanted, [], [])
+        chosen(ports, wanted, [], [], {3001: "its gRPC probe", "x": "Service/s, whose port is `redis`"})
     assert said in str(caught.value)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.inject.objects import ORIGINAL, Ours, Refused
 from sidecar.inject.ports import Declared, Front
-from sidecar.inject.services import Selection, Workload, about, known_by, ports_of, repointed, restored
+from sidecar.inject.services import Known, Selection, Workload, about, known_by, ports_of, repointed, restored
 
 WEB = Workload(Ours("Deployment", "web", ""), {"app": "x"}, (Front(3000, 13000, "http", was="http"),))
 BARE = Workload(Ours("Deployment", "bare", ""), {"app": "x"})
@@ -95,7 +95,22 @@ def test_ports_that_are_none_are_refused() -> None:
 
 def test_services_know_ports_and_what_is_http() -> None:
     ports = ({"port": 80, "targetPort": 3000, "name": "http"}, {"port": 5, "targetPort": "x", "appProtocol": "http"})
-    assert known_by([service(*ports)]) == ([Declared(3000)], {3000, "x"})
+    assert known_by([service(*ports)]) == Known([Declared(3000)], {3000, "x"}, {})
+
+
+@pytest.mark.parametrize(
+    "said", [{"name": "tcp-redis"}, {"appProtocol": "grpc"}, {"name": "http", "appProtocol": "kubernetes.io/h2c"}]
+)
+def test_services_know_what_is_not_http(said: dict[str, str]) -> None:
+    known = known_by([service({"port": 80, "targetPort": 3000, **said})])
+    spoken = said.get("appProtocol", "tcp-redis").removeprefix("kubernetes.io/")
+    assert known.web == set()
+    assert known.others == {3000: f"Service/s, whose port is `{spoken}`"}
+
+
+def test_what_one_service_calls_http_and_another_https_is_not_taken_for_http() -> None:
+    ports = ({"port": 80, "targetPort": 3000, "name": "http"}, {"port": 443, "targetPort": 3000, "name": "https"})
+    assert known_by([service(*ports)]).web == set()
 
 
 def test_a_selection_finds_what_may_belong_together() -> None:

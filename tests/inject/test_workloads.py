@@ -55,6 +55,14 @@ def test_a_workload_that_cannot_have_a_sidecar_passes_with_the_reason(spec: dict
     assert found.text == judged(Asked(workers="2"), **spec).text
 
 
+def test_what_a_service_calls_redis_is_not_fronted_as_http() -> None:
+    text = given("web.yaml").replace("- name: http\n              containerPort", "- containerPort")
+    text = text.replace("port: http}", "port: 3000}").replace("targetPort: http", "targetPort: 3000")
+    assert "behind 13000" in str(inject([("m.yaml", text)], Asked(), "1").notes[0])
+    called = text.replace("- name: http\n      port: 80", "- name: tcp-redis\n      port: 80")
+    assert "`--port 3000=tcp` fronts its bytes" in reason(inject([("m.yaml", called)], Asked(), "1"))
+
+
 def test_a_reason_has_the_place_of_what_is_wrong() -> None:
     text = given("web.yaml").replace("containerPort: 3000", "containerPort: http")
     assert reason(inject([("m.yaml", text)], Asked(), "1")).startswith("m.yaml:24:30: refused: Deployment/web: ")
