@@ -37,7 +37,13 @@ _LOG = logging.getLogger("sidecar.herald")
 # A line for people changes no more often than this.
 _LINE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
-_MOST_TRIES = 50
+# After so many tries it is told of, and tried less often: without READY a start fails, and without MAINPID a successor
+# is killed, so they are never given up. What counts of more than so many is the last.
+_QUICK_TRIES = 50
+_SELDOM_SECONDS = 2.0
+_MOST_WAITING = 16
+# Whoever was followed ends as soon as it is drained; its last word must be heard all the same.
+_LAST_WORD_SECONDS = 5.0
 # After its deadline a drain has last answers to give, workers to end and files to close.
 _BEYOND_DEADLINE = 5.0
 _TELLING = ("reload", "drain", "worker")
@@ -56,7 +62,7 @@ class Herald:
         self._instance = instance
         self._environ = environ
         self._loop = loop
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[str] = deque(maxlen=_MOST_WAITING)
         self._tries = 0
         self._again: asyncio.TimerHandle | None = None
         self._reloads = 0
@@ -106,6 +112,10 @@ class Herald:
         self._rest()
         if self._again is not None:
             self._again.cancel()
+            self._again = None
+        if not self._is_main:
+            while self._waiting and notify(self._environ, self._waiting.popleft(), _LAST_WORD_SECONDS):
+                pass
 
     def _rest(self) -> None:
         self._leave()
@@ -136,9 +146,8 @@ class Herald:
         phase = self._instance.lifecycle.phase
         if text != self._line or phase is Phase.DRAINING:
             self._pause = self._loop.call_later(_LINE_SECONDS, self._refresh)
-        if text != self._line:
+        if text != self._line and not self._waiting and notify(self._environ, status(text)):
             self._line = text
-            notify(self._environ, status(text))
         if phase is Phase.DRAINING:
             self._instance.tasks.start(self._instance.drain.refresh(), "count what is left")
 
@@ -176,10 +185,8 @@ class Herald:
                 self._tries = 0
                 continue
             self._tries += 1
-            if self._tries >= _MOST_TRIES:
-                self._waiting.clear()
-                self._tries = 0
+            if self._tries == _QUICK_TRIES:
                 _LOG.warning("the service manager does not listen at %s", self._environ["NOTIFY_SOCKET"])
-                return
-            self._again = self._loop.call_later(_AGAIN_SECONDS, self._say)
+            pause = _AGAIN_SECONDS if self._tries < _QUICK_TRIES else _SELDOM_SECONDS
+            self._again = self._loop.call_later(pause, self._say)
             return

@@ -110,7 +110,8 @@ def more_time(seconds: float) -> str:
 def failed(sentence: str, code: int, number: int | None) -> str:
     """That it ends, why, with which exit code and, where the system refused something, its `errno`."""
     told = f"{status(sentence)}\nEXIT_STATUS={code}"
-    return told if number is None else f"{told}\nERRNO={number}"
+    # A name that nobody knows has a negative number, which is the resolver's own.
+    return f"{told}\nERRNO={number}" if number is not None and number > 0 else told
 
 
 def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
@@ -125,10 +126,11 @@ def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
     return int(period) / 1_000_000
 
 
-def notify(environ: Mapping[str, str], text: str) -> bool:
+def notify(environ: Mapping[str, str], text: str, patience: float = 0.0) -> bool:
     """Tell the service manager, if there is one that wants to hear it; whether it was told.
 
-    Never raises and never waits: how we serve does not depend on who listens.
+    Never raises, and waits for room in its queue for `patience` seconds at most: how we serve does not depend on who
+    listens.
     """
     where = environ.get("NOTIFY_SOCKET", "")
     if not where.startswith(("/", "@")):
@@ -138,8 +140,9 @@ def notify(environ: Mapping[str, str], text: str) -> bool:
         address = b"\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)
-            sock.sendto(text.encode("utf-8", "replace"), address)
+            sock.settimeout(patience)
+            sock.connect(address)  # else there would be no waiting for the room of that queue
+            sock.send(text.encode("utf-8", "replace"))
     except (OSError, ValueError):
         return False
     return True

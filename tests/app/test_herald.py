@@ -287,7 +287,7 @@ async def test_what_a_full_queue_refused_is_said_again_in_its_order(
     assert [one.partition("\n")[0] for one in manager.heard] == ["READY=1", "RELOADING=1", "READY=1"]
 
 
-async def test_a_service_manager_that_is_gone_is_given_up_and_told_of(
+async def test_one_that_listens_to_nobody_for_long_is_told_of_and_hears_it_in_the_end(
     instance: Any, timers: Any, manager: Manager, caplog: pytest.LogCaptureFixture
 ) -> None:
     manager.path.unlink()
@@ -296,7 +296,65 @@ async def test_a_service_manager_that_is_gone_is_given_up_and_told_of(
     herald.serving()
     timers.pass_by(60.0)
     assert caplog.messages == [f"the service manager does not listen at {manager.path}"]
-    assert timers._set == []
+    for _ in range(100):
+        herald.reload_begins()
+        herald.reload_ends()
+    assert len(herald._waiting) < 20
+    with Manager(manager.path).sock as again:
+        timers.pass_by(5.0)
+        last = [again.recv(4096).decode().partition("\n")[0] for _ in range(2)]
+        assert set(last) == {"READY=1", "RELOADING=1"}
+    assert not herald._waiting
+
+
+async def test_a_line_that_a_full_queue_refused_is_said_later(instance: Any, timers: Any, manager: Manager) -> None:
+    served(instance, timers, manager)
+    manager.fill()
+    instance.reloader.generation = 2
+    happened(instance, "reload")
+    assert set(manager.heard) == {"STATUS=of somebody else"}
+    timers.pass_by(2.0)
+    assert manager.heard == ["STATUS=serving on 1 listener, rules of generation 2"]
+
+
+async def test_an_older_line_that_waits_does_not_take_the_place_of_a_newer_one(
+    instance: Any, timers: Any, manager: Manager
+) -> None:
+    herald = herald_of(instance, timers, manager)
+    manager.fill()
+    instance.lifecycle.advance(Phase.SERVING)
+    herald.serving()
+    assert set(manager.heard) == {"STATUS=of somebody else"}
+    instance.reloader.generation = 2
+    happened(instance, "reload")
+    timers.pass_by(2.0)
+    assert manager.heard == [f"READY=1\nSTATUS={SERVING}", "STATUS=serving on 1 listener, rules of generation 2"]
+
+
+async def test_a_life_sign_that_a_full_queue_refused_is_given_again_in_time(
+    instance: Any, timers: Any, manager: Manager
+) -> None:
+    served(instance, timers, manager, {"WATCHDOG_USEC": "4000000"})
+    manager.fill()
+    timers.pass_by(2.0)
+    assert set(manager.heard) == {"STATUS=of somebody else"}
+    timers.pass_by(1.0)
+    assert manager.heard == ["WATCHDOG=1"]
+
+
+async def test_who_follows_is_heard_even_where_a_full_queue_outlasts_us(
+    instance: Any, timers: Any, manager: Manager
+) -> None:
+    herald = served(instance, timers, manager)
+    manager.fill()
+    herald.followed_by(99)
+    closing = asyncio.create_task(asyncio.to_thread(herald.close))
+    manager.sock.setblocking(True)
+    manager.sock.settimeout(60)
+    while (heard := await asyncio.to_thread(manager.sock.recv, 4096)) == b"STATUS=of somebody else":
+        pass
+    assert heard == b"MAINPID=99"
+    await closing
 
 
 async def test_an_end_forgets_what_could_not_be_said(instance: Any, timers: Any, manager: Manager) -> None:

@@ -215,6 +215,18 @@ async def test_a_drain_may_last_as_long_as_its_rules_say_and_the_unit_does_not()
         assert await system.shows(SIDECAR, "Result") == "success"
 
 
+async def test_a_unix_socket_is_given_to_another_group_as_the_page_says() -> None:
+    unix = '"unix:/run/sidecar/shop.sock", unix: {mode: "0660", group: www-data}'
+    named = re.search("a `group`, `www-data` say,\ntakes `(.*)`, `(.*)` and `(.*)`", PAGE)
+    assert named
+    drop_in = "\n".join(["[Service]", *named.groups(), ""])
+    given = {"/etc/sidecar/sidecar.yaml": rules().replace('":8080"', unix)}
+    async with installed(files=given, drop_in=drop_in) as system:
+        await system.ran("systemctl", "start", "sidecar")
+        assert await system.ran("stat", "-c", "%G %a", "/run/sidecar/shop.sock") == "www-data 660\n"
+        await system.asked("http://shop", "--unix-socket", "/run/sidecar/shop.sock")
+
+
 async def test_several_instances_have_each_its_rules_its_port_and_its_admin() -> None:
     files = {f"/etc/sidecar/{name}.yaml": rules(name, f":{port}", admin=port + 1) for name, port in PORTS.items()}
     async with installed(files=files) as system:

@@ -179,6 +179,7 @@ def test_what_is_no_text_is_told_all_the_same(tmp_path: Path) -> None:
 def test_a_failure_says_what_the_system_refused_where_it_did() -> None:
     assert failed("no room", 3, 98) == "STATUS=no room\nEXIT_STATUS=3\nERRNO=98"
     assert failed("no rules", 1, None) == "STATUS=no rules\nEXIT_STATUS=1"
+    assert failed("no such name", 3, socket.EAI_NONAME) == "STATUS=no such name\nEXIT_STATUS=3"
 
 
 def test_time_is_asked_for_in_microseconds() -> None:
