@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -136,7 +137,7 @@ def _add_manifests(command: argparse.ArgumentParser) -> None:
 
 def _add_inject(command: argparse.ArgumentParser) -> None:
     _add_manifests(command)
-    command.add_argument("--image", help="the sidecar's image (sidecar:latest, or what is there already)")
+    command.add_argument("--image", type=_image, help="the sidecar's image (sidecar:latest, or what is there already)")
     command.add_argument(
         "--port",
         metavar="NAME|NUMBER[=tcp]",
@@ -147,7 +148,9 @@ def _add_inject(command: argparse.ArgumentParser) -> None:
     )
     rules = command.add_mutually_exclusive_group()
     rules.add_argument("-c", "--config", metavar="RULES", help="rules file, instead of rules made from the ports")
-    rules.add_argument("--config-map", metavar="NAME", help="a ConfigMap of your own with the rules in sidecar.yaml")
+    rules.add_argument(
+        "--config-map", metavar="NAME", type=_config_map, help="a ConfigMap of your own with the rules in sidecar.yaml"
+    )
     rules.add_argument("--drain", metavar="TIME", type=_deadline, help="deadline of the drain (25s)")
     command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="as for sidecar run")
     command.add_argument("--workers", metavar="N", type=_told_workers, help="as for sidecar run")
@@ -197,6 +200,19 @@ def _port(text: str) -> Wanted:
         return wanted(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _image(text: str) -> str:
+    # An empty one is a variable that somebody forgot to set, and not the wish for another image.
+    if not text or text.split() != [text]:
+        raise argparse.ArgumentTypeError(f"`{text}` is no image")
+    return text
+
+
+def _config_map(text: str) -> str:
+    if len(text) > 253 or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", text):
+        raise argparse.ArgumentTypeError(f"`{text}`: a ConfigMap's name is of a-z, 0-9, `-` and `.`")
+    return text
 
 
 def _deadline(text: str) -> float:

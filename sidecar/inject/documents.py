@@ -321,9 +321,10 @@ def _unique(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
 
 
 def objects_in(document: Document) -> Iterator[tuple[tuple[str | int, ...], Value]]:
-    """Its Kubernetes objects with their paths: itself, or what a `List` holds."""
+    """Its Kubernetes objects with their paths: itself, or what a `List` or a `DeploymentList` holds."""
     value = document.value
-    if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
+    is_list = isinstance(value, dict) and str(value.get("kind")).endswith("List")
+    if is_list and isinstance(value.get("items"), list):
         for index, item in enumerate(value["items"]):
             yield ("items", index), item
     elif value is not None:

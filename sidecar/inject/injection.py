@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sidecar.inject.asked import Asked
 from sidecar.inject.inputs import Found, Input, Note, Verdict
-from sidecar.inject.objects import Path, Refused, Table, named, part, pod_path, table
+from sidecar.inject.objects import CHOICE, LEFT_ALONE, Path, Refused, Table, choice, named, part, pod_path, table
 from sidecar.inject.services import Selection, Workload, about, repointed, restored, selecting
 from sidecar.inject.workloads import Given, Injected, injected, is_ours, taken_out_of
 
@@ -50,6 +50,7 @@ class _Judgement:
     def __init__(self, given: Input) -> None:
         self._input = given
         self._notes: list[Note] = []
+        self._refused: set[int] = set()
 
     def _say(self, one: Found, verdict: Verdict, sentence: str = "", path: Path = ()) -> None:
         self._notes.append(Note(one.place(path), verdict, one.ours, sentence))
@@ -59,6 +60,7 @@ class _Judgement:
             return judge(one)
         except Refused as refused:
             self._say(one, "refused", str(refused), refused.path)
+            self._refused.add(id(one))
         return otherwise
 
     def outcome(self) -> Outcome:
@@ -81,7 +83,8 @@ class _Injection(_Judgement):
         for one in given.objects:
             self._judged(one, self._workload, None)
         for one in given.objects:
-            self._judged(one, self._beside, None)
+            if id(one) not in self._refused:
+                self._judged(one, self._beside, None)
 
     def _service(self, one: Found) -> None:
         # As it was before: what it leads to now says nothing about the application.
@@ -91,10 +94,16 @@ class _Injection(_Judgement):
         return [service for service in self._services.near(labels) if selecting(service, one.ours, labels)]
 
     def _workload(self, one: Found) -> None:
-        path = pod_path(one.value)
-        if path is None:
-            if one.kind != "PodTemplate" and isinstance(one.value.get("spec"), dict) and _has_pod(one.value):
-                self._say(one, "note", f"a {one.kind} is not injected")
+        try:
+            path = pod_path(one.value)
+            if path is None:
+                if one.kind != "PodTemplate" and isinstance(one.value.get("spec"), dict) and _has_pod(one.value):
+                    raise Refused(f"a {one.kind} is not injected; its annotation `{CHOICE}: disabled` says so, too")
+                return
+        except Refused:
+            if choice(one.value, ()) != "disabled":
+                raise
+            self._say(one, "note", LEFT_ALONE)
             return
         labels = table(one.value, (*path, "metadata", "labels"))
         result = self._judged(one, lambda one: self._injected(one, path, labels), None)

@@ -15,6 +15,7 @@ INJECTED = "sidecar-proxy/injected"
 ORIGINAL = "sidecar-proxy/original"
 CHOICE = "sidecar-proxy/inject"
 CONTAINER = "sidecar"
+LEFT_ALONE = f"is left alone, as its annotation `{CHOICE}: disabled` says"
 
 _TEMPLATED = {
     "Deployment": ("apps", "extensions"),

@@ -72,6 +72,11 @@ def written(chosen: Sequence[tuple[Declared, str]], taken: set[int], names: set[
     deadline = DEFAULT_DEADLINE if asked.drain is None else asked.drain
     text = rules_text(fronts, admin, deadline)
     loaded, notes = _loaded(text, FILE, asked.sets)
+    for front in fronts:
+        if front.listens not in {one.address.port for one in _listeners(loaded, front.number)}:
+            raise Refused(
+                f"`--set` leads nothing from {front.listens} to port {front.number}; give rules of your own: -c"
+            )
     wait = math.ceil(loaded.drain.deadline) + _MARGIN
     return Plan(tuple(fronts), _reached(loaded.admin.address), wait, text, name, arguments(asked), notes)
 

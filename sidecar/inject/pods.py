@@ -7,6 +7,7 @@ something else, without the file it was made from.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from sidecar.inject.asked import DEFAULT_IMAGE, Asked
@@ -20,8 +21,8 @@ _USER = 65_532
 _VOLUME = "sidecar-rules"
 
 
-def put_in(pod: Table, plan: Plan, asked: Asked, version: str) -> Table:
-    """The pod (its metadata and spec) with a sidecar."""
+def put_in(pod: Table, plan: Plan, asked: Asked, version: str, before: Table | None = None) -> Table:
+    """The pod (its metadata and spec) with a sidecar. `before`: the one that it had, maybe changed by hand."""
     pod = copied(pod)
     spec = held(pod, "spec")
     was = {key: _was(where, key) for where, key in ((pod, "metadata"), (spec, "initContainers"), (spec, "volumes"))}
@@ -43,7 +44,7 @@ def put_in(pod: Table, plan: Plan, asked: Asked, version: str) -> Table:
     spec["terminationGracePeriodSeconds"] = max(own, _GRACE) + plan.wait
     volume = unused_volume(spec)
     ours = container(plan, asked.image or DEFAULT_IMAGE, volume, hosts)
-    spec["initContainers"] = [*(spec.get("initContainers") or ()), ours]
+    spec["initContainers"] = [*(spec.get("initContainers") or ()), _as_changed(ours, before) if before else ours]
     spec["volumes"] = [*(spec.get("volumes") or ()), {"name": volume, "configMap": {"name": plan.config_map}}]
     annotations = held(metadata, "annotations")
     annotations[INJECTED] = version
@@ -88,6 +89,18 @@ def container(plan: Plan, image: str, volume: str, hosts: list[list[Any]]) -> Ta
     }
 
 
+def _as_changed(ours: Table, before: Table) -> Table:
+    """This sidecar with all that does not follow from what was asked (resources, variables, timings) as it was."""
+    made = {key: ours[key] for key in ("image", "args", "ports")}
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        if "exec" in (before.get(probe) or {}):
+            made[probe] = {**before[probe], "exec": ours[probe]["exec"]}
+    made["lifecycle"] = {**(before.get("lifecycle") or {}), **ours["lifecycle"]}
+    mounts = [one for one in before.get("volumeMounts") or () if one["mountPath"] != MOUNT]
+    made["volumeMounts"] = [*ours["volumeMounts"], *mounts]
+    return {**before, **made}
+
+
 def unused_volume(spec: Table) -> str:
     """The name of the volume with the rules."""
     names = {one.get("name") for one in spec.get("volumes") or () if isinstance(one, dict)}
@@ -114,16 +127,25 @@ def _put_back(table: Table, key: str, was: Table) -> None:
         table[key] = was[key][0]
 
 
-def _without_host_ports(spec: Table, plan: Plan) -> list[list[Any]]:
-    """[container, number, {hostPort, hostIP}] of each fronted port that had one; it has none now."""
-    moved = []
+def has_host_port(spec: Table, plan: Plan) -> bool:
+    """Whether a port that is fronted is one of the node, too."""
+    return any(True for _ in _host_ports(spec, plan))
+
+
+def _host_ports(spec: Table, plan: Plan) -> Iterator[tuple[str, Table]]:
     fronted = {one.number for one in plan.fronts}
     for one in spec["containers"]:
         for port in one.get("ports") or ():
             if port["containerPort"] in fronted and "hostPort" in port and port.get("protocol") in (None, "TCP"):
-                host = {key: port.pop(key) for key in ("hostPort", "hostIP") if key in port}
-                moved.append([one["name"], port["containerPort"], host])
-    return moved
+                yield one["name"], port
+
+
+def _without_host_ports(spec: Table, plan: Plan) -> list[list[Any]]:
+    """[container, number, {hostPort, hostIP}] of each fronted port that had one; it has none now."""
+    return [
+        [name, port["containerPort"], {key: port.pop(key) for key in ("hostPort", "hostIP") if key in port}]
+        for name, port in _host_ports(spec, plan)
+    ]
 
 
 def _renamed(spec: Table, plan: Plan) -> list[list[str]]:

@@ -147,8 +147,8 @@ def is_by_bytes(name: str) -> bool:
 
 
 def is_web(name: str) -> bool:
-    """Whether a name says that HTTP is spoken."""
-    return name in ("http", "web") or name.startswith("http-")
+    """Whether a name says that this is the service, and speaks HTTP."""
+    return name in ("http", "web") or (name.startswith("http-") and name not in _BESIDE)
 
 
 def chosen(
@@ -174,11 +174,11 @@ def chosen(
         return [(candidates[0], _http(candidates[0], said, others))]
     ranks = (
         [port for port in candidates if port.name in ("http", "web")],
-        [port for port in candidates if is_web(port.name or "") and port.name not in _BESIDE],
+        [port for port in candidates if (port.name or "").startswith("http-")],
         [port for port in candidates if port.number in said or (port.name or "") in said],
     )
     for rank in ranks:
-        if len(rank) == 1:
+        if len(rank) == 1 and rank[0].name not in _BESIDE:
             return [(rank[0], "http")]
         if rank:
             break

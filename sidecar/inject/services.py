@@ -207,26 +207,54 @@ def _remember(service: Table, record: Table, targets: Table) -> None:
 
 def about(value: Table, workloads: Sequence[Workload]) -> Iterator[str]:
     """What to say of a NetworkPolicy or PodMonitor that is about injected pods."""
-    key = {"NetworkPolicy": "podSelector", "PodMonitor": "selector"}.get(str(value.get("kind")))
-    if key is None:
-        return
-    selector = table(value, ("spec", key))
-    labels = selector.get("matchLabels") or {}
     for one in workloads:
-        if one.injected and may_meet(named(value), one.ours) and (not labels or is_meant(labels, one.labels)):
-            for front in one.fronts:
-                yield from _said(value, one, front)
+        for front in one.fronts:
+            if value["kind"] == "PodMonitor":
+                yield from _monitored(value, one, front)
+            else:
+                yield from _let_through(value, one, front)
 
 
-def _said(value: Table, workload: Workload, front: Front) -> Iterator[str]:
-    if value["kind"] == "PodMonitor":
-        asked = {port.get("port") for port in tables(value, ("spec", "podMetricsEndpoints"))}
-        if front.was is not None and front.was in asked:
-            yield f"asks {workload.ours} for metrics through the sidecar; the application's own port is renamed"
-        return
-    for index, rule in enumerate(tables(value, ("spec", "ingress"))):
-        where: Path = ("spec", "ingress", index)
-        for port in tables(rule, ("ports",), where):
-            if port.get("port") == front.number:
-                listens = f"the sidecar of {workload.ours} listens on {front.listens}"
-                yield f"lets port {front.number} in; {listens}, which has to be let in instead"
+def _monitored(value: Table, workload: Workload, front: Front) -> Iterator[str]:
+    asked = {port.get("port") for port in tables(value, ("spec", "podMetricsEndpoints"))}
+    if front.was is not None and front.was in asked and _takes(value, table(value, ("spec", "selector")), workload):
+        yield f"asks {workload.ours} for metrics through the sidecar; the application's own port is renamed"
+
+
+def _let_through(value: Table, workload: Workload, front: Front) -> Iterator[str]:
+    inwards = _takes(value, table(value, ("spec", "podSelector")), workload)
+    for verb, key in (("in", "ingress"), ("out", "egress")):
+        for index, rule in enumerate(tables(value, ("spec", key))):
+            where: Path = ("spec", key, index)
+            if not (inwards if verb == "in" else _leads_to(value, tables(rule, ("to",), where), workload)):
+                continue
+            ports = tables(rule, ("ports",), where)
+            meant = [port for port in ports if _covers(port, front.number) or port.get("port") == front.was]
+            if not meant or any(_covers(port, front.listens) for port in ports):
+                continue
+            listens = f"the sidecar of {workload.ours} listens on {front.listens}"
+            if isinstance(meant[0]["port"], str):
+                yield f"lets port {front.was} {verb} by name, which not every network finds; {listens}: let that {verb}"
+            else:
+                yield f"lets port {front.number} {verb}; {listens}, which has to be let {verb} instead"
+
+
+def _takes(value: Table, selector: Table, workload: Workload) -> bool:
+    """Whether the pods of a workload may be meant. Expressions are not looked into."""
+    labels = selector.get("matchLabels") or {}
+    return may_meet(named(value), workload.ours) and (not labels or is_meant(labels, workload.labels))
+
+
+def _leads_to(value: Table, peers: Sequence[Table], workload: Workload) -> bool:
+    for peer in peers:
+        labels = table(peer, ("podSelector", "matchLabels"))
+        if "namespaceSelector" in peer and (not labels or is_meant(labels, workload.labels)):
+            return True
+        if "podSelector" in peer and _takes(value, table(peer, ("podSelector",)), workload):
+            return True
+    return not peers
+
+
+def _covers(port: Table, number: int) -> bool:
+    first, last = port.get("port"), port.get("endPort")
+    return isinstance(first, int) and first <= number <= (last if isinstance(last, int) else first)

@@ -11,9 +11,22 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sidecar.inject.asked import DEFAULT_DEADLINE, Asked, RulesFile, of_record
-from sidecar.inject.objects import CHOICE, CONTAINER, INJECTED, Ours, Path, Refused, Table, choice, part, table, tables
+from sidecar.inject.objects import (
+    CHOICE,
+    CONTAINER,
+    INJECTED,
+    LEFT_ALONE,
+    Ours,
+    Path,
+    Refused,
+    Table,
+    choice,
+    part,
+    table,
+    tables,
+)
 from sidecar.inject.plans import FILE, Plan, met, rules_text, written
-from sidecar.inject.pods import own_preStop, put_in, recorded, taken_out
+from sidecar.inject.pods import has_host_port, own_preStop, put_in, recorded, taken_out
 from sidecar.inject.ports import Front, asked_otherwise, chosen, containers, declared, used
 from sidecar.inject.services import known_by
 from sidecar.inject.values import copied
@@ -53,7 +66,7 @@ def injected(value: Table, path: Path, given: Given) -> Injected:
     if wants not in ("", "enabled", "disabled"):
         raise Refused(f"`{CHOICE}` is `disabled` or `enabled`, not `{wants}`")
     if wants == "disabled":
-        return Injected(value, "note", f"is left alone, as its annotation `{CHOICE}: disabled` says")
+        return Injected(value, "note", LEFT_ALONE)
     pod = table(value, path)
     _suited(pod, path, given.ours)
     if INJECTED in table(pod, ("metadata", "annotations"), path):
@@ -65,7 +78,9 @@ def injected(value: Table, path: Path, given: Given) -> Injected:
             )
     plan = _plan(pod, path, given)
     new = _with_pod(value, path, put_in(pod, plan, given.asked, given.version))
-    return Injected(new, "injected", _told(plan), plan.fronts, _config_map(value, plan, given), _notes(pod, plan))
+    return Injected(
+        new, "injected", _told(plan), plan.fronts, _config_map(value, plan, given), _notes(pod, plan, given)
+    )
 
 
 def taken_out_of(value: Table, path: Path) -> tuple[Table | None, str]:
@@ -119,23 +134,24 @@ def _again(value: Table, path: Path, pod: Table, given: Given) -> Injected:
         pod = copied(pod)
         next(one for one in pod["spec"]["initContainers"] if one["name"] == CONTAINER)["image"] = asked.image
         return Injected(_with_pod(value, path, pod), "injected", f"image {asked.image}", fronts)
-    return _with_something_else(value, path, pod, given, replace(of_record(record), image=ours[0].get("image")))
+    return _with_something_else(value, path, pod, given, ours[0])
 
 
-def _with_something_else(value: Table, path: Path, pod: Table, given: Given, before: Asked) -> Injected:
+def _with_something_else(value: Table, path: Path, pod: Table, given: Given, ours: Table) -> Injected:
     """Taken out and put in again. Rules that were written here stay as somebody edited them, while they would be
-    written as they were."""
+    written as they were; `ours`, the container, in all that nothing was asked about."""
     record = recorded(pod)
+    before = replace(of_record(record), image=ours.get("image"))
     merged = given.asked.over(before)
     if merged.rules is not None and not merged.rules.name:
         merged = replace(merged, rules=_rules_again(record, given))
     original = taken_out(pod)
     plan = _plan(original, path, replace(given, asked=merged), str(record.get("configMap", "")))
-    new = put_in(original, plan, merged, pod["metadata"]["annotations"][INJECTED])
+    new = put_in(original, plan, merged, pod["metadata"]["annotations"][INJECTED], ours)
     deadline = DEFAULT_DEADLINE if before.drain is None else before.drain
     wrote = rules_text(_fronts(record), _port(plan.admin), deadline)
     config_map = None if merged.rules is None and plan.rules == wrote else _config_map(value, plan, given)
-    notes = _notes(original, plan)
+    notes = _notes(original, plan, given)
     present = given.maps.get((given.ours.namespace, plan.config_map), {}).get("data")
     if config_map is not None and present == config_map["data"]:
         config_map = None
@@ -250,9 +266,11 @@ def _told(plan: Plan) -> str:
     return ", ".join(f"{one.name} {one.number} behind {one.listens}" for one in plan.fronts)
 
 
-def _notes(pod: Table, plan: Plan) -> tuple[str, ...]:
+def _notes(pod: Table, plan: Plan, given: Given) -> tuple[str, ...]:
     hooks = [
         f"container {name} keeps its preStop; it has to last {plan.wait}s, or it stops before the drain ends"
         for name in own_preStop(pod["spec"])
     ]
+    if given.ours.kind != "DaemonSet" and has_host_port(pod["spec"], plan):
+        hooks.append("its hostPort is the sidecar's now: before Kubernetes 1.34 two such pods may meet on one node")
     return (*plan.notes, *hooks)

@@ -90,7 +90,17 @@ def test_rules_are_read_and_checked(tmp_path: Path, capsys: Captured) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["--port", "a=udp"], ["--drain", "5"], ["--drain", "2h"], ["--workers", "0"], ["--drain", "5s", "-c", "x"]],
+    [
+        ["--image", ""],
+        ["--image", "a b"],
+        ["--config-map", "Bad Name"],
+        [],
+        ["--port", "a=udp"],
+        ["--drain", "5"],
+        ["--drain", "2h"],
+        ["--workers", "0"],
+        ["--drain", "5s", "-c", "x"],
+    ],
 )
 def test_words_that_mean_nothing_are_usage(words: list[str], capsys: Captured) -> None:
     assert main(["inject", *(["-f", WEB] if words else []), *words]) == 2

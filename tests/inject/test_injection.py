@@ -241,11 +241,50 @@ def test_an_input_without_anything_says_nothing() -> None:
     assert outcome("") == Outcome("", ())
 
 
-def test_what_holds_pods_and_is_not_known_is_told() -> None:
+def test_what_holds_pods_and_is_not_known_is_refused() -> None:
     text = given("web.yaml").replace("apps/v1", "argoproj.example/v1").replace("Deployment", "Rollout")
     found = outcome(text)
-    assert "note: Rollout/web: a Rollout is not injected" in said(found)
+    assert "refused: Rollout/web: a Rollout is not injected" in said(found)
     assert found.text == text
+
+
+@pytest.mark.parametrize(("version", "kind"), [("batch/v1", "Job"), ("argoproj.example/v1", "Rollout")])
+def test_who_cannot_be_injected_may_opt_out_too(version: str, kind: str) -> None:
+    text = given("web.yaml").replace("apps/v1", version).replace("kind: Deployment", f"kind: {kind}")
+    chosen = text.replace("metadata:", "metadata:\n  annotations: {sidecar-proxy/inject: disabled}", 1)
+    assert outcome(chosen).count("refused") == 0
+    assert f"note: {kind}/web: is left alone" in said(outcome(chosen))
+    assert outcome(text).count("refused") == 1
+
+
+def test_a_typed_list_is_a_list() -> None:
+    text = given("list.yaml").replace("kind: List", "kind: DeploymentList")
+    assert outcome(text).count("injected") == outcome(given("list.yaml")).count("injected") > 0
+
+
+def test_a_service_that_cannot_be_read_is_refused_once() -> None:
+    found = outcome(given("web.yaml").replace("port: 80", "port: eighty"))
+    assert found.count("refused") == 1
+    assert "`port` must be a number" in said(found)
+
+
+def test_what_somebody_changed_in_the_sidecar_stays() -> None:
+    text = injected(given("web.yaml")).replace("limits: {memory: 256Mi}", "limits: {memory: 1Gi, cpu: 2}")
+    text = text.replace("periodSeconds: 1\n", "periodSeconds: 2\n")
+    mounts = "          volumeMounts:\n"
+    more = f"          env: [{{name: A, value: b}}]\n{mounts}            - {{name: certs, mountPath: /certs}}\n"
+    text = text.replace(mounts, more)
+    text = text.replace("      volumes:\n", "      volumes:\n        - {name: certs, emptyDir: {}}\n")
+    again = injected(text, Asked(drain=10.0))
+    (before,) = (sidecar_of(one) for one in objects(text) if one["kind"] == "Deployment")
+    (after,) = (sidecar_of(one) for one in objects(again) if one["kind"] == "Deployment")
+    assert before
+    assert after
+    changed = {key for key in before if before[key] != after[key]}
+    assert changed == {"lifecycle", "volumeMounts"}
+    assert after["lifecycle"]["preStop"]["exec"]["command"][-1] == "15s"
+    assert [one["mountPath"] for one in after["volumeMounts"]] == ["/etc/sidecar", "/certs"]
+    assert injected(again) == again
 
 
 def test_many_documents_are_no_matter() -> None:

@@ -51,6 +51,12 @@ def test_written_rules_load_without_a_warning(deadline: float | None, spoken: tu
     assert [one.endpoint for one in found.fronts] == [f"{how}://127.0.0.1:{port.number}" for port, how in chosen]
 
 
+@pytest.mark.parametrize("key", ["listeners.0.address=:3000", "upstreams.http.endpoints.0=http://127.0.0.1:4000"])
+def test_settings_cannot_lead_elsewhere_than_the_pod_says(key: str) -> None:
+    with pytest.raises(Refused, match="`--set` leads nothing from 13000 to port 3000"):
+        written([(HTTP, "http")], {3000}, set(), Asked(sets=(key,)), "map")
+
+
 def test_given_rules_say_what_is_fronted() -> None:
     found = plan(RULES, HTTP, BYTES)
     assert fronts(found) == [(3000, 8000, "http", "http"), (6379, 8001, "redis", "tcp")]

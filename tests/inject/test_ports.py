@@ -41,7 +41,6 @@ def numbers(
         ([API, WEB], 80),
         ([Declared(1, "http-x"), API], 1),
         ([Declared(1, "http-x"), Declared(2, "http")], 2),
-        ([Declared(1, "http-metrics"), Declared(2, "http-x")], 2),
         ([Declared(1, "http-metrics")], 1),
     ],
 )
@@ -80,6 +79,7 @@ def test_what_was_asked_for_is_fronted_in_that_order() -> None:
         ([], (), "no container declares a TCP port"),
         ([API, Declared(4, "x")], (), "several ports could be fronted: api (3000), x (4); choose with `--port`"),
         ([Declared(1, "http"), Declared(2, "http")], (), "several ports could be fronted"),
+        ([Declared(1, "http-metrics"), Declared(2, "http-x")], (), "several ports could be fronted"),
         ([Declared(1, "http-metrics"), API], (), "several ports could be fronted"),
         (
             [REDIS],

@@ -111,6 +111,7 @@ def test_services_know_what_is_not_http(said: dict[str, str]) -> None:
 def test_what_one_service_calls_http_and_another_https_is_not_taken_for_http() -> None:
     ports = ({"port": 80, "targetPort": 3000, "name": "http"}, {"port": 443, "targetPort": 3000, "name": "https"})
     assert known_by([service(*ports)]).web == set()
+    assert known_by([service({"port": 80, "targetPort": 3000, "name": "http-metrics"})]).web == set()
 
 
 def test_a_selection_finds_what_may_belong_together() -> None:
@@ -134,8 +135,39 @@ def test_a_network_policy_by_number_is_told_what_to_let_in(selector: dict[str, A
     assert list(about(value, [WEB])) == []
 
 
+TO_WEB = {"podSelector": {"matchLabels": {"app": "x"}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"ingress": [{"ports": [{"port": "http"}]}]}, "lets port http in by name, which not every network finds"),
+        ({"ingress": [{"ports": [{"port": 2990, "endPort": 3010}]}]}, "lets port 3000 in; the sidecar"),
+        ({"egress": [{"to": [TO_WEB], "ports": [{"port": 3000}]}]}, "13000, which has to be let out instead"),
+        ({"egress": [{"to": [{**TO_WEB, "namespaceSelector": {}}], "ports": [{"port": 3000}]}]}, "let out"),
+        ({"egress": [{"ports": [{"port": 3000}]}]}, "let out"),
+    ],
+)
+def test_a_network_policy_is_told_whatever_way_it_means_the_port(spec: dict[str, Any], said: str) -> None:
+    (note,) = about({"kind": "NetworkPolicy", "spec": {"podSelector": {}, **spec}}, [WEB])
+    assert said in note
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"ingress": [{"ports": [{"port": 3000}, {"port": 13000}]}]},
+        {"ingress": [{"ports": [{"port": 1, "endPort": 20000}]}]},
+        {"ingress": [{"ports": [{"port": "other"}, {"port": 5}]}]},
+        {"egress": [{"to": [{"podSelector": {"matchLabels": {"app": "y"}}}], "ports": [{"port": 3000}]}]},
+        {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 3000}]}]},
+    ],
+)
+def test_a_network_policy_that_lets_the_sidecar_through_is_left_in_peace(spec: dict[str, Any]) -> None:
+    assert list(about({"kind": "NetworkPolicy", "spec": {"podSelector": {}, **spec}}, [WEB])) == []
+
+
 def test_a_pod_monitor_by_name_is_told_whom_it_asks_now() -> None:
     value = {"kind": "PodMonitor", "spec": {"selector": {}, "podMetricsEndpoints": [{"port": "http"}]}}
     (note,) = about(value, [WEB])
     assert note.startswith("asks Deployment/web for metrics through the sidecar")
-    assert list(about({"kind": "Ingress"}, [WEB])) == []

@@ -63,6 +63,11 @@ def test_what_a_service_calls_redis_is_not_fronted_as_http() -> None:
     assert "`--port 3000=tcp` fronts its bytes" in reason(inject([("m.yaml", called)], Asked(), "1"))
 
 
+def test_a_port_of_the_node_is_told_about_schedulers_that_do_not_see_it() -> None:
+    app = {"name": "app", "ports": [{"containerPort": 3000, "hostPort": 80}]}
+    assert "before Kubernetes 1.34 two such pods may meet" in "".join(map(str, judged(containers=[app]).notes))
+
+
 def test_a_reason_has_the_place_of_what_is_wrong() -> None:
     text = given("web.yaml").replace("containerPort: 3000", "containerPort: http")
     assert reason(inject([("m.yaml", text)], Asked(), "1")).startswith("m.yaml:24:30: refused: Deployment/web: ")
