@@ -88,6 +88,25 @@ def test_nothing_may_do_more_than_it_must_nor_moves_by_itself(path: Path) -> Non
     assert [name for name in used if not re.fullmatch(r"(actions|docker)/[\w-]+@v\d+", name)] == []
 
 
+def test_no_run_of_main_or_of_a_tag_is_dropped_for_a_newer_one() -> None:
+    # GitHub keeps one run of a group waiting and drops it for the next, whatever cancel-in-progress says.
+    group = read(CI)["concurrency"]["group"]
+    assert group == "ci-${{ github.event_name == 'pull_request' && github.ref || github.run_id }}"
+
+
+def test_layers_are_stored_by_a_builder_that_can() -> None:
+    # The builder of the Docker engine, which `docker build` takes by default, cannot export a cache.
+    steps = jobs(CI)["image"]["steps"]
+    (build,) = [each for each in steps if "--cache-to" in each.get("run", "")]
+    (set_up,) = [each for each in steps if each.get("uses", "").startswith("docker/setup-buildx-action@")]
+    assert build["env"]["BUILDX_BUILDER"] == f"${{{{ steps.{set_up['id']}.outputs.name }}}}"
+
+
+def test_each_variable_of_a_users_rules_reaches_the_check() -> None:
+    environment = set(jobs(FOR_USERS)["rules"]["env"]) - {"SIDECAR_IMAGE"}
+    assert environment == set(re.findall(r"--env (\w+)", step("Have")))
+
+
 def test_what_a_user_could_write_is_never_part_of_a_script() -> None:
     # A branch may be called `$(…)`: a name goes through the environment.
     assert re.findall(r"\$\{\{.*?\}\}", scripts(CI) + scripts(FOR_USERS)) == []
@@ -107,20 +126,21 @@ def step(name: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A user's, with `sidecar` on the path in `bin`, and a pip that does nothing."""
+    """A user's, with `sidecar` on the path in `bin`, and a venv whose pip does nothing."""
     (tmp_path / "deploy").mkdir()
     (tmp_path / "bin").mkdir()
-    (tmp_path / "temp").mkdir()
+    (tmp_path / "temp" / "venv" / "bin").mkdir(parents=True)
     (tmp_path / "deploy" / "sidecar.yaml").write_text(
         "version: 1\nupstreams: {app: {endpoints: ['${BACKEND}']}}\n"
         "routes: [{name: orders, match: {path: /orders}, upstream: app}]\n"
     )
     for name, does in {
-        "sidecar": f'exec "{sys.executable}" -m sidecar "$@"',
-        "kubernetes-validate": f'exec "{Path(sys.executable).parent}/kubernetes-validate" "$@"',
-        "python3": "exit 0",
+        "bin/sidecar": f'exec "{sys.executable}" -m sidecar "$@"',
+        "temp/venv/bin/kubernetes-validate": f'exec "{Path(sys.executable).parent}/kubernetes-validate" "$@"',
+        "temp/venv/bin/pip": "exit 0",
+        "bin/python3": '[ "$*" = "-m venv $RUNNER_TEMP/venv" ]',  # Debian's own interpreter takes no packages
     }.items():
-        program = tmp_path / "bin" / name
+        program = tmp_path / name
         program.write_text(f"#!/bin/sh\n{does}\n")
         program.chmod(0o755)
     return tmp_path
