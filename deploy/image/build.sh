@@ -11,12 +11,14 @@ for builder in ${BUILDER:-docker podman buildah}; do
   builder=
 done
 if [ -z "$builder" ]; then
-  echo 'docker, podman or buildah is needed' >&2
+  echo "${BUILDER:-docker, podman or buildah} is needed to build an image, and is not installed" >&2
   exit 1
 fi
 
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' sidecar/__init__.py)
 set -- --build-arg "VERSION=$version" --build-arg "SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-}" "$@"
+# Docker before version 23 would build without BuildKit, which has the secrets.
+export DOCKER_BUILDKIT=1
 # The other format has no place for a health check.
 case $builder in docker) ;; *) set -- --format docker "$@" ;; esac
 "$builder" build --tag "$name" "$@" .

@@ -85,17 +85,20 @@ def test_what_assembles_it_can_be_run_by_the_builder() -> None:
         subprocess.run(["sh", "-n", script], check=True)
 
 
-def test_make_image_leaves_a_choice_of_builder_and_names_them_where_there_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("chosen", "named"), [("", "docker, podman or buildah"), ("podman", "podman")])
+def test_make_image_leaves_a_choice_of_builder_and_names_what_is_missing(
+    chosen: str, named: str, tmp_path: Path
+) -> None:
     for name in ("sh", "dirname"):
         (tmp_path / name).symlink_to(str(shutil.which(name)))
     done = subprocess.run(
         [ROOT / "deploy" / "image" / "build.sh", "sidecar:test"],
-        env={"PATH": str(tmp_path)},
+        env={"PATH": str(tmp_path), "BUILDER": chosen},
         check=False,
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (1, "docker, podman or buildah is needed\n")
+    assert (done.returncode, done.stderr) == (1, f"{named} is needed to build an image, and is not installed\n")
 
 
 @pytest.mark.parametrize(("builder", "format_of"), [("docker", []), ("podman", ["--format", "docker"])])
@@ -103,7 +106,9 @@ def test_make_image_says_the_version_and_keeps_the_health_check(
     builder: str, format_of: list[str], tmp_path: Path
 ) -> None:
     told = tmp_path / "told"
-    (tmp_path / builder).write_text(f'#!/bin/sh\necho "$@" >>{told}\nexit $(test "$1" != create; echo $?)\n')
+    (tmp_path / builder).write_text(
+        f'#!/bin/sh\necho "$DOCKER_BUILDKIT" "$@" >>{told}\nexit $(test "$1" != create; echo $?)\n'
+    )
     (tmp_path / builder).chmod(0o755)
     subprocess.run(
         [ROOT / "deploy" / "image" / "build.sh", "sidecar:test", "--platform", "linux/arm64"],
@@ -111,6 +116,6 @@ def test_make_image_says_the_version_and_keeps_the_health_check(
         check=False,
         capture_output=True,
     )
-    wanted = ["build", "--tag", "sidecar:test", *format_of, "--build-arg", f"VERSION={__version__}"]
+    wanted = ["1", "build", "--tag", "sidecar:test", *format_of, "--build-arg", f"VERSION={__version__}"]
     wanted += ["--build-arg", "SOURCE_DATE_EPOCH=7", "--platform", "linux/arm64", "."]
-    assert told.read_text().splitlines() == [" ".join(wanted), "create sidecar:test"]
+    assert told.read_text().splitlines() == [" ".join(wanted), "1 create sidecar:test"]
