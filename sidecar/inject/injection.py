@@ -139,6 +139,10 @@ class _Injection(_Judgement):
         if one.kind == "Service":
             selector = table(one.value, ("spec", "selector"))
             one.new, notes = repointed(one.value, self._meant(selector))
+            if one.new != one.value:
+                notes.append(
+                    "is led elsewhere: apply it once the workload is rolled out; older pods do not listen there"
+                )
         elif one.kind in ("NetworkPolicy", "PodMonitor"):
             notes = list(about(one.value, self._workloads.all))
         for sentence in notes:

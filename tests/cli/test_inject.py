@@ -20,7 +20,11 @@ def test_manifests_are_printed_and_what_became_of_them_is_told(capsys: Captured)
     assert main(["inject", "-f", WEB]) == 0
     told = capsys.readouterr()
     assert told.out == injected(given("web.yaml")).replace("9.9.9", __version__)
-    assert told.err == f"{WEB}:2:1: injected: Deployment/web: http 3000 behind 13000\n"
+    assert told.err == (
+        f"{WEB}:2:1: injected: Deployment/web: http 3000 behind 13000\n"
+        f"{WEB}:28:1: note: Service/web: is led elsewhere: apply it once the workload is rolled out; older pods do not "
+        "listen there\n"
+    )
 
 
 def test_standard_input_and_several_files_are_one_stream(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

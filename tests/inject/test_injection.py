@@ -207,7 +207,9 @@ def test_several_files_are_one_input() -> None:
     deployment, service = given("web.yaml").split("---\n")
     found = inject([("a.yaml", deployment), ("b.yaml", service)], Asked(), VERSION)
     assert objects(found.text) == objects(injected(given("web.yaml")))
-    assert "b.yaml" not in said(found)
+    assert "no Service of the input" not in said(found)
+    assert "b.yaml:1:1: note: Service/web: is led elsewhere: apply it once the workload is rolled out" in said(found)
+    assert "led elsewhere" not in said(outcome(found.text))
 
 
 def test_json_beside_yaml_becomes_documents_of_one_stream() -> None:
