@@ -183,6 +183,18 @@ async def test_with_its_socket_unit_nobody_is_refused_over_restarts_and_a_crash(
         await system.becomes(SIDECAR, "NRestarts", "1")
 
 
+async def test_its_socket_unit_is_added_to_one_that_runs_as_the_page_says() -> None:
+    (line,) = re.findall(r"^# (systemctl stop sidecar && .*)$", PAGE, flags=re.MULTILINE)
+    async with installed() as system:
+        await system.ran("systemctl", "enable", "--now", "sidecar")
+        code, _ = await system.tried("systemctl", "enable", "--now", "sidecar.socket")
+        assert code != 0, "systemd would take it without a stop: the page need not tell of one"
+        assert "already active, refusing" in await system.journal("--unit=sidecar.socket")
+        await system.ran("sh", "-ec", line)
+        assert await version_in_force(system) == "one"
+        assert await system.shows(SIDECAR, "TriggeredBy") == "sidecar.socket"
+
+
 async def test_a_new_version_takes_over_and_is_the_main_process_under_the_watchdog() -> None:
     async with installed(drop_in="[Service]\nWatchdogSec=2\n") as system:
         await system.ran("systemctl", "start", "sidecar")
