@@ -182,6 +182,13 @@ def test_a_request_that_goes_elsewhere_ends_a_users_workflow(repository: Path) -
     )
 
 
+def test_a_request_that_cannot_be_explained_is_not_one_without_a_route(repository: Path) -> None:
+    (repository / "deploy" / "sidecar.routes").write_text("GET /nowhere -\n")
+    with (repository / "deploy" / "sidecar.yaml").open("a") as file:
+        file.write("nonsense: 1\n")
+    assert run(step("Hold"), repository).returncode == 1
+
+
 def test_a_users_manifest_is_valid_with_the_sidecar_in_it(repository: Path) -> None:
     (repository / "deploy" / "deployment.yaml").write_text(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop}\n"
