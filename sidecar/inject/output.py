@@ -28,8 +28,9 @@ def joined(files: Sequence[Sequence[Edited]]) -> str:
             continue
         text = _as_yaml(file)
         marked = not texts or re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*---(?:\s|$)", text)
-        texts.append(_ended(text) if marked else _MARK + _ended(text))
-    return "".join(texts)
+        texts.append(text if marked else _MARK + text)
+    # What is last stays as it ends: a line break would be one of the block scalar that may stand there.
+    return "".join([*map(_ended, texts[:-1]), *texts[-1:]])
 
 
 def _as_json(edited: Edited) -> list[str]:

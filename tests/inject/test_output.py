@@ -38,3 +38,7 @@ def test_files_follow_each_other_as_documents() -> None:
     assert joined([edits('{"a": 1}'), edits('{"b": 2}')]) == '{"a": 1}\n{"b": 2}\n'
     assert joined([edits('{"a": 1}'), edits("b: 2\n")]) == '---\n{"a": 1}\n---\nb: 2\n'
     assert joined([[], edits("b: 2\n")]) == "b: 2\n"
+
+
+def test_a_block_that_ends_without_a_line_break_gets_none() -> None:
+    assert joined([edits("a: 1\n"), edits("b: |\n  secret")]) == "a: 1\n---\nb: |\n  secret"
