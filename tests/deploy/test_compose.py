@@ -117,6 +117,14 @@ def test_a_verb_needs_a_token_where_other_containers_reach_the_admin_address() -
     assert admin.token is None
 
 
+def test_a_lost_question_for_a_name_does_not_keep_a_new_container_away_for_long() -> None:
+    (option,) = services()["sidecar"]["environment"]["RES_OPTIONS"].split()
+    asked_again = float(option.removeprefix("timeout:"))
+    resolve = rules().rules.upstreams["app"].resolve
+    assert resolve is not None
+    assert asked_again < resolve
+
+
 def test_it_is_stopped_before_the_application_and_has_longer_than_its_drain() -> None:
     sidecar = services()["sidecar"]
     assert "app" in sidecar["depends_on"]

@@ -221,11 +221,14 @@ def test_the_overlay_of_the_page_makes_the_base_somebody_s_own(tmp_path: Path) -
     found = re.search(r"```yaml\n# deploy/kubernetes/overlays/shop/kustomization.yaml\n(.*?)```", page, re.DOTALL)
     assert found
     up = os.path.relpath(KUBERNETES, tmp_path.resolve())
-    (tmp_path / "kustomization.yaml").write_text(found[1].replace("../../", f"{up}/"))
+    # Also with the component that the page names beside it.
+    text = found[1].replace("labels:\n", "  - ../../components/monitoring\nlabels:\n", 1)
+    (tmp_path / "kustomization.yaml").write_text(text.replace("../../", f"{up}/"))
     (tmp_path / "sidecar.yaml").write_text("version: 1\n")
     objects = {one["kind"]: one for one in built(tmp_path)}
     for one in objects.values():
-        kubernetes_validate.validate(one, VERSIONS[-1], strict=True)
+        if one["kind"] != "PodMonitor":
+            kubernetes_validate.validate(one, VERSIONS[-1], strict=True)
         assert one["metadata"]["namespace"] == "shop"
     spec = objects["Deployment"]["spec"]["template"]["spec"]
     (app,) = spec["containers"]
@@ -235,7 +238,7 @@ def test_the_overlay_of_the_page_makes_the_base_somebody_s_own(tmp_path: Path) -
     assert objects["ConfigMap"]["data"] == {"sidecar.yaml": "version: 1\n"}
     selecting = [objects["Service"]["spec"]["selector"], objects["Deployment"]["spec"]["selector"]["matchLabels"]]
     selecting += [objects["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"]]
-    selecting += [objects["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"]]
+    selecting += [objects[kind]["spec"]["selector"]["matchLabels"] for kind in ("PodDisruptionBudget", "PodMonitor")]
     assert selecting == [{"app": "shop"}] * len(selecting)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.cli.parser import parser
+from sidecar.policies.health_gate import HealthCheckSpec, HoldSpec
 from sidecar.policies.units import parse_duration, parse_size
 from tests.doubles.backend import Backend
 from tests.doubles.kubernetes import (
@@ -98,6 +99,21 @@ def test_no_probe_waits_for_what_waits_for_it(name: str) -> None:
     assert (asked["startupProbe"], asked["livenessProbe"]) == ("livez", "livez")
     # Of a pod with the application in it, readiness is the application's too. Alone, it answers for one that is away.
     assert asked["readinessProbe"] == ("readyz" if name in NATIVE else "startupz")
+
+
+@pytest.mark.parametrize("name", APPLIED)
+def test_a_process_that_hangs_is_ended_without_the_grace_of_a_drain(name: str) -> None:
+    assert sidecar(name)["livenessProbe"]["terminationGracePeriodSeconds"] <= 5
+
+
+@pytest.mark.parametrize("name", STANDALONE)
+def test_alone_it_waits_for_pods_that_are_away_and_sends_none_where_nobody_listens(name: str, tmp_path: Path) -> None:
+    (upstream,) = loaded(name, tmp_path).rules.upstreams.values()
+    assert upstream.spec(HealthCheckSpec) is not None
+    hold = upstream.spec(HoldSpec)
+    assert hold is not None
+    assert upstream.resolve is not None
+    assert hold.timeout >= 2 * upstream.resolve
 
 
 def test_a_probe_gives_up_by_itself_before_the_kubelet_kills_it() -> None:
