@@ -12,7 +12,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -31,9 +30,10 @@ from tests.doubles.kubernetes import (
     selected,
     sidecar,
 )
+from tests.doubles.published import LATEST, strictly_valid
 
-# Native sidecars are on by default since the first, the sleep hook since the second; the last is what is known here.
-VERSIONS = ("1.29", "1.30", kubernetes_validate.latest_version())
+# Native sidecars are on by default since the first; the last is what is known here.
+VERSIONS = ("1.29", LATEST)
 PRODUCTION = [name for name in APPLIED if name.endswith("-production")]
 COMPONENTS = sorted(one.name for one in (KUBERNETES / "components").iterdir())
 # Kinds that a cluster knows only with an operator, and every field of theirs that is used.
@@ -81,7 +81,7 @@ def test_each_object_is_strictly_valid(name: str, version: str) -> None:
     known = [one for one in rendered(name) if one["kind"] != "PodMonitor"]
     assert len(known) >= 3
     for one in known:
-        kubernetes_validate.validate(one, version, strict=True)
+        strictly_valid(one, version)
 
 
 @pytest.mark.parametrize("name", APPLIED)
@@ -228,7 +228,7 @@ def test_the_overlay_of_the_page_makes_the_base_somebody_s_own(tmp_path: Path) -
     objects = {one["kind"]: one for one in built(tmp_path)}
     for one in objects.values():
         if one["kind"] != "PodMonitor":
-            kubernetes_validate.validate(one, VERSIONS[-1], strict=True)
+            strictly_valid(one)
         assert one["metadata"]["namespace"] == "shop"
     spec = objects["Deployment"]["spec"]["template"]["spec"]
     (app,) = spec["containers"]
