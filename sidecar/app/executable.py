@@ -37,6 +37,8 @@ def settle(words: Sequence[str]) -> None:
         # A terminal's Ctrl-C goes to the group of the launcher, which passes it on: here it would arrive twice, and a
         # second one means "now".
         os.setpgid(0, 0)
+        # In the group behind, where `stty tostop` would stop us for good at the first line that we write.
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGINT, _interrupted)
 

@@ -92,6 +92,12 @@ def test_what_stays_is_out_of_a_terminals_reach(tmp_path: Path, word: str) -> No
         assert group == child
 
 
+def test_what_stays_writes_to_a_terminal_that_stops_whoever_is_not_in_front(tmp_path: Path) -> None:
+    with launched(tmp_path, "run") as (_, child, _):
+        told = dict(line.split(":\t") for line in Path(f"/proc/{child}/status").read_text().splitlines())
+        assert int(told["SigIgn"], 16) & 1 << signal.SIGTTOU - 1
+
+
 def test_any_other_command_is_interrupted_once(tmp_path: Path) -> None:
     with launched(tmp_path, "status") as (launcher, child, group):
         assert group == launcher.pid
