@@ -242,6 +242,24 @@ def test_the_overlay_of_the_page_makes_the_base_somebody_s_own(tmp_path: Path) -
     assert selecting == [{"app": "shop"}] * len(selecting)
 
 
+def test_the_other_overlay_that_the_page_shows_fronts_somebody_elses_pods(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    found = re.search(r"```yaml\n# deploy/kubernetes/overlays/shop-front/kustomization.yaml\n(.*?)```", page, re.DOTALL)
+    assert found
+    up = os.path.relpath(KUBERNETES, tmp_path.resolve())
+    (tmp_path / "kustomization.yaml").write_text(found[1].replace("../../", f"{up}/"))
+    (tmp_path / "sidecar.yaml").write_text("version: 1\n")
+    objects = {(one["kind"], one["metadata"]["name"]): one for one in built(tmp_path)}
+    for one in objects.values():
+        strictly_valid(one)
+        assert one["metadata"]["namespace"] == "shop"
+    pods = objects["Service", "backend-pods"]["spec"]
+    assert (pods["selector"], pods["ports"][0]["port"]) == ({"app": "shop"}, 8000)
+    assert objects["ConfigMap", "sidecar-rules"]["data"] == {"sidecar.yaml": "version: 1\n"}
+    (container,) = objects["Deployment", "sidecar"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry.example.com/sidecar:0.1.0"
+
+
 @pytest.mark.parametrize("page", ["docs/kubernetes.md", "docs/lifecycle.md", "deploy/observability/README.md"])
 def test_a_page_that_leads_to_manifests_leads_to_what_there_is(page: str) -> None:
     led = re.findall(r"\]\(([^)#]*kubernetes[^)#]*)", (ROOT / page).read_text())
