@@ -72,7 +72,8 @@ def container(plan: Plan, image: str, volume: str, hosts: list[list[Any]]) -> Ta
         "ports": ports,
         # The application is started when this one succeeds, so it asks for nothing that waits for the application.
         "startupProbe": probe("livez", 1, 30),
-        "livenessProbe": probe("livez", 10, 3),
+        # What does not answer will not drain either: it would keep the pod waiting for all of its grace.
+        "livenessProbe": {**probe("livez", 10, 3), "terminationGracePeriodSeconds": 5},
         "readinessProbe": probe("readyz", 5, 2),
         "lifecycle": {"preStop": {"exec": {"command": ["sidecar", "drain", "--wait", f"{plan.wait}s", *elsewhere]}}},
         "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},

@@ -228,6 +228,7 @@ def probes_find_the_admin(before: str, after: str) -> None:
         assert sidecar is not None
         commands = [sidecar[name]["exec"]["command"] for name in ("startupProbe", "livenessProbe", "readinessProbe")]
         commands.append(sidecar["lifecycle"]["preStop"]["exec"]["command"])
+        assert sidecar["livenessProbe"]["terminationGracePeriodSeconds"] < 30
         for command in commands:
             address = command[command.index("--admin") + 1] if "--admin" in command else "127.0.0.1:9901"
             assert address == str(rules.admin.address)
