@@ -13,7 +13,7 @@ import select
 import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import NoReturn
 
 _MOST_DESCRIPTORS = 1 << 20
@@ -26,24 +26,30 @@ class Launch:
     :raises OSError: it cannot be started."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        told, telling = os.pipe()
-        leave, self._staying = os.pipe()
-        with warnings.catch_warnings():
-            # Other threads' locks may be held in the copy: it takes none of them, and ends without tidying up.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._between = os.fork()
-        if not self._between:
-            os.close(self._staying)
-            _stand_between(command, environment, telling, leave)
+        with ExitStack() as opened:
+            told, telling = _pipe(opened)
+            leave, self._staying = _pipe(opened)
+            with warnings.catch_warnings():
+                # Other threads' locks may be held in the copy: it takes none of them, and ends without tidying up.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._between = os.fork()
+            if not self._between:
+                os.close(self._staying)
+                _stand_between(command, environment, telling, leave)
+            opened.pop_all()
         os.close(telling)
         os.close(leave)
         with open(told, "rb") as words:
             word = words.read().decode()
         if not word.isdecimal():
             self.let_go()
-            raise OSError(word)
+            raise OSError(word or "the process that was to start it has ended")
         self.pid = int(word)
-        self.ended = os.pidfd_open(self._between)
+        try:
+            self.ended = os.pidfd_open(self._between)
+        except OSError:
+            self.let_go()  # nobody would do that later
+            raise
 
     def let_go(self) -> int:
         """From now on it is not our child. Its exit code where it has ended, as a shell tells it."""
@@ -52,6 +58,13 @@ class Launch:
         os.close(self._staying)
         self._staying = -1
         return os.waitstatus_to_exitcode(os.waitpid(self._between, 0)[1])
+
+
+def _pipe(opened: ExitStack) -> tuple[int, int]:
+    ends = os.pipe()
+    for end in ends:
+        opened.callback(os.close, end)
+    return ends
 
 
 def _stand_between(command: Sequence[str], environment: Mapping[str, str], telling: int, leave: int) -> NoReturn:

@@ -86,6 +86,18 @@ def test_what_cannot_be_started_is_told(tmp_path: Path) -> None:
         Launch([str(tmp_path / "gone")], {})
 
 
+@pytest.mark.parametrize("refused", ["fork", "pidfd_open"])
+def test_what_the_system_refuses_leaves_nothing_open(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object) -> int:
+        raise OSError(11, "no room")
+
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, refused, refusing)
+    with pytest.raises(OSError, match="no room"):
+        Launch([sys.executable, "-S", "-c", ""], {})
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_when_we_die_it_is_given_away_too() -> None:
     program = (
         "import os, sys\nfrom sidecar.app.launch import Launch\n"
