@@ -30,7 +30,7 @@ _PLAIN = re.compile(
 )
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 _PRINTABLE = re.compile(r"[ -~]*")
-_LITERAL = re.compile(r"[^\s#][^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]*[^\n]\n?")
+_LITERAL = re.compile(r"(?![\s#])[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]*(?<!\n)\n?")
 
 
 @dataclass(frozen=True, slots=True)

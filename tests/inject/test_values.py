@@ -54,10 +54,15 @@ def test_several_lines_are_a_block_and_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["\na\nb", " a\nb\n", "a\nb\n\n", "a\r\nb", "a\x07\nb", "# a\nb\n", "a\nb \n", "a\n b"]
+    "text",
+    [
+        *("\na\nb", " a\nb\n", "a\nb\n\n", "a\r\nb", "a\x07\nb", "# a\nb\n", "a\nb \n", "a\n b"),
+        *("a\n\x1f", "a\n\x1f\n", "\x07\nb", "\ufeff\nb", "a\n\t", "a\nb\x85"),
+    ],
 )
 def test_what_a_block_cannot_say_is_still_read_back(text: str) -> None:
     assert yaml.safe_load(block({"k": [text, {"x": text}]})) == {"k": [text, {"x": text}]}
+    assert [document.value for document in documents(block({"k": text}), "x")] == [{"k": text}]
 
 
 def test_short_collections_stand_on_one_line() -> None:
