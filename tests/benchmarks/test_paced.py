@@ -1,5 +1,6 @@
 """The paced generator against a server of our own: everything sent is accounted for."""
 
+import gc
 import json
 import math
 import socketserver
@@ -65,7 +66,10 @@ def test_refused_and_dropped_requests_are_errors(port: int, path: str) -> None:
     assert (len(load.latencies), load.errors) == (0, 20)
 
 
-def test_the_program_prints_one_verdict(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program_prints_one_verdict(
+    port: int, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(gc.enable)  # the program runs alone, and does without
     paced.main([str(port), "/small", "200", "0.1", "2"])
     verdict = loads.read_paced(capsys.readouterr().out)
     assert (verdict.requests, verdict.errors) == (20, 0)
