@@ -13,6 +13,7 @@ class Exit(IntEnum):
     USAGE = 2
     BIND = 3
     CUT = 4
+    BROKEN = 5  # neither the rules nor an address are at fault: to start again may help
 
 
 class CommandError(Exception):

@@ -329,14 +329,14 @@ class Supervised:
         unable = self._unable
         if unable is not None:
             return CommandError(Exit(unable.code), unable.sentence)
-        return CommandError(Exit.FAILED, str(error))
+        return CommandError(Exit.BROKEN, str(error))
 
 
 def _memory(workers: int) -> SharedMemory:
     try:
         return SharedMemory.create(workers)
     except OSError as error:
-        raise CommandError(Exit.FAILED, error.strerror or str(error)) from error
+        raise CommandError(Exit.BROKEN, error.strerror or str(error)) from error
 
 
 def _environment() -> dict[str, str]:

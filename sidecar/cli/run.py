@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -21,11 +22,22 @@ _STDOUT, _STDERR = 1, 2
 def run(arguments: argparse.Namespace) -> int:
     """Run the proxy until it is told to leave. Where it cannot, the service manager hears why."""
     try:
-        return _run(arguments)
+        return _sound(arguments)
     except CommandError as error:
         if os.environ.get("NOTIFY_SOCKET") and not arguments.takeover:  # else somebody else is the service, and serves
             _tell_manager(error)
         raise
+
+
+def _sound(arguments: argparse.Namespace) -> int:
+    try:
+        return _run(arguments)
+    except CommandError:
+        raise
+    except Exception as error:
+        # Python's own end has the code of rules that cannot be used, after which nobody starts it again.
+        logging.getLogger("sidecar").exception("it ends by a fault that nobody expected")
+        raise CommandError(Exit.BROKEN, f"an unexpected fault: {type(error).__name__}: {error}") from error
 
 
 def _tell_manager(error: CommandError) -> None:

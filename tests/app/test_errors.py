@@ -4,7 +4,8 @@ from sidecar.app.errors import CommandError, Exit
 
 
 def test_the_codes_are_what_the_manual_says() -> None:
-    assert {code.name: int(code) for code in Exit} == {"DONE": 0, "FAILED": 1, "USAGE": 2, "BIND": 3, "CUT": 4}
+    codes = {"DONE": 0, "FAILED": 1, "USAGE": 2, "BIND": 3, "CUT": 4, "BROKEN": 5}
+    assert {code.name: int(code) for code in Exit} == codes
 
 
 def test_an_error_prints_as_its_sentence() -> None:

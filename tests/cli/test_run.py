@@ -102,6 +102,22 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     return plans
 
 
+@pytest.mark.parametrize("fault", [OSError(24, "Too many open files"), BrokenPipeError(), RuntimeError("x")])
+def test_a_fault_of_its_own_does_not_look_like_one_of_the_rules(
+    fault: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def serve(plan: Plan) -> int:
+        raise fault
+
+    monkeypatch.setattr("sidecar.app.run.serve", serve)
+    assert main(["run", "--upstream", "http://127.0.0.1:1"]) == 5
+    assert capsys.readouterr().err == f"sidecar: an unexpected fault: {type(fault).__name__}: {fault}\n"
+    assert caplog.records[0].exc_info
+
+
 @pytest.mark.parametrize(
     ("argv", "terminals", "form", "access"),
     [
