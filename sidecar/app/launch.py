@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,8 @@ def _pipe(opened: ExitStack) -> tuple[int, int]:
 def _stand_between(command: Sequence[str], environment: Mapping[str, str], telling: int, leave: int) -> NoReturn:
     code = 1
     with suppress(BaseException):
+        # A signal to the whole group reaches this copy too, and would be told to our loop a second time: "end now".
+        signal.set_wakeup_fd(-1)
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)  # noqa: S603 - ours
             os.write(telling, str(process.pid).encode())

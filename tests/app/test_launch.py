@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +86,33 @@ def test_it_has_the_environment_that_it_is_given_and_nothing_to_read(launching: 
 def test_what_cannot_be_started_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file or directory"):
         Launch([str(tmp_path / "gone")], {})
+
+
+async def test_a_signal_that_reaches_the_copy_too_is_heard_once(
+    launching: Launching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    popen = subprocess.Popen
+
+    def signalled(*given: Any, **more: Any) -> Any:  # in the copy only
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return popen(*given, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", signalled)
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGUSR1, signal.SIGUSR2)
+    before = [signal.getsignal(one) for one in signals]
+    for one in signals:
+        loop.add_signal_handler(one, heard.put_nowait, one.name)
+    try:
+        launching("")
+        os.kill(os.getpid(), signal.SIGUSR2)
+        async with asyncio.timeout(60):
+            assert await heard.get() == "SIGUSR2"
+    finally:
+        for one, way in zip(signals, before, strict=True):
+            loop.remove_signal_handler(one)
+            signal.signal(one, way)
 
 
 @pytest.mark.parametrize("refused", ["fork", "pidfd_open"])
