@@ -58,11 +58,13 @@ class StreamWriter:
 
     def _put(self, part: bytes) -> int:
         try:
+            if self._socket is not None:
+                # Without a poll, which calls a socket ready only when three quarters of it are free: the stack that a
+                # dying worker has just written byte by byte takes more, and how it died is what has to be told then.
+                return self._socket.send(part, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             ready = self._poll.poll(0)
             if not ready or not ready[0][1] & select.POLLOUT or ready[0][1] & (select.POLLERR | select.POLLNVAL):
                 return 0
-            if self._socket is not None:
-                return self._socket.send(part, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             return os.write(self._descriptor, part)
         except OSError:
             return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 from io import FileIO
@@ -136,10 +137,20 @@ def test_a_socket_that_is_full_costs_only_the_line() -> None:
             written += 1
         assert written > 0
         assert reader.recv(1 << 22)
-        # There is room by the poll, but not for so much: as where others write too.
+        # There is room, but not for so much: as where others write too.
         assert 0 < write._put(b"x" * (1 << 22)) < 1 << 22
         assert writer.getblocking(), "those who share it notice nothing"
         write.close()
+
+
+def test_a_socket_that_another_process_has_half_filled_takes_a_line() -> None:
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        ready = select.poll()
+        ready.register(writer, select.POLLOUT)
+        while ready.poll(0):
+            writer.send(b"x")
+        assert StreamWriter(writer.fileno())(b"worker 1: was killed\n")
 
 
 def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:
