@@ -75,28 +75,23 @@ async def test_it_is_alive_while_it_serves_and_while_it_drains(tmp_path: Path) -
         await manager.until(lambda: manager.lines[-1] == "drained: every request was answered")
 
 
-async def test_a_worker_that_hangs_is_replaced_under_a_watchdog(tmp_path: Path) -> None:
+async def test_under_a_watchdog_a_worker_that_hangs_is_replaced_and_one_that_is_aborted_says_where_it_was(
+    tmp_path: Path,
+) -> None:
     async with Backend() as backend, ServiceManager(tmp_path) as manager, AsyncExitStack() as stack:
         watched = {**manager.environment, "WATCHDOG_USEC": "2000000"}
         proxy = await stack.enter_async_context(process(backend.url, workers=2, environment=watched))
         crew = RunningCrew(proxy, [], stack)
         await crew.whole()
-        os.kill(crew.pids[0], signal.SIGSTOP)
+        os.kill(crew.pids[1], signal.SIGABRT)
+        os.kill(crew.pids[0], signal.SIGSTOP)  # who is stopped can say nothing
         await stopped(crew.pids[0])
+        await proxy.said("Fatal Python error: Aborted", START_SECONDS)
+        await proxy.said("worker 1: serves again", START_SECONDS)
         await proxy.said("worker 0: has not answered for 2s and is aborted", START_SECONDS)
         await proxy.said("worker 0: was killed by SIGKILL", START_SECONDS)
         await crew.replaced(0)
         await manager.until(lambda: manager.lines[-1].endswith("2 of 2 workers up"))
-
-
-async def test_a_worker_that_is_aborted_says_where_it_was() -> None:
-    async with AsyncExitStack() as stack:
-        proxy = await stack.enter_async_context(process("http://127.0.0.1:1", workers=2))
-        crew = RunningCrew(proxy, [], stack)
-        await crew.whole()
-        os.kill(crew.pids[1], signal.SIGABRT)
-        await proxy.said("Fatal Python error: Aborted", START_SECONDS)
-        await proxy.said("worker 1: was killed by SIGABRT; started again at once", START_SECONDS)
 
 
 async def test_a_reload_that_fails_is_over_for_it_too(tmp_path: Path) -> None:
@@ -153,10 +148,9 @@ async def test_a_successor_is_its_main_process_and_the_service_goes_on(tmp_path:
         await manager.hears("READY=1", f"MAINPID={found[1]}", "READY=1", "STOPPING=1")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-async def test_who_comes_during_a_restart_waits_for_it(workers: int, tmp_path: Path, held: socket.socket) -> None:
+async def test_who_comes_during_a_restart_waits_for_it(tmp_path: Path, held: socket.socket) -> None:
     async with Backend() as backend, ServiceManager(tmp_path, {"public": held}) as manager:
-        for _ in range(2):
+        for workers in (2, 1):
             # Nobody runs yet, or any more.
             async with await Peer.connect(held.getsockname()[1]) as early:
                 await early.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -173,6 +167,8 @@ async def test_who_comes_during_a_restart_waits_for_it(workers: int, tmp_path: P
                     proxy.signal(signal.SIGTERM)
                     assert await early.rest() == b""
                     assert await proxy.ended() == 0
+        async with await Peer.connect(held.getsockname()[1]):
+            """It waits for whoever comes next."""
 
 
 async def test_under_load_a_successor_gets_the_held_sockets_and_leaves_them_open(
