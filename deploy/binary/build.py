@@ -57,7 +57,8 @@ def _compile(folder: Path) -> None:
     for path in (ROOT / "sidecar").glob("*/*.so"):
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, copy)
+        if not copy.exists() or copy.stat().st_mtime < path.stat().st_mtime:
+            shutil.copy2(path, copy)
     jobs = str(os.cpu_count() or 1)
     command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(folder), "--parallel", jobs]
     _run(command, {})

@@ -8,6 +8,7 @@ usage: sbom.py FOLDER
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -118,9 +119,32 @@ def python(root: Path) -> Iterator[tuple[Component, list[str]]]:
             description=one.metadata["Summary"],
             licenses=_python_licence(one),
             external_references=_places(one.metadata),
+            components=_linked(one, str(purl)),
         )
         required = (_NAME.match(text) for text in one.requires or () if "extra ==" not in text or name == OURS)
         yield component, [_normal(match[0]) for match in required if match]
+
+
+def _linked(one: Distribution, within: str) -> list[Component]:
+    """What was linked into it where it was built, an OpenSSL say, as far as it tells (PEP 770)."""
+    files = [file for file in one.files or () if ".dist-info/sboms/" in str(file) and file.suffix == ".json"]
+    documents = [json.loads(Path(str(one.locate_file(file))).read_text(encoding="utf-8")) for file in sorted(files)]
+    told = [part for document in documents for part in document.get("components", ()) if part.get("purl")]
+    return [
+        Component(
+            name=part["name"],
+            version=part.get("version"),
+            type=ComponentType.LIBRARY,
+            bom_ref=f"{within}#{part['purl']}",
+            purl=PackageURL.from_string(part["purl"]),
+            licenses=[
+                LicenseFactory().make_from_string(licence["expression"])
+                for licence in part.get("licenses", ())
+                if "expression" in licence
+            ],
+        )
+        for part in told
+    ]
 
 
 def _normal(name: str) -> str:

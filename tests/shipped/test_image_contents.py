@@ -120,6 +120,13 @@ def test_each_part_says_its_licence_and_what_it_needs(bill: dict[str, Any]) -> N
     assert "-minimal@" in ours
 
 
+def test_what_is_linked_into_a_wheel_is_told_as_a_part_of_it(bill: dict[str, Any]) -> None:
+    parts = {one["name"]: {part["name"]: part for part in one.get("components", [])} for one in bill["components"]}
+    assert parts["cryptography"]["openssl"]["purl"].startswith("pkg:generic/openssl@")
+    assert parts["cryptography"]["pyo3"]["licenses"]
+    assert parts["watchfiles"]["notify"]["purl"].startswith("pkg:cargo/notify@")
+
+
 def test_each_debian_package_keeps_its_copyright(image: Built) -> None:
     listed = {path.name for path in (image.root / "var/lib/dpkg/status.d").iterdir()}
     assert {"libc6", "zlib1g", "ca-certificates", "base-files"} <= listed
