@@ -21,12 +21,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.kernel import children
 from tests.doubles.process import ROOT
+from tests.doubles.rootfs import DEVICES
 
 _SYSTEMD = Path("/lib/systemd/systemd")
 _CGROUPS = Path("/sys/fs/cgroup")
 _BOOT_SECONDS = 60.0
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _BOOTED = "booted.target"
 _TARGET = "[Unit]\nRequires=systemd-journald.service\nAfter=systemd-journald.service\nAllowIsolate=yes\n"
 _SCRIPT = (
@@ -152,13 +153,12 @@ async def _gone(cgroup: Path) -> None:
 async def _up(process: asyncio.subprocess.Process) -> Booted:
     """Waits until it has booted."""
     assert process.stdout is not None
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     async with asyncio.timeout(_BOOT_SECONDS):
         while True:
             if process.returncode is not None:
                 pytest.skip(f"systemd cannot be booted here: {(await process.stdout.read()).decode()}")
             with suppress(OSError, IndexError, ValueError):
-                pid = int(children.read_text().split()[0])
+                pid = children(process.pid)[0]
                 if Path(f"/proc/{pid}/exe").resolve() == _SYSTEMD.resolve():
                     system = Booted(pid)
                     if (await system.tried("systemctl", "is-active", _BOOTED))[0] == 0:
@@ -192,7 +192,7 @@ def _boot(made: Path, given: Path) -> str:
         f"mount -t sysfs -o ro sysfs {root}/sys",
         f"mount -t tmpfs -o mode=755 tmpfs {root}/dev",
         f"mkdir {root}/dev/pts {root}/dev/shm",
-        *(f": > {root}/dev/{name}; mount --bind /dev/{name} {root}/dev/{name}" for name in _DEVICES),
+        *(f": > {root}/dev/{name}; mount --bind /dev/{name} {root}/dev/{name}" for name in DEVICES),
         f"mount -t tmpfs -o mode=755 tmpfs {root}/run",
         f"mount -t devpts -o newinstance,ptmxmode=0666 devpts {root}/dev/pts; ln -s pts/ptmx {root}/dev/ptmx",
         f"mount -t tmpfs -o mode=1777 tmpfs {root}/tmp",

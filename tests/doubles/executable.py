@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from tests.doubles.kernel import children
 from tests.doubles.process import ROOT
 
 _BUILD_SECONDS = 900.0
@@ -36,7 +37,8 @@ class Launched:
     @property
     def program(self) -> int:
         """The process that serves."""
-        return int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text())
+        (found,) = children(self.pid)
+        return found
 
     @property
     def folders(self) -> list[str]:

@@ -15,10 +15,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from tests.doubles.kernel import children
 from tests.doubles.process import ProxyProcess
 
 NOBODY = 65532
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 class Rootfs:
@@ -81,9 +82,9 @@ class Contained(ProxyProcess):
     @property
     def inner(self) -> int:
         """Its id as the host sees it."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        assert len(children) == 1, "it has not started, or has ended"
-        return int(children[0])
+        inside = children(self.pid)
+        assert len(inside) == 1, "it has not started, or has ended"
+        return inside[0]
 
     def kill(self) -> None:
         """Ends it, and so all of its namespace. `--kill-child` ends only who has not changed its user since."""
@@ -116,7 +117,7 @@ def _script(
         f"mount -t overlay -o lowerdir={root},upperdir={scratch}/upper,workdir={scratch}/work overlay {inside}",
         f"mkdir -p {inside}/proc {inside}/dev {inside}/tmp",
         f"mount -t tmpfs -o mode=755 tmpfs {inside}/dev",
-        *(f": > {inside}/dev/{name}; mount --bind /dev/{name} {inside}/dev/{name}" for name in _DEVICES),
+        *(f": > {inside}/dev/{name}; mount --bind /dev/{name} {inside}/dev/{name}" for name in DEVICES),
         f"ln -s /proc/self/fd {inside}/dev/fd",
     ]
     for source, target in binds.items():

@@ -20,6 +20,7 @@ from tests.doubles.backend import OK, Backend, Call
 from tests.doubles.certificates import root, server_certificate
 from tests.doubles.containers import containers
 from tests.doubles.image import Built
+from tests.doubles.kernel import children
 from tests.doubles.peer import Peer
 from tests.doubles.process import START_SECONDS
 from tests.doubles.rootfs import Contained, Rootfs
@@ -110,11 +111,6 @@ def rules(url: str) -> str:
     return f"{rules_text(url)}drain: {{announce: 0s}}\n"
 
 
-def children(process: Contained) -> list[int]:
-    """Those of process 1, also the ended ones that it has not asked for yet."""
-    return [int(word) for word in Path(f"/proc/{process.inner}/task/{process.inner}/children").read_text().split()]
-
-
 async def body(process: Contained) -> bytes:
     async with process.peer() as peer:
         return (await peer.get()).body
@@ -176,12 +172,12 @@ async def test_a_worker_that_is_killed_is_reaped_and_replaced(container: Contain
         volume.put(rules(backend.url))
         words = ("run", "-c", "/etc/sidecar/sidecar.yaml", "--workers", "2")
         async with container.running(*words, binds={volume.folder: "/etc/sidecar"}) as process:
-            before = children(process)
+            before = children(process.inner)
             assert len(before) == 2
             os.kill(before[0], signal.SIGKILL)
             await process.said("started again at once")
             await process.until(lambda told: sum(one["phase"] == "serving" for one in told["workers"]) == 2)
-            after = children(process)
+            after = children(process.inner)
             assert len(after) == 2
             assert before[0] not in after
             assert await body(process) == b"ok"
@@ -193,10 +189,10 @@ async def test_a_worker_that_is_killed_is_reaped_and_replaced(container: Contain
 async def test_process_1_reaps_what_others_have_left_behind(workers: int, container: Container) -> None:
     words = ("run", "--upstream", "http://127.0.0.1:1", "--workers", str(workers), "--set", AT_ONCE, *FREE_PORTS)
     async with container.running(*words) as process:
-        before = children(process)
+        before = children(process.inner)
         await printed("nsenter", "--target", str(process.inner), "--pid", sys.executable, "-c", ORPHAN)
         async with asyncio.timeout(START_SECONDS):
-            while children(process) != before:
+            while children(process.inner) != before:
                 await asyncio.sleep(0.1)
         process.signal(signal.SIGTERM)
         assert await process.ended() == 0
