@@ -6,12 +6,14 @@ set -eu
 cd "$(dirname "$0")/../.."
 name=$1
 shift
+# Docker's command is often there without its engine.
+works() { command -v "$1" && { [ "$1" != docker ] || docker info; }; }
 for builder in ${BUILDER:-docker podman buildah}; do
-  if command -v "$builder" >/dev/null 2>&1; then break; fi
+  if works "$builder" >/dev/null 2>&1; then break; fi
   builder=
 done
 if [ -z "$builder" ]; then
-  echo "${BUILDER:-docker, podman or buildah} is needed to build an image, and is not installed" >&2
+  echo "${BUILDER:-docker, podman or buildah} is needed to build an image, and none runs here" >&2
   exit 1
 fi
 

@@ -98,7 +98,7 @@ def test_make_image_leaves_a_choice_of_builder_and_names_what_is_missing(
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (1, f"{named} is needed to build an image, and is not installed\n")
+    assert (done.returncode, done.stderr) == (1, f"{named} is needed to build an image, and none runs here\n")
 
 
 @pytest.mark.parametrize(("builder", "format_of"), [("docker", []), ("podman", ["--format", "docker"])])
@@ -118,4 +118,19 @@ def test_make_image_says_the_version_and_keeps_the_health_check(
     )
     wanted = ["1", "build", "--tag", "sidecar:test", *format_of, "--build-arg", f"VERSION={__version__}"]
     wanted += ["--build-arg", "SOURCE_DATE_EPOCH=7", "--platform", "linux/arm64", "."]
-    assert told.read_text().splitlines() == [" ".join(wanted), "1 create sidecar:test"]
+    calls = told.read_text().splitlines()
+    assert calls[-2:] == [" ".join(wanted), "1 create sidecar:test"]
+
+
+def test_make_image_takes_the_next_builder_where_docker_has_no_engine(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    for name, does in (("docker", "exit 1"), ("podman", f'echo "$1" >>{told}; test "$1" != create')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    subprocess.run(
+        [ROOT / "deploy" / "image" / "build.sh", "sidecar:test"],
+        env={**os.environ, "BUILDER": "", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=False,
+        capture_output=True,
+    )
+    assert told.read_text().split() == ["build", "create"]
