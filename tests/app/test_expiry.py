@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,39 +16,22 @@ from sidecar.rules.overlay import Given
 from sidecar.telemetry.events import Events
 from tests.doubles.certificates import Certificate, server_certificate
 from tests.doubles.running import rules_text
-
-
-class Loop:
-    """Knows what is to be called when, and calls nothing by itself."""
-
-    def __init__(self) -> None:
-        self.due: list[tuple[float, Any]] = []
-
-    def call_later(self, seconds: float, work: Any) -> Any:
-        entry = (seconds, work)
-        self.due.append(entry)
-        loop = self
-
-        class Handle:
-            def cancel(self) -> None:
-                loop.due.remove(entry)
-
-        return Handle()
+from tests.doubles.timers import Timers
 
 
 class Scene:
     def __init__(self) -> None:
         self.now = 0.0
         self.events = Events()
-        self.loop = Loop()
-        self.expiry = Expiry(self.events, self.loop, lambda: self.now)  # type: ignore[arg-type]
+        self.timers = Timers()
+        self.expiry = Expiry(self.events, self.timers, lambda: self.now)  # type: ignore[arg-type]
 
     def told(self) -> list[tuple[str, object, bool]]:
         return [(event.subject, event.fields["state"], event.alarming) for event in self.events.recent]
 
     def next_look(self) -> float:
-        (entry,) = self.loop.due
-        return entry[0]
+        (seconds,) = self.timers.due()
+        return seconds
 
 
 @pytest.fixture
@@ -57,7 +39,7 @@ def scene() -> Iterator[Scene]:
     made = Scene()
     yield made
     made.expiry.stop()
-    assert made.loop.due == []
+    assert made.timers.due() == []
 
 
 def rules(folder: Path, certificate: Certificate) -> Loaded:
@@ -107,4 +89,4 @@ def test_rules_that_say_the_same_of_it_tell_nothing_again_and_another_one_is_jud
 
 def test_rules_without_certificates_need_no_look(scene: Scene) -> None:
     scene.expiry.follow(load_text(rules_text("http://127.0.0.1:1"), "f.yaml", Given(examine=examined)))
-    assert scene.loop.due == []
+    assert scene.timers.due() == []

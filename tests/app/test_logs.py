@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,16 +23,9 @@ from tests.doubles.backend import LIMIT_SECONDS
 from tests.doubles.certificates import server_certificate
 from tests.tls.hands import End
 
+pytestmark = pytest.mark.usefixtures("root")
+
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def root() -> Iterator[logging.Logger]:
-    logger = logging.getLogger()
-    handlers, level = logger.handlers[:], logger.level
-    yield logger
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
 
 
 def test_json_is_one_object_a_line_even_with_a_line_break_in_it() -> None:

@@ -4,20 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-
-import pytest
 
 from sidecar.app.logs import Lines, TextLines, is_journal
-
-
-@pytest.fixture
-def root() -> Iterator[logging.Logger]:
-    logger = logging.getLogger()
-    handlers, level = logger.handlers[:], logger.level
-    yield logger
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
 
 
 def test_for_journald_each_line_begins_with_its_priority(root: logging.Logger) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sidecar.app.orphans import PERIOD, Orphans
+from tests.doubles.timers import Timers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,10 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _TWO_ORPHANS = """
 import os
 from sidecar.app.orphans import Orphans
-
-class Loop:
-    def call_later(self, seconds, look):
-        pass
+from tests.doubles.timers import Timers
 
 def child():
     number = os.fork() or os._exit(0)
@@ -32,29 +30,11 @@ def left():
     return [number for number in numbers if os.path.exists(f"/proc/{number}")]
 
 numbers = [child(), child()]
-orphans = Orphans(Loop())
+orphans = Orphans(Timers())
 for _ in range(4):
     orphans.look()
     print(len(left()))
 """
-
-
-class Loop:
-    """Knows what is to be called when, and calls nothing by itself."""
-
-    def __init__(self) -> None:
-        self.due: list[tuple[float, Any]] = []
-
-    def call_later(self, seconds: float, work: Any) -> Any:
-        entry = (seconds, work)
-        self.due.append(entry)
-        loop = self
-
-        class Handle:
-            def cancel(self) -> None:
-                loop.due.remove(entry)
-
-        return Handle()
 
 
 def test_each_that_has_waited_since_the_last_look_is_reaped() -> None:
@@ -65,21 +45,21 @@ def test_each_that_has_waited_since_the_last_look_is_reaped() -> None:
 def test_one_that_somebody_asks_for_in_time_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = iter([7, 0, 7, 0])
     monkeypatch.setattr("sidecar.app.orphans._ended", lambda: next(ended))
-    loop: Any = Loop()
-    orphans = Orphans(loop)
+    timers: Any = Timers()
+    orphans = Orphans(timers)
     for _ in range(4):  # `waitpid` of 7 would raise: it is no child
         orphans.look()
-    assert [seconds for seconds, _ in loop.due] == [1.0, PERIOD, 1.0, PERIOD]
+    assert timers.due() == [1.0, PERIOD, 1.0, PERIOD]
 
 
 def test_it_looks_in_process_1_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop: Any = Loop()
-    Orphans(loop).start()
-    assert loop.due == []
+    timers: Any = Timers()
+    Orphans(timers).start()
+    assert timers.due() == []
     monkeypatch.setattr("sidecar.app.orphans._ended", lambda: 0)
     monkeypatch.setattr(os, "getpid", lambda: 1)
-    orphans = Orphans(loop)
+    orphans = Orphans(timers)
     orphans.start()
-    assert [seconds for seconds, _ in loop.due] == [PERIOD]
+    assert timers.due() == [PERIOD]
     orphans.stop()
-    assert loop.due == []
+    assert timers.due() == []

@@ -31,6 +31,10 @@ class Timers:
         self._set.append(timer)
         return timer
 
+    def due(self) -> list[float]:
+        """In how many seconds each of them is called, in the order in which they were set."""
+        return [one.at - self.now for one in self._set if one.at != float("inf")]
+
     def pass_by(self, seconds: float) -> None:
         """Moves the clock, and calls what comes due on the way at its time."""
         end = self.now + seconds
