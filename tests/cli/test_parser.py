@@ -1,9 +1,12 @@
 """What may be typed."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
+from sidecar.app.errors import Exit
 from sidecar.cli.parser import parser
 
 
@@ -33,3 +36,11 @@ def test_auto_is_a_worker_for_each_core_that_may_be_used() -> None:
 def test_a_takeover_has_to_be_asked_for() -> None:
     assert parser().parse_args(["run"]).takeover is False
     assert parser().parse_args(["run", "--takeover"]).takeover is True
+
+
+def test_the_help_and_the_page_name_every_exit_code() -> None:
+    told = parser().epilog or ""
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    for code in Exit:
+        assert re.search(rf"[:;] {int(code)} \w", told), code
+        assert f"| {int(code)} | " in page, code
