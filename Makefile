@@ -23,7 +23,8 @@ HOT_SOURCES := $(HOT) $(HOT:.pxd=.py)
 CODE := sidecar tests benchmarks deploy/binary deploy/image setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-shipped check fmt build bench image binary deep screenshots clean
+.PHONY: help run test test-shipped check fmt build bench image binary deep screenshots clean \
+	conformance fuzz soak overload audit
 
 help:
 	@echo 'make run [UPSTREAM=http://host:port]  proxy on $(LISTEN), admin on $(ADMIN) (LISTEN=, ADMIN=)'
@@ -32,6 +33,10 @@ help:
 	@echo 'make build | bench | clean            compile hot modules | benchmark | tidy up'
 	@echo 'make image | binary                   the container image | the executable for machines without Python'
 	@echo 'make test-shipped                     build both and prove them, compose too (root, Debian; minutes)'
+	@echo 'make conformance [TARGET=nginx]       the duties of an HTTP intermediary, shown by us or by another proxy'
+	@echo 'make fuzz [MINUTES=2] [TARGET=]       feed hostile bytes to every parser, guided by what they reach'
+	@echo 'make soak [MINUTES=30] | overload     hours in minutes, and too much load, measured and drawn'
+	@echo 'make audit                            known holes in what we depend on, and careless code in what we wrote'
 	@echo 'make screenshots                      take the pictures of docs/images anew'
 
 $(VENV)/.made: pyproject.toml
@@ -54,6 +59,16 @@ $(VENV)/.tests: $(VENV)/.made
 
 $(VENV)/.checks: $(VENV)/.tests
 	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[test,check]'
+	@touch $@
+
+# Where atheris has no wheel for this Python, fuzzing falls back to mutations without guidance, and says so.
+$(VENV)/.fuzz: $(VENV)/.tests
+	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[test,fuzz]' \
+		|| echo 'no atheris for this Python'
+	@touch $@
+
+$(VENV)/.audit: $(VENV)/.tests
+	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[audit]'
 	@touch $@
 
 $(VENV)/.ship: $(VENV)/.tests
@@ -98,6 +113,23 @@ bench: $(VENV)/.built
 	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[bench]' \
 		|| echo 'no Envoy to compare with'
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+# TARGET: sidecar, nginx, haproxy, envoy or caddy; those other than ours must be installed.
+conformance: $(VENV)/.tests $(VENV)/.built
+	@$(BIN)/python -m tests.conformance $(or $(TARGET),sidecar)
+
+fuzz: $(VENV)/.fuzz $(VENV)/.built
+	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),2) $(if $(TARGET),--target $(TARGET))
+
+soak: $(VENV)/.tests $(VENV)/.built
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30)
+
+overload: $(VENV)/.built
+	@$(BIN)/python -m benchmarks.overload $(OVERLOAD_ARGS)
+
+audit: $(VENV)/.audit
+	@$(BIN)/bandit -q -r sidecar -c pyproject.toml
+	@$(BIN)/pip-audit --progress-spinner off --skip-editable --desc off
 
 # BUILDER chooses one of docker, podman and buildah, IMAGE_ARGS are for it: --build-arg BASE_IMAGE=…, --platform …
 image:

@@ -34,7 +34,11 @@ FLOORS: dict[str, set[str]] = {
         "health", "workers", "demo", "debug", "tls",
     },
     "inject": {"model", "policies", "rules"},
-    "cli": {"model", "policies", "rules", "runtime", "wire", "transport", "telemetry", "app", "demo", "inject"},
+    # A drill runs the whole product on a stage of its own; only the command knows drills.
+    "drill": {
+        "model", "policies", "rules", "runtime", "exchange", "wire", "transport", "telemetry", "proxy", "health", "app",
+    },
+    "cli": {"model", "policies", "rules", "runtime", "wire", "transport", "telemetry", "app", "demo", "inject", "drill"},
     "__main__": {"cli"},
     "__init__": set(),
 }  # fmt: skip
