@@ -14,6 +14,7 @@ class Exit(IntEnum):
     BIND = 3
     CUT = 4
     BROKEN = 5  # neither the rules nor an address are at fault: to start again may help
+    UNMET = 6  # a drill ran to its end, and what it expects did not come true
 
 
 class CommandError(Exception):

@@ -31,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
         prog="sidecar",
         description="A reverse proxy that makes any backend resilient.",
         epilog="Exit codes: 0 done or drained; 1 the rules cannot be used, or no sidecar answered; 2 usage; 3 an "
-        "address could not be bound; 4 the drain deadline cut requests off; 5 a fault of its own.",
+        "address could not be bound; 4 the drain deadline cut requests off; 5 a fault of its own; 6 a drill's expectation was "
+        "not met.",
     )
     top.add_argument("-V", "--version", action="version", version=f"sidecar {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
