@@ -118,7 +118,7 @@ class Decoder:
             if any(problem.severity == "error" for problem in self.problems[told:]):
                 doubtful.add(key.name)
             if not key.policy:
-                fields[key.name] = value
+                fields[key.field] = value
             elif value is not None and value is not FAILED:
                 policies[key.name] = value
         if any(key.policy for key in keys.values()):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from sidecar.policies.catalogue import entries
 from sidecar.policies.units import FLAG, TEXT, Kind, Off, OneOrMany
-from sidecar.rules.marks import FromKey, Policies
+from sidecar.rules.marks import FromKey, Policies, Written
 from sidecar.rules.nearest import nearest
 
 
@@ -50,7 +50,8 @@ Shape = Kind | Record | Many | Keyed
 class Key:
     """One key of a record. `default` is what holds without it; `required` when nothing does.
 
-    `shadows`: of a policy, whether its `mode: shadow` counts what it would have done.
+    `shadows`: of a policy, whether its `mode: shadow` counts what it would have done. `field`: what the record calls
+    it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Key:
     off: bool = False
     policy: bool = False
     shadows: bool = False
+    field: str = ""
 
 
 @cache
@@ -96,7 +98,8 @@ def _key(field: dataclasses.Field[Any], hint: Any, marks: tuple[Any, ...]) -> Ke
     required = default is dataclasses.MISSING
     inner, nullable = _without_none(hint)
     return Key(
-        name=field.name,
+        name=next((mark.key for mark in marks if isinstance(mark, Written)), field.name),
+        field=field.name,
         shape=_shape(inner, marks),
         doc=next((mark for mark in marks if isinstance(mark, str)), ""),
         default=None if required else default,

@@ -20,6 +20,13 @@ class FromKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Marks a field that is written under another key: one that is a word of Python's, say."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Policies:
     """Marks the field that takes every policy of a scope, each by its key. `given`: those on by default are on."""
 
