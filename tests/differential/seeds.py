@@ -1,0 +1,20 @@
+"""Where mutation begins: the requests that other tests found worth a case, and the corpus of the fuzzers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.integration.test_smuggling import PASSED, REFUSED
+from tests.wire.test_head_mutations import REQUESTS
+
+_CORPUS = Path(__file__).resolve().parents[1] / "fuzz" / "corpus"
+_MOST = 4096
+
+
+def _kept() -> list[bytes]:
+    # Sorted: what a seed means may not depend on the order of a folder.
+    kept = [path.read_bytes() for path in sorted(_CORPUS.glob("*request*/*")) if path.is_file()]
+    return [data for data in kept if 0 < len(data) <= _MOST]
+
+
+SEEDS: tuple[bytes, ...] = (*REQUESTS, *[case.data for case in REFUSED], *[case.data for case in PASSED], *_kept())
