@@ -102,7 +102,8 @@ class Descriptors:
             self._pause(fault)
             return
         if self.is_paused:
-            self._resume_if_free()
+            if not self._resume_if_free():
+                self._have_some_give_way()
             return
         if lowest >= self.limit - self._reserve // 2:
             self.count()  # the lowest free number is at most how many are open: more are than we know
@@ -156,6 +157,10 @@ class Descriptors:
         self._watched.discard(listener)
         if self.is_paused and not self._resume_if_free():
             self._watch(listener)
+
+    def _have_some_give_way(self) -> None:
+        for listener in self._listeners:
+            listener.give_way()
 
     def _resume_if_free(self) -> bool:
         if self.used > self.budget - max(2, int(self.budget * _FREE_RATIO)):

@@ -25,6 +25,7 @@ from sidecar.transport.arrival import PreambleTerms
 from sidecar.transport.entrance import Entrance
 from sidecar.transport.listener import Listener
 from sidecar.transport.registry import Registry
+from sidecar.transport.room import Room
 from sidecar.transport.service import Service
 from sidecar.transport.sockets import UnixFile
 from sidecar.transport.sparing_log import SparingLog
@@ -173,6 +174,16 @@ class Doors:
     def _preamble(self, rule: ListenerRule) -> PreambleTerms | None:
         return preamble_terms(rule, self._stats.listener(rule.name).announced, self._log)
 
+    def _gave_way(self, service: Service, count: int, news: bool) -> None:
+        self._stats.listener(service.name).gave_way += count
+        if news:
+            self._stats.events.tell(
+                "crowded",
+                f"listener.{service.name}",
+                "all connections are taken; those that carry nothing give way to newcomers",
+                alarming=True,
+            )
+
     def _make(self, rule: ListenerRule, secured: Mapping[str, SecuredListener]) -> Door:
         sockets = [one.dup() for one in self._inlets.open(rule.address, unix_file(rule))]
         address = with_port(rule.address, sockets)
@@ -196,6 +207,7 @@ class Doors:
             self._wheel.loop,
             rule.max_connections,
             is_shared=partial(self._inlets.is_shared, rule.address),
+            make_room=Room(registry, self._wheel.now, partial(self._gave_way, service)).make,
         )
         found = secured.get(rule.name)
         if found is not None:

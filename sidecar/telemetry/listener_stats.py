@@ -15,15 +15,16 @@ HANDSHAKE_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 class ListenerStats(TlsObserver):
     """What happened at one listener. `seconds` and `buckets` are those of handshakes that came to a connection;
-    `proxy_headers` are counted by what they came to."""
+    `proxy_headers` are counted by what they came to; `gave_way` are connections ended for newcomers."""
 
-    __slots__ = ("buckets", "handshakes", "proxy_headers", "seconds")
+    __slots__ = ("buckets", "gave_way", "handshakes", "proxy_headers", "seconds")
 
     def __init__(self) -> None:
         self.handshakes: dict[str, int] = {}
         self.buckets: list[int] = [0] * (len(HANDSHAKE_BOUNDS) + 1)
         self.seconds = 0.0
         self.proxy_headers: dict[str, int] = {}
+        self.gave_way = 0
 
     def announced(self, result: str) -> None:
         """A PROXY header was read, or not."""

@@ -70,6 +70,7 @@ class Metrics:
         yield from _breakers(stats, form)
         yield from _readings(stats, form)
         yield from _connections(stats, form)
+        yield from _gave_way(stats, form)
         yield from _proxy_headers(stats, form)
         yield from _handshakes(stats, form)
         yield from _config(stats, form)
@@ -210,6 +211,16 @@ def _connections(stats: Stats, form: str) -> Iterator[str]:
     states = [((side, "active"), counts.active) for side, counts in sides]
     states += [((side, "idle"), counts.idle) for side, counts in sides]
     yield from _gauge(form, "connections", "Open connections.", ("side", "state"), states)
+
+
+def _gave_way(stats: Stats, form: str) -> Iterator[str]:
+    yield from _counter(
+        form,
+        "connections_gave_way",
+        "Connections of clients that carried nothing, closed for newcomers because all were taken.",
+        ("listener",),
+        (((name,), one.gave_way) for name, one in sorted(stats.listeners.items())),
+    )
 
 
 def _proxy_headers(stats: Stats, form: str) -> Iterator[str]:

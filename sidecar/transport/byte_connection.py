@@ -196,6 +196,14 @@ class ByteConnection(DownstreamStream):
     def leave_websocket(self) -> None:
         """There is none."""
 
+    def waits(self) -> tuple[bool, float] | None:
+        """It is a request from its accept on."""
+        return None
+
+    def give_way(self) -> bool:
+        """Never asked."""
+        return False
+
     def end_now(self) -> int:
         if self._ended:
             return 0  # it is on its way out, and counted

@@ -13,6 +13,7 @@ cdef int CLOSED
 cdef int CLOSING
 cdef double FIRST_WORD_SECONDS
 cdef int FULL
+cdef int HEAD
 cdef int IDLE
 cdef int LINGER
 cdef double LINGER_SECONDS

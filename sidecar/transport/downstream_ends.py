@@ -14,7 +14,7 @@ from termios import FIONREAD
 from sidecar.model.reason import Reason
 from sidecar.transport.arrival import FIRST_WORD_SECONDS, Announced, Ends, ends_of
 from sidecar.transport.departure import LINGER_SECONDS, Departure
-from sidecar.transport.downstream_state import BODY, BROKEN, CLOSED, CLOSING, IDLE, LINGER, TUNNEL
+from sidecar.transport.downstream_state import BODY, BROKEN, CLOSED, CLOSING, HEAD, IDLE, LINGER, TUNNEL
 from sidecar.transport.flow import FULL, TOLD, ReadGate, WriteWatch
 from sidecar.transport.intake import RequestIntake
 from sidecar.transport.registry import NOTHING, RAW_TUNNEL, REQUEST, WEBSOCKET
@@ -135,6 +135,24 @@ class Leaving(DownstreamStream):
         self._receiver = DEAF
         self._cut()
         receiver.downstream_gone()
+
+    def waits(self) -> tuple[bool, float] | None:
+        state = self.state
+        if state == HEAD:
+            return False, self.started
+        if state == LINGER:
+            return False, self._timer.deadline - LINGER_SECONDS
+        if state != IDLE or self._intake.backlog or self._has_unsent():
+            return None
+        return (True, self._timer.deadline - self._idle_timeout) if self._served else (False, self.started)
+
+    def give_way(self) -> bool:
+        """As if its time were over, and without lingering."""
+        self._wheel.now()
+        self._overdue()
+        if self.state == LINGER:
+            self._close()
+        return self.state >= CLOSING
 
     # What timers and the transport tell.
 

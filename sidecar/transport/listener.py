@@ -56,17 +56,23 @@ def _nothing() -> None:
     """What is called where nobody asked to be."""
 
 
+def _no_room(places: int) -> bool:
+    """Asked where nobody gives way."""
+    return False
+
+
 class Listener:
     """Accepts on `sockets` (which it then owns), making each connection by `factory(full)`.
 
     `full` is whether `registry` already holds `max_connections`. `on_accept` is called for each that is accepted,
     before it is made. `is_shared` is asked at its end: whether somebody else goes on accepting on these very sockets.
+    `make_room` is asked for a place when all are taken; see Room.make.
     """
 
     # fmt: off
     __slots__ = (
-        "_factory", "_files", "_is_shared", "_loop", "_servers", "_sockets", "_started", "_tasks", "_turn",
-        "is_paused", "max_connections", "name", "on_accept", "registry",
+        "_factory", "_files", "_is_shared", "_loop", "_make_room", "_servers", "_sockets", "_started", "_tasks",
+        "_turn", "is_paused", "max_connections", "name", "on_accept", "registry",
     )
     # fmt: on
 
@@ -80,6 +86,7 @@ class Listener:
         max_connections: int = 10000,
         on_accept: Callable[[], None] = _nothing,
         is_shared: Callable[[], bool] = bool,
+        make_room: Callable[[int], bool] = _no_room,
     ) -> None:
         self.name = name
         self._sockets = list(sockets)
@@ -90,6 +97,7 @@ class Listener:
         self.max_connections = max_connections
         self.on_accept = on_accept
         self._is_shared = is_shared
+        self._make_room = make_room
         self.is_paused = False
         self._started = False
         self._servers: list[asyncio.AbstractServer] = []
@@ -143,6 +151,10 @@ class Listener:
         if self.is_paused and self._sockets:
             self.is_paused = False
             self.begin()
+
+    def give_way(self) -> None:
+        """Has connections that carry nothing give way though there may be more: something else has run out."""
+        self._make_room(self.max_connections)
 
     def stop_accepting(self) -> None:
         """Ends accepting for good; accepted connections live on. Whoever the kernel has already let in is accepted
@@ -226,7 +238,7 @@ class Listener:
     def _accepted(self) -> Accepted:
         self.on_accept()
         open_now = len(self.registry)
-        if open_now < self.max_connections:
+        if open_now < self.max_connections or self._make_room(self.max_connections):
             return self._factory(False)
         if open_now < self.max_connections + max(_MIN_EXTRA, int(self.max_connections * _EXTRA_RATIO)):
             return self._factory(True)
@@ -256,6 +268,12 @@ class _Arrival:
 
     def abort(self) -> None:
         self.is_cut = True
+
+    def waits(self) -> tuple[bool, float] | None:
+        return None
+
+    def give_way(self) -> bool:
+        return False
 
 
 class _Unwanted:

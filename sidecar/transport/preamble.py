@@ -148,6 +148,14 @@ class Preamble:
     def abort(self) -> None:
         self._cut()
 
+    def waits(self) -> tuple[bool, float] | None:
+        return False, self._started
+
+    def give_way(self) -> bool:
+        self._terms.counted(TIMEOUT)
+        self._cut()
+        return True
+
     # What becomes of it.
 
     def _overdue(self) -> None:

@@ -30,6 +30,13 @@ class Closable(Protocol):
     def abort(self) -> None:
         """Cuts it."""
 
+    def waits(self) -> tuple[bool, float] | None:
+        """None while it carries something, or is about to. Else since when it does not, as an instant of its loop's
+        wheel, behind whether it has been answered: False where it still owes a head, or the rest of one."""
+
+    def give_way(self) -> bool:
+        """Ends it for another's sake, at once; for one that `waits`. Whether it did: it may have spoken just now."""
+
 
 class Registry:
     """A set that says when it has shrunk to a size. Iterating goes over a copy, so connections may end meanwhile.

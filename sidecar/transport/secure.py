@@ -63,6 +63,13 @@ class SecureServer(SecureTransport):
         self._give_up()
         return 0
 
+    def waits(self) -> tuple[bool, float] | None:
+        return False, self._accepted
+
+    def give_way(self) -> bool:
+        self._overdue()
+        return True
+
     # What happens until the handshake is complete.
 
     def _begin(self) -> None:

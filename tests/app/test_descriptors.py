@@ -22,6 +22,7 @@ class Listening:
     def __init__(self) -> None:
         self.registry = Registry()
         self.is_paused = False
+        self.asked_to_give_way = 0
         self.on_accept: Callable[[], None] = lambda: None
 
     def pause(self) -> None:
@@ -29,6 +30,9 @@ class Listening:
 
     def resume(self) -> None:
         self.is_paused = False
+
+    def give_way(self) -> None:
+        self.asked_to_give_way += 1
 
 
 class World:
@@ -82,6 +86,16 @@ async def test_each_client_needs_two_and_none_is_accepted_past_the_budget() -> N
     assert (world.stats.accepting, world.stats.accept_pauses) == (False, 1)
     assert world.crowded == [True]
     assert world.told == ["new connections wait: all 40 descriptors for connections are in use"]
+
+
+async def test_while_it_is_paused_those_that_carry_nothing_give_way() -> None:
+    world = World()
+    await world.connect(20)
+    world.guard.look()
+    assert world.listeners[0].asked_to_give_way == 0
+    await world.connect(1)
+    world.guard.look()
+    assert world.listeners[0].asked_to_give_way == 1
 
 
 async def test_more_connections_to_endpoints_than_clients_count_as_they_are() -> None:

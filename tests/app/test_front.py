@@ -43,6 +43,12 @@ class FakeConnection:
     def abort(self) -> None:
         self.registry.discard(self)
 
+    def waits(self) -> tuple[bool, float] | None:
+        return None
+
+    def give_way(self) -> bool:
+        return False
+
 
 async def listener() -> Listener:
     return Listener("public", [], cast(Any, None), Registry(), asyncio.get_running_loop())

@@ -46,6 +46,7 @@ PROMISED = {
     "sidecar_rate_limit_evictions_total": {"route", "rule"},
     "sidecar_retry_budget_available": {"upstream"},
     "sidecar_connections": {"side", "state"},
+    "sidecar_connections_gave_way_total": {"listener"},
     "sidecar_proxy_protocol_total": {"listener", "result"},
     "sidecar_tls_handshakes_total": {"listener", "result"},
     "sidecar_tls_handshake_duration_seconds_bucket": {"listener", "le"},

@@ -62,6 +62,12 @@ class Accepted:
     def abort(self) -> None:
         self.transport.abort()
 
+    def waits(self) -> tuple[bool, float] | None:
+        return None
+
+    def give_way(self) -> bool:
+        return False
+
 
 def listening(address: Address, max_connections: int = 10) -> Listener:
     registry = Registry()

@@ -246,3 +246,13 @@ def test_a_layer_that_fails_leaves_nothing_in_the_registry_behind(virtual: Virtu
     with pytest.raises(ZeroDivisionError):
         scene.sends(LINE)
     assert len(scene.registry) == 1, "the broken one, which its transport will end"
+
+
+def test_a_header_that_does_not_come_gives_way(scene: Scene) -> None:
+    scene.loop.advance(2)
+    (closable,) = scene.registry
+    assert closable.waits() == (False, 0.0)
+    assert closable.give_way()
+    assert scene.transport.aborted
+    assert (scene.counted, len(scene.registry)) == (["timeout"], 0)
+    scene.protocol.connection_lost(None)

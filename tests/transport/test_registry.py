@@ -28,6 +28,12 @@ class Connection:
     def abort(self) -> None:
         self.registry.discard(self)
 
+    def waits(self) -> tuple[bool, float] | None:
+        return None
+
+    def give_way(self) -> bool:
+        return False
+
 
 def test_emptiness_is_told_once_with_the_last_connection() -> None:
     registry = Registry()

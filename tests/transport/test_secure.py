@@ -259,6 +259,16 @@ def test_a_handshake_can_be_cut(wire: ServerWire, way: str) -> None:
     assert wire.observed.results == []
 
 
+def test_a_handshake_that_does_not_end_gives_way(wire: ServerWire, virtual: VirtualLoop) -> None:
+    wire.give(hello(wire)[:20])
+    virtual.advance(2)
+    assert wire.layer.waits() == (False, 0.0)
+    assert wire.layer.give_way()
+    assert wire.pipe.aborted
+    assert wire.counted() == (0, 0, 0)
+    assert wire.observed.results == ["timeout"]
+
+
 # Handshakes that fail.
 
 

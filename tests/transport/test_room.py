@@ -1,0 +1,186 @@
+"""Where all places are taken, those that carry nothing give way: heads that do not come first, then idle ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.model.reason import Reason
+from sidecar.transport.registry import NOTHING, Closable, Registry
+from sidecar.transport.room import Room
+from tests.transport.clients import GET, POST, UPGRADE, Client
+from tests.transport.doubles import VirtualLoop, answer
+
+
+class One:
+    """Waits since `since`; has been answered or not."""
+
+    def __init__(self, since: float | None, answered: bool = False, willing: bool = True) -> None:
+        self.waiting = None if since is None else (answered, since)
+        self.willing = willing
+        self.asked = 0
+
+    def waits(self) -> tuple[bool, float] | None:
+        return self.waiting
+
+    def give_way(self) -> bool:
+        self.asked += 1
+        return self.willing
+
+    def carries(self) -> int:
+        return NOTHING
+
+    def close_when_idle(self) -> None:
+        raise AssertionError("not asked to")
+
+    def leave_websocket(self) -> None:
+        raise AssertionError("not asked to")
+
+    def end_now(self) -> int:
+        raise AssertionError("not asked to")
+
+    def abort(self) -> None:
+        raise AssertionError("not asked to")
+
+
+class Hall:
+    """A registry of such, and what was told."""
+
+    def __init__(self, *ones: One) -> None:
+        self.registry = Registry()
+        for one in ones:
+            self.registry.add(one)
+        self.now = 100.0
+        self.told: list[tuple[int, bool]] = []
+        self.room = Room(self.registry, lambda: self.now, lambda count, news: self.told.append((count, news)))
+
+    def left(self) -> set[Closable]:
+        return set(self.registry)
+
+
+def test_who_owes_a_head_goes_before_who_was_answered_and_each_the_longest_waiting_first() -> None:
+    answered, late, later, busy = One(1.0, answered=True), One(50.0), One(60.0), One(None)
+    hall = Hall(answered, later, late, busy)
+    gone = []
+    for one in (late, later, answered):
+        assert hall.room.make(64)
+        gone.append(one)
+        assert hall.left() == {answered, later, late, busy} - set(gone)
+    assert not hall.room.make(64)
+    assert busy.asked == 0
+
+
+def test_who_has_waited_for_less_than_a_second_stays() -> None:
+    fresh = One(99.5)
+    hall = Hall(fresh)
+    assert not hall.room.make(1)
+    hall.now = 100.5
+    assert hall.room.make(1)
+
+
+def test_one_look_makes_room_for_a_sixty_fourth_of_all() -> None:
+    hall = Hall(*(One(float(since % 90)) for since in range(1000)))
+    assert hall.room.make(1280)
+    assert (len(hall.registry), hall.told) == (980, [(20, True)])
+
+
+def test_who_has_just_spoken_is_passed_over() -> None:
+    speaking, silent = One(1.0, willing=False), One(2.0)
+    hall = Hall(speaking, silent)
+    assert hall.room.make(1)
+    assert hall.left() == {speaking}
+
+
+def test_a_look_in_vain_is_not_made_again_at_once() -> None:
+    asked: list[One] = []
+
+    class Busy(One):
+        def waits(self) -> tuple[bool, float] | None:
+            asked.append(self)
+            return None
+
+    hall = Hall(Busy(None))
+    for _ in range(50):
+        assert not hall.room.make(1)
+    assert len(asked) == 1
+    assert hall.told == []
+    hall.now += 0.1
+    hall.registry.add(One(1.0))
+    assert hall.room.make(1)
+
+
+def test_it_is_news_after_a_minute_without() -> None:
+    hall = Hall(*(One(float(since)) for since in range(4)))
+    for now in (100.0, 101.0, 160.5, 221.0):
+        hall.now = now
+        assert hall.room.make(1)
+    assert hall.told == [(1, True), (1, False), (1, False), (1, True)]
+
+
+# What an HTTP connection says of itself.
+
+
+@pytest.fixture
+def client(virtual: VirtualLoop) -> Client:
+    return Client(virtual)
+
+
+def test_a_head_that_is_not_complete_is_refused_and_not_lingered_for(client: Client, virtual: VirtualLoop) -> None:
+    virtual.advance(3)
+    client.sends(b"GET / HT")
+    assert client.connection.waits() == pytest.approx((False, 3.0)), "since its first byte"
+    client.acceptor.answers_refusals = True
+    assert client.connection.give_way()
+    assert client.calls == [("refuse", Reason.HEADER_TIMEOUT)]
+    assert client.transport.sent.startswith(b"HTTP/1.1 408")
+    assert client.transport.closed
+    assert not client.transport.aborted
+    client.gone()
+
+
+def test_one_that_has_said_nothing_is_closed_silently(client: Client, virtual: VirtualLoop) -> None:
+    virtual.advance(3)
+    assert client.connection.waits() == (False, 0.0)
+    assert client.connection.give_way()
+    assert (client.transport.sent, client.transport.closed) == (b"", True)
+    client.gone()
+
+
+def test_one_that_is_kept_after_its_answer_waits_since_then(client: Client, virtual: VirtualLoop) -> None:
+    client.sends(GET % 1)
+    assert client.connection.waits() is None
+    virtual.advance(3)
+    client.wheel.now()
+    answer(client.stream)
+    virtual.advance(5)
+    assert client.connection.waits() == pytest.approx((True, 3.0))
+    client.sends(b"GET")
+    assert client.connection.waits() == pytest.approx((False, 8.0)), "now it owes one, since its first byte"
+    assert client.connection.give_way()
+    client.gone()
+
+
+def test_answers_that_nobody_has_taken_keep_their_connection(client: Client) -> None:
+    client.sends(GET % 1)
+    answer(client.stream)
+    client.transport.unsent = 5
+    assert client.connection.waits() is None
+
+
+def test_a_body_and_a_tunnel_are_carried(virtual: VirtualLoop) -> None:
+    posting, tunnelled = Client(virtual), Client(virtual)
+    posting.sends(POST + b"half")
+    assert posting.connection.waits() is None
+    tunnelled.sends(UPGRADE)
+    tunnelled.stream.open_tunnel()
+    assert tunnelled.connection.waits() is None
+
+
+def test_one_that_lingers_after_a_refusal_waits_since_then(client: Client, virtual: VirtualLoop) -> None:
+    virtual.advance(3)
+    client.sends(b"GET / HTTP/9\r\n\r\n")
+    answered, since = client.connection.waits() or (True, 0.0)
+    assert not answered
+    assert since == pytest.approx(virtual.time())
+    assert client.connection.give_way()
+    assert client.transport.closed
+    client.gone()
