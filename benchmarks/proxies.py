@@ -130,11 +130,13 @@ def nginx_version(program: str) -> str:
     return machine.first_line([program, "-v"]).rpartition("/")[2]
 
 
-def _haproxy_version(program: str) -> str:
+def haproxy_version(program: str) -> str:
+    """The bare number, as for the others."""
     return machine.first_line([program, "-v"]).removeprefix("HAProxy version ").partition(" ")[0]
 
 
-def _envoy_version(program: str) -> str:
+def envoy_version(program: str) -> str:
+    """The bare number, as for the others."""
     parts = machine.first_line([program, "--version"]).rpartition("version:")[2].split("/")
     return parts[1] if len(parts) > 1 else "unknown"
 
@@ -144,9 +146,9 @@ _POLICIES = "+policies"
 PROXIES = (
     Proxy("nginx", lambda: find("nginx"), nginx_version, _nginx_command(policies=False)),
     Proxy("nginx+policies", lambda: find("nginx"), nginx_version, _nginx_command(policies=True), policies=True),
-    Proxy("haproxy", lambda: find("haproxy"), _haproxy_version, _haproxy_command(policies=False)),
+    Proxy("haproxy", lambda: find("haproxy"), haproxy_version, _haproxy_command(policies=False)),
     Proxy(
-        "haproxy+policies", lambda: find("haproxy"), _haproxy_version, _haproxy_command(policies=True), policies=True
+        "haproxy+policies", lambda: find("haproxy"), haproxy_version, _haproxy_command(policies=True), policies=True
     ),
     Proxy(
         "caddy",
@@ -155,8 +157,8 @@ PROXIES = (
         _caddy_command,
         {"GOMAXPROCS": "1"},
     ),
-    Proxy("envoy", find_envoy, _envoy_version, _envoy_command(policies=False)),
-    Proxy("envoy+policies", find_envoy, _envoy_version, _envoy_command(policies=True), policies=True),
+    Proxy("envoy", find_envoy, envoy_version, _envoy_command(policies=False)),
+    Proxy("envoy+policies", find_envoy, envoy_version, _envoy_command(policies=True), policies=True),
     Proxy("sidecar", find_sidecar, sidecar_version, _sidecar_command(policies=False)),
     Proxy("sidecar+policies", find_sidecar, sidecar_version, _sidecar_command(policies=True), policies=True),
 )
