@@ -89,7 +89,10 @@ cdef void _known_field(
 @cython.locals(p="const unsigned char *")
 cdef void _cut_line(FieldScan scan, bytes data, Py_ssize_t begin, Py_ssize_t end) except *
 
-cdef void _one_length(FieldScan scan, bytes data, Py_ssize_t begin, Py_ssize_t end, bint repeated) except *
+@cython.locals(p="const unsigned char *")
+cdef bint _is_padded(bytes data, Py_ssize_t first, Py_ssize_t last, Py_ssize_t end) except -1
+
+cdef void _replace_line(FieldScan scan, bytes data, Py_ssize_t begin, Py_ssize_t end, bytes line) except *
 
 @cython.locals(p="const unsigned char *", length="long long", digits=Py_ssize_t, k=Py_ssize_t)
 cdef void _note_length(FieldScan scan, bytes value) except *

@@ -195,11 +195,17 @@ def _known_field(  # noqa: C901 - a switch, as `_pick` is
         if scan.host is not None and scan.head is not None:
             raise BadMessage(scan.code, "more than one Host")
         scan.host = value
+        if _is_padded(data, first, last, end) and scan.head is not None:
+            _replace_line(scan, data, begin, end + 2, b"Host: " + value + b"\r\n")
     elif identifier == _CONTENT_LENGTH:
         repeated = scan.content_length >= 0
         _note_length(scan, value)
-        if repeated or (p[first] == 48 and last - first > 1):
-            _one_length(scan, data, begin, end + 2, repeated)
+        if repeated:
+            # RFC 9110 section 8.6: equal repetitions may be made one; the next hop is spared the choice.
+            _cut_line(scan, data, begin, end + 2)
+        elif _is_padded(data, first, last, end) or (p[first] == 48 and last - first > 1):
+            # `010` is ten, but eight to a reader that takes a leading zero for octal.
+            _replace_line(scan, data, begin, end + 2, b"Content-Length: %d\r\n" % scan.content_length)
     elif identifier == _CONNECTION:
         _note_connection(scan, value)
     elif identifier == _TRANSFER_ENCODING:
@@ -224,12 +230,17 @@ def _cut_line(scan: FieldScan, data: bytes, begin: int, end: int) -> None:
     scan.start = end
 
 
-def _one_length(scan: FieldScan, data: bytes, begin: int, end: int, repeated: bool) -> None:
-    # RFC 9110 section 8.6: equal repetitions may be made one; the next hop is spared the choice. And `010` is ten, but
-    # eight to a reader that takes a leading zero for octal.
+def _is_padded(data: bytes, first: int, last: int, end: int) -> bool:
+    # RFC 9110 section 5.6.3 calls tabs whitespace too, and readers that know only spaces find them in the value. No
+    # space or one is what every reader expects, and what nearly everybody sends.
+    p = data
+    return last < end or p[first - 1] == 9 or (p[first - 1] == 32 and p[first - 2] != 58)
+
+
+def _replace_line(scan: FieldScan, data: bytes, begin: int, end: int, line: bytes) -> None:
     _cut_line(scan, data, begin, end)
-    if scan.parts is not None and not repeated:
-        scan.parts.append(b"Content-Length: %d\r\n" % scan.content_length)
+    if scan.parts is not None:
+        scan.parts.append(line)
 
 
 def _note_length(scan: FieldScan, value: bytes) -> None:

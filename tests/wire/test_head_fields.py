@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.wire.head import parse_request
+from sidecar.wire.head import parse_request, parse_response
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY
 from tests.wire.heads import LIMITS, parsed, refusal, with_fields
 
@@ -26,6 +26,27 @@ def test_the_body_framing_follows_the_fields(fields: tuple[bytes, ...], framing:
 def test_equal_content_lengths_are_forwarded_as_one() -> None:
     head = parsed(with_fields(b"Content-Length: 5", b"A: b", b"content-length: 5"))
     assert head.fields == b"Host: h\r\nContent-Length: 5\r\nA: b\r\n"
+
+
+@pytest.mark.parametrize("line", [b"\t5", b" 5 ", b"5\t", b"  5", b" \t5", b"\t 5\t "])
+def test_the_spaces_around_a_length_are_made_those_that_all_readers_know(line: bytes) -> None:
+    assert parsed(with_fields(b"content-length:" + line)).fields == b"Host: h\r\nContent-Length: 5\r\n"
+    answer = parse_response(b"HTTP/1.1 200 OK\r\nContent-Length:" + line + b"\r\n\r\n", LIMITS, b"GET")
+    assert answer is not None
+    assert answer.fields == b"Content-Length: 5\r\n"
+
+
+@pytest.mark.parametrize("line", [b"\th", b" h ", b"h\t", b"  h", b" \th"])
+def test_the_spaces_around_a_host_are_made_those_that_all_readers_know(line: bytes) -> None:
+    head = parsed(with_fields(b"host:" + line, b"A: b", host=False))
+    assert (head.authority, head.fields) == (b"h", b"Host: h\r\nA: b\r\n")
+
+
+@pytest.mark.parametrize("line", [b"host:h", b"hOst: h", b"content-length:5", b"Content-LENGTH: 5", b"A:\tb "])
+def test_what_every_reader_knows_is_left_as_it_came(line: bytes) -> None:
+    others = () if line[:1] in b"hH" else (b"Host: h",)
+    head = parsed(with_fields(*others, line, host=False))
+    assert line + b"\r\n" in head.fields
 
 
 @pytest.mark.parametrize("zeros", [b"05", b"0000000000000000005"])
