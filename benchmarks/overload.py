@@ -85,9 +85,9 @@ def ticks() -> tuple[int, int]:
 
 def side_by_side(
     rows: Sequence[Row], load: float, plan: Callable[[Stage], Plan], tell: Tell
-) -> tuple[list[Point], list[str]]:
-    """One load on some rows at once: what was measured, and why the others could not be."""
-    failed: list[str] = []
+) -> tuple[list[Point], dict[str, str]]:
+    """One load on some rows at once: what was measured, and why which others could not be."""
+    failed: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="overload-") as folder, ExitStack() as opened:
         stages = []
         for place, row in enumerate(rows):
@@ -97,7 +97,8 @@ def side_by_side(
                 # All rows have the same luck.
                 stages.append(Stage(row, own, opened, seed=1))
             except StartError as problem:
-                failed.append(str(problem))
+                failed[row.name] = str(problem)
+                tell(f"{row.name} is left out: {problem}")
         before = ticks()
         with ThreadPoolExecutor(max_workers=max(1, len(stages))) as threads:
             verdicts = list(threads.map(lambda stage: stage.ask(plan(stage)), stages))
@@ -106,7 +107,7 @@ def side_by_side(
         points = []
         for stage, verdict in zip(stages, verdicts, strict=True):
             state = stage.state()
-            points.append(Point(stage.row.name, load, verdict, state["answered"], state["wasted"], busy))
+            points.append(Point(stage.row.name, load, verdict, state["answered"] + state["wasted"], busy))
             tell(f"{load:g} x {stage.row.name}: {verdict.good} of {verdict.offered} good, {verdict.refused} refused")
     return points, failed
 
@@ -149,10 +150,11 @@ def measure(options: argparse.Namespace, rows: Sequence[Row], tell: Tell) -> Res
         )
 
     def add(points: list[Point], load: float, plan: Callable[[Stage], Plan]) -> None:
-        for batch in batches(rows, load, options.together):
+        able = [row for row in rows if row.name not in result.failed]
+        for batch in batches(able, load, options.together):
             found, failed = side_by_side(batch, load, plan, tell)
             points += found
-            result.failed += [problem for problem in failed if problem not in result.failed]
+            result.failed.update(failed)
 
     for load in options.loads:
         add(result.ramp, load, steady(load))
@@ -211,8 +213,6 @@ def main(arguments: Sequence[str]) -> int:
     except (OutputError, subprocess.TimeoutExpired) as problem:
         print(f"benchmarks.overload: {problem}", file=sys.stderr)
         return 2
-    for failed in result.failed:
-        print(f"benchmarks.overload: {failed}", file=sys.stderr)
     if not result.ramp and not result.steps:
         return 2
     text = overload_report.tables(result)

@@ -12,14 +12,13 @@ _BACK_SECONDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One load on one row. `load` counts capacities; `wasted` and `answered` are requests that the backend did for
-    nobody and for somebody; `busy` is the share of the whole machine's processors in use meanwhile."""
+    """One load on one row. `load` counts capacities; `worked` is how many requests the backend did, whoever still
+    wanted them; `busy` is the share of the whole machine's processors in use meanwhile."""
 
     row: str
     load: float
     verdict: Verdict
-    answered: int
-    wasted: int
+    worked: int
     busy: float
 
     @property
@@ -29,8 +28,8 @@ class Point:
 
     @property
     def wasted_share(self) -> float:
-        """Of the work that the backend did."""
-        return self.wasted / (self.wasted + self.answered) if self.wasted else 0.0
+        """Of the work that the backend did: what no caller had in time."""
+        return max(0.0, 1 - sum(self.verdict.series) / self.worked) if self.worked else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,8 @@ class Result:
     slowdown: Slowdown
     ramp: list[Point] = field(default_factory=list)
     steps: list[Point] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Rows that could not be measured, and why."""
 
     def loads(self) -> list[float]:
         """Every load that was measured, ascending."""

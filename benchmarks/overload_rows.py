@@ -26,7 +26,8 @@ PLAIN, ADAPTIVE, TOLD = "as it comes", "adaptive", "told the capacity"
 
 _LINE = 5 * PLACES
 _WAIT_MS = 100
-"""The line of the rows that are told: as long as a tenth of a second of work, and nobody waits longer."""
+"""The line of the rows that are told: as long as a tenth of a second of work, and nobody waits longer. Each has the one
+bound or the other, or both, as it can: HAProxy and Caddy bound the wait, Envoy the length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def haproxy(site: Site, *, told: bool = False) -> str:
     """HAProxy's manual asks for `abortonclose` wherever there is a line: else it works for callers that have gone."""
     text = configs.haproxy(site.port, site.backend, MAX_CONNECTIONS)
     if told:
-        text = _replaced(text, "pool-purge-delay 60s", f"pool-purge-delay 60s maxconn {PLACES} maxqueue {_LINE}")
+        text = _replaced(text, "pool-purge-delay 60s", f"pool-purge-delay 60s maxconn {PLACES}")
         text = _replaced(
             text, "    retries 0", f"    retries 0\n    option abortonclose\n    timeout queue {_WAIT_MS}ms"
         )
@@ -83,7 +84,9 @@ def caddy(site: Site, *, told: bool = False) -> str:
     """Caddy counts requests under way for each endpoint and asks again every 10 ms whether there is room."""
     text = configs.caddy(site.port, site.backend)
     if told:
-        limit = f"unhealthy_request_count {PLACES}\n        lb_try_duration {_WAIT_MS}ms\n        lb_try_interval 10ms"
+        line = f"lb_try_duration {_WAIT_MS}ms\n        lb_try_interval 10ms"
+        # Without `max_fails` an endpoint that never failed passes for one that has failed too often (2.6.2).
+        limit = f"max_fails 1\n        unhealthy_request_count {PLACES}\n        {line}"
         text = _replaced(text, "flush_interval -1", f"flush_interval -1\n        {limit}")
     return text
 
