@@ -1,0 +1,79 @@
+"""Records of drills that never ran: what happened is written down by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sidecar.drill.record import Attempt, Count, Endpoint, Event, Ill, Record, Request
+from sidecar.drill.scenario import Load, Scenario
+from sidecar.rules.load import Loaded, load_rules, load_text
+from sidecar.rules.overlay import Given
+
+WELL = "127.0.0.1:3000"
+OTHER = "127.0.0.1:3001"
+
+TEN_SECONDS = Scenario(name="told", about="What a test tells.", duration=10.0)
+
+
+def default_rules(*sets: str, endpoints: Sequence[str] = (WELL,)) -> Loaded:
+    """What `--upstream` alone gives."""
+    return load_rules(None, upstreams=[f"http://{endpoint}" for endpoint in endpoints], sets=sets)
+
+
+def rules(text: str, file: str = "rules.yaml") -> Loaded:
+    """Rules of a file that is not there."""
+    return load_text(text, file, Given((), None, None, (), {}, False))
+
+
+def request(number: int = 0, began: float = 1.0, seconds: float = 0.02, **told: Any) -> Request:
+    """A request to the default route that got its 200, unless told otherwise."""
+    known: dict[str, Any] = {
+        "client": 0, "method": "GET", "path": "/", "status": 200, "route": "everything", "upstream": "app",
+        "endpoint": WELL, "attempts": 1, "head": began + seconds,
+    } | told  # fmt: skip
+    return Request(number=number, due=began, began=began, ended=began + seconds, **known)
+
+
+def refused(reason: str, number: int = 0, began: float = 1.0, seconds: float = 0.0, **told: Any) -> Request:
+    """One that the proxy answered by itself."""
+    return request(number, began, seconds, **({"status": 503, "reason": reason, "attempts": 0} | told))
+
+
+def endpoint(*ills: Ill, name: str = WELL, upstream: str = "app", place: int = 0, **told: Any) -> Endpoint:
+    """An endpoint of the default upstream."""
+    return Endpoint(name, upstream, place, ills, **told)
+
+
+def record(
+    requests: Iterable[Request],
+    *,
+    loaded: Loaded | None = None,
+    endpoints: Sequence[Endpoint] | None = None,
+    attempts: Iterable[Attempt] = (),
+    events: Iterable[Event] = (),
+    counts: Iterable[Count] = (),
+    scenario: Scenario = TEN_SECONDS,
+    load: Load | None = None,
+) -> Record:
+    """A record of all that."""
+    told = tuple(requests)
+    return Record(
+        scenario=scenario if load is None else replace(scenario, load=load),
+        loaded=loaded or default_rules(),
+        seed=1,
+        real=False,
+        seconds=max([scenario.duration, *(one.ended for one in told)]),
+        requests=told,
+        attempts=tuple(attempts),
+        endpoints=tuple(endpoints if endpoints is not None else [endpoint()]),
+        events=tuple(events),
+        counts=tuple(counts),
+    )
+
+
+def shipped() -> list[Path]:
+    """The scenarios that the product comes with."""
+    return sorted((Path(__file__).parents[2] / "sidecar" / "drill" / "scenarios").glob("*.yaml"))
