@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Oversight:
     """See admin.subject.Subject. Made once for each process.
 
-    `file` is where the rules came from, None for none.
+    `file` is where the rules came from, None for none; `clock` gives monotonic seconds.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Oversight:
         verdicts: Verdicts,
         pressure: Pressure,
         inspection: Inspection,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._was_ready = False
         self._loaded = loaded
@@ -69,7 +70,8 @@ class Oversight:
         self._pressure = pressure
         self.inspection = inspection
         self.reloader: Reloader | None = None  # where there is nothing to read again, nobody reloads
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = clock()
         self._compiled = is_compiled()
         self._metrics = Metrics(stats, build())
         stats.endpoint_availability = self._availability
@@ -92,7 +94,7 @@ class Oversight:
     def conditions(self) -> Sequence[Condition]:
         """See Subject."""
         runtime = self._current.runtime
-        now = time.monotonic()
+        now = self._clock()
         phase = self._lifecycle.phase
         told = [
             Condition("rules", holds=True, detail=f"generation {runtime.number}"),
@@ -108,7 +110,7 @@ class Oversight:
     def status(self) -> Iterator[Part]:
         """See Subject."""
         runtime, stats = self._current.runtime, self._stats
-        clock = time.monotonic
+        clock = self._clock
         yield {
             "version": __version__,
             "compiled": self._compiled,
@@ -167,7 +169,7 @@ class Oversight:
         if breaker is None:
             return False
         self._commanded("breakers", label, verb)  # told first: what follows from it is told by the breaker itself
-        breaker.force(time.monotonic(), verb)
+        breaker.force(self._clock(), verb)
         return True
 
     def endpoint_names(self) -> Sequence[str]:
@@ -182,9 +184,9 @@ class Oversight:
                     self._commanded("endpoints", name, verb)
                     if verb == "drain":
                         endpoint.drained = True
-                        upstream.endpoints_changed(time.monotonic())
+                        upstream.endpoints_changed(self._clock())
                     else:
-                        _make_ready(upstream, endpoint, time.monotonic())
+                        _make_ready(upstream, endpoint, self._clock())
                     return True
         return False
 
@@ -212,13 +214,13 @@ class Oversight:
         return await self._lifecycle.reached(Phase.CLOSING, seconds)
 
     def _availability(self) -> Iterator[tuple[str, str, bool]]:
-        now = time.monotonic()
+        now = self._clock()
         for name, upstream in self._current.runtime.upstreams.items():
             for endpoint in upstream.endpoints:
                 yield name, endpoint.name, self._is_available(upstream, endpoint, now)
 
     def _readings(self) -> Iterable[Reading]:
-        yield from machines.readings(self._current.runtime, time.monotonic())
+        yield from machines.readings(self._current.runtime, self._clock())
         ends: dict[tuple[str, str], float] = {}
         for owner, facts in self._certificates:
             place = (owner, name_of(facts))

@@ -65,8 +65,9 @@ class Proxy:
     `write` takes an access log line and says whether it is written. `file` is where the rules came from. `rng` decides
     where a choice is random; seeded, it decides the same each time. `inlets` are where it listens, sockets of its own
     by default; `admin_inlets` the same for its admin address. As one worker of several it has no admin address;
-    `memory` is then what all of them share, and `crier` tells their findings of endpoints around. `breaker_books` is
-    where a program that runs a proxy listens to its circuit breakers.
+    `memory` is then what all of them share, and `crier` tells their findings of endpoints around; nor has one whose
+    `admin` is off. `clock` gives monotonic seconds, `stats` count. `breaker_books` is where a program that runs a proxy
+    listens to its circuit breakers.
     """
 
     def __init__(
@@ -80,19 +81,22 @@ class Proxy:
         admin_inlets: Inlets | None = None,
         memory: Memory | None = None,
         crier: Crier | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        stats: Stats | None = None,
+        admin: bool = True,
     ) -> None:
         rules = loaded.rules
         loop = asyncio.get_running_loop()
         self.log = logging.getLogger("sidecar")
         self.loaded = loaded
-        self.stats = Stats()
+        self.stats = stats or Stats()
         self.breaker_books = BreakerBooks(self.stats, self.log)
         self.lifecycle = Lifecycle()
         self.tasks = Tasks(loop)
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, hides nothing
         self.access_log = access_log(rules.log, write, self.stats, self.tasks, self._rng)
         self._memory = memory
-        self._wheel = DeadlineWheel(loop, time.monotonic)
+        self._wheel = DeadlineWheel(loop, clock)
         self._lag = LoopLag(loop, self.stats)
         self.environment = Environment(
             self._wheel, IdSource(os.urandom), self.access_log, trusted_networks(rules.listeners)
@@ -108,9 +112,7 @@ class Proxy:
         self.front = Front(self.environment, self.stats, self._inlets.close)
         self.doors = Doors(self.front, self._inlets, self.dispatcher, self._wheel, self.stats)
         self.drain = Drain(self.lifecycle, self.front, announce=rules.drain.announce, deadline=rules.drain.deadline)
-        descriptors = Descriptors(self.front.listeners, self.stats, self._crowd, loop)
-        footprint = Footprint(rules.overload, self.environment, self.stats)
-        self.pressure = Pressure(loop, descriptors, footprint)
+        self.pressure = self._pressure(rules, loop)
         self.oversight = Oversight(
             loaded,
             file,
@@ -123,8 +125,9 @@ class Proxy:
             verdicts=self.checks.verdicts,
             pressure=self.pressure,
             inspection=Inspection(self._lag.told, self._wheel.timers),
+            clock=clock,
         )
-        self.admin = self._admin_door(admin_inlets or OwnInlets()) if memory is None else None
+        self.admin = self._admin_door(admin_inlets or OwnInlets()) if admin and memory is None else None
 
     @property
     def addresses(self) -> list[Address]:
@@ -264,6 +267,10 @@ class Proxy:
     def _follow_tracing(self, rules: RuleSet, export: SpanExport | None) -> None:
         self.tracing.replace(rules.tracing, export)
         self.environment.follow_tracing(rules.tracing, self.tracing.tracer)
+
+    def _pressure(self, rules: RuleSet, loop: asyncio.AbstractEventLoop) -> Pressure:
+        descriptors = Descriptors(self.front.listeners, self.stats, self._crowd, loop)
+        return Pressure(loop, descriptors, Footprint(rules.overload, self.environment, self.stats))
 
     def _admin_door(self, inlets: Inlets) -> AdminDoor:
         # Not before: a worker that is started again is back sooner without the admin's HTTP server.

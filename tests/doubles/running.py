@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -228,7 +227,7 @@ async def running(
     the lines of its access log."""
     rng = None if seed is None else random.Random(seed)
     with _reading(clock):
-        proxy = Proxy(given or loaded(*urls, sets=sets, rules=rules), write, rng=rng)
+        proxy = Proxy(given or loaded(*urls, sets=sets, rules=rules), write, rng=rng, clock=clock or time.monotonic)
         try:
             async with asyncio.timeout(LIMIT_SECONDS):
                 await proxy.start()
@@ -243,12 +242,9 @@ async def running(
 
 @contextmanager
 def _reading(clock: Clock | None) -> Iterator[None]:
-    """Whatever is wired in here reads this clock."""
+    """A wheel that is made in here turns with this clock."""
     if clock is None:
         yield
         return
-    with (
-        patch("sidecar.app.wiring.DeadlineWheel", clock.wheel),
-        patch("sidecar.app.oversight.time", SimpleNamespace(monotonic=clock, time=time.time)),
-    ):
+    with patch("sidecar.app.wiring.DeadlineWheel", clock.wheel):
         yield
