@@ -2,6 +2,10 @@
 
 All or none: a compiled module relies on the typed attributes of the others. SIDECAR_PURE=1 skips the step, and a
 machine without a compiler installs the same sources, which then run interpreted (slower; start-up says so).
+
+For fuzzing (docs/fuzzing.md): SIDECAR_SANITIZE=address,undefined,fuzzer-no-link hands these to clang, and bounds are
+checked; SIDECAR_COMPILE=sidecar.wire,sidecar.runtime.paths takes these modules and packages alone, which may rely on
+the types of no others.
 """
 
 import os
@@ -114,6 +118,11 @@ class OptionalBuild(build_ext):
             self.extensions = []
 
 
+def _is_wanted(name: str) -> bool:
+    chosen = os.environ.get("SIDECAR_COMPILE", "")
+    return not chosen or any(name == one or name.startswith(f"{one}.") for one in chosen.split(","))
+
+
 def _extensions() -> list[Extension]:
     if os.environ.get("SIDECAR_PURE") or not COMPILED:
         return []
@@ -121,11 +130,19 @@ def _extensions() -> list[Extension]:
         from Cython.Build import cythonize
     except ImportError:
         return []
-    fuzz = bool(os.environ.get("SIDECAR_BOUNDS_CHECK"))
-    modules = [Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=["-O2"]) for name in COMPILED]
+    sanitizers = os.environ.get("SIDECAR_SANITIZE", "")
+    flags = ["-O2"]
+    if sanitizers:
+        # One that only reports would let a run pass; -O1 is what a stack trace can still be read with.
+        flags = ["-O1", "-g1", "-fno-omit-frame-pointer", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
+    modules = [
+        Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=flags, extra_link_args=flags[3:])
+        for name in COMPILED
+        if _is_wanted(name)
+    ]
     directives = {
         "language_level": "3",
-        "boundscheck": fuzz,
+        "boundscheck": bool(sanitizers or os.environ.get("SIDECAR_BOUNDS_CHECK")),
         "wraparound": False,
         "initializedcheck": False,
         "annotation_typing": False,  # the `.pxd` files type what is to be typed; annotations are mypy's

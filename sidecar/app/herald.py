@@ -17,8 +17,8 @@ from sidecar.app.drain import counted
 from sidecar.app.instance import Instance
 from sidecar.app.lifecycle import Phase
 from sidecar.app.watchdog import Pulse
+from sidecar.model.printable import printable
 from sidecar.telemetry.events import Event
-from sidecar.telemetry.printable import printable
 from sidecar.transport.activation import (
     READY,
     STOPPING,

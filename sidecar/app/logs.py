@@ -17,8 +17,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
+from sidecar.model.printable import printable, printable_json
 from sidecar.telemetry.file_writer import FileWriter, Notice
-from sidecar.telemetry.printable import printable, printable_json
 from sidecar.telemetry.stats import Stats
 from sidecar.telemetry.stream_writer import StreamWriter
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from sidecar.inject.values import Value, copied, understood
-from sidecar.rules.parse import explained
+from sidecar.rules.parse import LINE_END, explained, place_of
 from sidecar.rules.problems import ConfigError, Problem
 from sidecar.rules.tree import Origin
 
@@ -146,12 +146,11 @@ class _Reader:
         return ConfigError([self.or_template(Origin(self.file, node.line, node.column).error(sentence))])
 
     def wrong_at(self, index: int, sentence: str) -> ConfigError:
-        line, column = self.text.count("\n", 0, index) + 1, index - self.text.rfind("\n", 0, index)
-        return ConfigError([Origin(self.file, line, column).error(sentence)])
+        return ConfigError([Origin(self.file, *place_of(self.text, index)).error(sentence)])
 
     def or_template(self, problem: Problem) -> Problem:
         """What is not YAML because it is still to become YAML is told as that."""
-        lines = self.text.split("\n")
+        lines = LINE_END.split(self.text)
         braces = [number for number, line in enumerate(lines, 1) if "{{" in line]
         line = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
         if "{{" in line or (braces and braces[0] <= problem.line):
@@ -280,7 +279,7 @@ def _json_documents(text: str, file: str) -> list[Document] | None:
     offset = 0
     index = _after_spaces(text, 0)
     while index < len(text):
-        place = Origin(file, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
+        place = Origin(file, *place_of(text, index))
         try:
             value, end = decoder.raw_decode(text, index)
         except _Twice as error:

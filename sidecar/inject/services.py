@@ -191,6 +191,8 @@ def _record(service: Table) -> Table:
 
 
 def _remember(service: Table, record: Table, targets: Table) -> None:
+    if not (targets or record):
+        return
     metadata = held(service, "metadata")
     if targets:
         if not metadata.get("annotations"):

@@ -21,6 +21,8 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 500_000
 _UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What YAML 1.1 takes for the end of a line, and libyaml counts.
+LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # libyaml's words for the mistakes people make, and ours.
@@ -74,6 +76,7 @@ class _Builder:
 
     def feed(self, event: yaml.Event) -> None:
         mark: Any = event.start_mark
+        end: Any = event.end_mark
         origin = self._place(mark.line + 1, mark.column + 1)
         match event:
             case yaml.DocumentStartEvent():
@@ -82,6 +85,8 @@ class _Builder:
             case yaml.ScalarEvent():
                 self._refuse_tag(event, origin)
                 style = event.style or ""
+                if end.line > mark.line and style != "|":
+                    style = ">"  # folded, whatever its marks: where in the file a character of it stands is not known
                 self._add(Scalar(event.value, origin, "" if style == ":" else style), 1, event.anchor)
             case yaml.AliasEvent():
                 self._alias(event.anchor or "", origin)
@@ -155,9 +160,10 @@ def parse_yaml(text: str, place: Callable[[int, int], Origin]) -> Parsed:
     """Read one document; `place` makes an Origin of line and column, both from 1. An empty text is an empty table."""
     whole = True
     builder = _Builder(place)
+    text = text.removeprefix("\ufeff")
     try:
         _refuse_unreadable(text, place)
-        for event in yaml.parse(text.removeprefix("\ufeff"), Loader=_Loader):
+        for event in yaml.parse(text, Loader=_Loader):
             builder.feed(event)
     except _Fatal as fatal:
         builder.problems.append(fatal.problem)
@@ -168,13 +174,18 @@ def parse_yaml(text: str, place: Callable[[int, int], Origin]) -> Parsed:
     return Parsed(builder.root or Table({}, place(1, 1)), builder.problems, whole)
 
 
+def place_of(text: str, index: int) -> tuple[int, int]:
+    """Line and column of a character, both from 1, counted as libyaml counts them."""
+    before = LINE_END.split(text[:index])
+    return len(before), len(before[-1]) + 1
+
+
 def _refuse_unreadable(text: str, place: Callable[[int, int], Origin]) -> None:
     if len(text) > MAX_BYTES:
         raise _Fatal(place(1, 1).error("larger than 1MiB; this is not a rules file"))
-    found = _UNPRINTABLE.search(text.removeprefix("\ufeff"))
+    found = _UNPRINTABLE.search(text)
     if found:
-        before = text[: found.start()]
-        where = place(before.count("\n") + 1, found.start() - before.rfind("\n"))
+        where = place(*place_of(text, found.start()))
         raise _Fatal(where.error(f"the character U+{ord(found[0]):04X} cannot be in a YAML file"))
 
 
@@ -184,7 +195,7 @@ def explained(error: yaml.YAMLError, text: str, place: Callable[[int, int], Orig
     said = str(getattr(error, "problem", None) or error)
     if mark is None:
         return place(1, 1).error(f"this is not YAML: {said}")
-    lines = text.split("\n")
+    lines = LINE_END.split(text)
     line = lines[mark.line] if mark.line < len(lines) else ""
     found = line[mark.column : mark.column + 1]
     where = place(mark.line + 1, mark.column + 1)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+from sidecar.model.printable import printable
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
@@ -24,7 +26,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.severity}: {self.message}{'; `sidecar run` refuses' if self.refused else ''}"
+        # A quoted text of YAML may hold any character (`"\\e[2J"`), and messages quote what they are about.
+        said = printable(self.message)
+        return f"{place}: {self.severity}: {said}{'; `sidecar run` refuses' if self.refused else ''}"
 
     def as_error(self) -> Problem:
         """The same where it is not to be tolerated."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from json.encoder import encode_basestring_ascii as quoted
 
+from sidecar.model.printable import printable
 from sidecar.model.record import ExchangeRecord
-from sidecar.telemetry.printable import printable
 from sidecar.telemetry.stream_writer import MAX_LINE_BYTES
 
 _MAX_TEXT = 1024

@@ -34,6 +34,7 @@ def forwardable_trailers(section: bytes, limits: HeadLimits, code: str, too_larg
         name, colon, value = line.partition(b":")
         if not colon or not name or name.translate(None, TOKEN_BYTES) or value.translate(None, VALUE_BYTES):
             raise BadMessage(code, "malformed trailer")
-        if name.lower() not in _FORBIDDEN:
+        # Backends of the CGI family take `_` for `-` (RFC 3875 section 4.1.18).
+        if name.lower().replace(b"_", b"-") not in _FORBIDDEN:
             kept.append(line + b"\r\n")
     return b"".join(kept)

@@ -36,6 +36,10 @@ def test_a_port_is_led_to_the_sidecar_by_number_and_back(target: dict[str, Any])
     assert restored(after) == before
 
 
+def test_what_was_never_led_anywhere_is_as_it_was() -> None:
+    assert restored({"kind": "Service"}) == {"kind": "Service"}
+
+
 def test_a_service_of_other_pods_is_left_alone() -> None:
     before = service({"port": 3000}, selector={"app": "y"})
     assert repointed(before, [WEB]) == (before, [])

@@ -117,6 +117,17 @@ def test_a_byte_order_mark_is_ignored_and_an_empty_file_is_an_empty_table() -> N
     assert parsed("# nothing\n").node == Table({}, Origin("f", 1, 1))
 
 
+def test_a_character_that_cannot_be_stands_where_it_stands() -> None:
+    said = "error: the character U+0004 cannot be in a YAML file"
+    assert complaints("\ufeffa: \x04") == [f"f:1:4: {said}"]
+    assert complaints("a: 1\rb: 2\r\nc:\x85 \x04") == [f"f:4:2: {said}"]
+
+
+def test_a_text_over_several_lines_is_told_by_its_beginning() -> None:
+    scalar = value("a: one\n two")
+    assert (scalar.text, scalar.style) == ("one two", ">")
+
+
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}&*!|>'\"%@`#,? \n\t<é😀"), max_size=60))
 def test_any_text_is_a_tree_or_a_complaint(text: str) -> None:
     result = parsed(text)

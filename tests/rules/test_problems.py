@@ -20,3 +20,7 @@ def test_a_config_error_carries_and_prints_every_problem() -> None:
     error = ConfigError([Problem("f", 1, 1, "error", "a"), Problem("f", 2, 1, "error", "b")])
     assert len(error.problems) == 2
     assert str(error) == "f:1:1: error: a\nf:2:1: error: b"
+
+
+def test_what_a_message_quotes_steers_no_terminal_and_ends_no_line() -> None:
+    assert str(Problem("f", 1, 1, "error", "unknown key `\x1b[2J\n`")) == "f:1:1: error: unknown key `\\x1b[2J\\n`"

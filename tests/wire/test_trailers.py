@@ -23,6 +23,7 @@ def test_ordinary_trailers_are_kept_verbatim_and_in_order() -> None:
     [
         *(b"Content-Length", b"transfer-encoding", b"HOST", b"Connection", b"Authorization", b"Set-Cookie"),
         *(b"Content-Type", b"Via", b"X-Forwarded-For", b"Cookie", b"Proxy-Authorization", b"Upgrade", b"TE"),
+        *(b"Content_Length", b"X_Forwarded_Client_Cert", b"x_forwarded-for"),
     ],
 )
 def test_fields_for_framing_routing_and_authentication_are_dropped(name: bytes) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.telemetry.printable import printable, printable_json
+from sidecar.model.printable import printable, printable_json
 
 
 @pytest.mark.parametrize(
