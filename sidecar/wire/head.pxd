@@ -46,6 +46,8 @@ cdef Py_ssize_t _skip_empty_lines(bytes data) except -2
 @cython.locals(since=Py_ssize_t, fresh=bytes)
 cdef bint _still_incomplete(bytes data, _Limits limits, Py_ssize_t searched, str code, str too_large) except -1
 
+cdef bytes _as_known(bytes version, Py_ssize_t minor)
+
 cdef void _check_size(bytes data, Py_ssize_t begin, _Limits limits, str code) except *
 
 @cython.locals(target=bytes, p="const unsigned char *")

@@ -58,10 +58,12 @@ def parse_request(data: bytes, limits: HeadLimits, searched: int = 0) -> Request
         return None
     version = p[i : i + 11] if i + 11 <= limit else p[i:limit]
     if version != _VERSION_11 and version != _VERSION_10:
-        if not (_VERSION_11.startswith(version) or _VERSION_10.startswith(version)):
-            raise BadMessage(BAD_REQUEST, _line_fault(data, i))
-        _check_size(data, begin, limits, HEADERS_TOO_LARGE)
-        return None
+        version = _as_known(version, 8)
+        if version != _VERSION_11:
+            if not (_VERSION_11.startswith(version) or _VERSION_10.startswith(version)):
+                raise BadMessage(BAD_REQUEST, _line_fault(data, i))
+            _check_size(data, begin, limits, HEADERS_TOO_LARGE)
+            return None
     head = RequestHead()
     head.minor_version = 1 if version == _VERSION_11 else 0
     head.method = p[begin : target - 1]
@@ -103,6 +105,14 @@ def _still_incomplete(data: bytes, limits: HeadLimits, searched: int, code: str,
     if b"\0" in fresh or b"\r" in fresh[: len(fresh) - 1] or b"\n" in fresh[1:]:
         raise BadMessage(code, "control byte in the head")
     return True
+
+
+def _as_known(version: bytes, minor: int) -> bytes:
+    """The version with its minor number, which stands at `minor`, made 1 where it is higher."""
+    # RFC 9110 section 2.5: what is of a later minor version is read as of the latest that is known.
+    if version[:minor].endswith(b"HTTP/1.") and b"2" <= version[minor : minor + 1] <= b"9":
+        return version[:minor] + b"1" + version[minor + 1 :]
+    return version
 
 
 def _check_size(data: bytes, begin: int, limits: HeadLimits, code: str) -> None:
@@ -227,9 +237,11 @@ def parse_response(data: bytes, limits: HeadLimits, request_method: bytes, searc
     limit = min(len(data), limits.max_bytes)
     version = p[0:9] if limit >= 9 else p[0:limit]
     if version != _STATUS_11 and version != _STATUS_10:
-        if _STATUS_11.startswith(version) or _STATUS_10.startswith(version):
-            return None
-        raise BadMessage(code, "not an HTTP/1.1 response")
+        version = _as_known(version, 7)
+        if version != _STATUS_11:
+            if _STATUS_11.startswith(version) or _STATUS_10.startswith(version):
+                return None
+            raise BadMessage(code, "not an HTTP/1.1 response")
     head = ResponseHead()
     head.minor_version = 1 if version == _STATUS_11 else 0
     begin = _status_line(head, data, limit)

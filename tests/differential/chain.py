@@ -92,7 +92,7 @@ class Chain:
                 # To the last answer whatever was found: what is on its way would be taken for the next case's.
                 if reading is not None:
                     self.compared += 1
-                    same = difference(self._norm.sent(sent), reading, _OF_SERVING | self._norm.fields)
+                    same = difference(self._norm.sent(sent), reading, _OF_SERVING | self._norm.written(sent))
                     said = said or same
                 elif not self._norm.may_refuse(sent):
                     said = said or refused

@@ -12,7 +12,7 @@ from tests.differential.reading import Reading
 # Of a connection, of framing (the body itself is compared), or of a message's way: every proxy writes its own.
 OF_THE_WAY = frozenset(
     b"connection keep-alive proxy-connection te trailer transfer-encoding content-length upgrade expect via forwarded "
-    b"x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port x-request-id x-real-ip max-forwards".split()
+    b"x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port x-forwarded-client-cert proxy-authorization x-request-id x-real-ip max-forwards".split()
 )
 
 
@@ -44,4 +44,5 @@ def end_to_end(reading: Reading, also: frozenset[bytes]) -> dict[bytes, bytes]:
 
 
 def _spaced(value: bytes) -> bytes:
-    return re.sub(rb"[ \t]*([,;])[ \t]*", rb"\1", value.strip(b" \t"))
+    # RFC 9110 section 5.6.1.2: empty members of a list count for nothing.
+    return re.sub(rb"[ \t]*([,;])[ \t,]*", rb"\1", value.strip(b" \t,"))

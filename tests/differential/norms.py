@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes
+from dataclasses import dataclass, replace
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from tests.differential.reading import Reading
 
@@ -33,15 +33,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """One peer's ways. `fields` are those it writes by itself."""
+    """One peer's ways. `fields` are those it writes by itself, `fills_host` whether an empty Host is among them."""
 
     fields: frozenset[bytes] = frozenset()
+    fills_host: bool = False
     refusals: tuple[Refusal, ...] = ()
-    changes: tuple[Change, ...] = field(default=())
+    changes: tuple[Change, ...] = ()
 
     def may_refuse(self, sent: Reading) -> bool:
         """Whether it is known to refuse such a request."""
         return any(refusal.holds(sent) for refusal in self.refusals)
+
+    def written(self, sent: Reading) -> frozenset[bytes]:
+        """The fields of a request that it writes by itself."""
+        return self.fields | {b"host"} if self.fills_host and not _host(sent) else self.fields
 
     def sent(self, sent: Reading) -> Reading:
         """What it is known to make of a request."""
@@ -68,11 +73,14 @@ def _leaves_the_root(sent: Reading) -> bool:
     return False
 
 
+_ONCE_FOR_NGINX = (
+    b"authorization if-match if-none-match if-modified-since if-unmodified-since if-range content-range".split()
+)
 NGINX = Norm(
     refusals=(
         Refusal(
             "an empty host, or one that is a dot",
-            "RFC 9112 section 3.2 has HTTP/1.1 say an empty Host where there is no authority, as in HTTP/1.0 without one",
+            "RFC 9112 section 3.2: what HTTP/1.1 says where there is no authority, as in HTTP/1.0 without Host",
             _nameless,
         ),
         Refusal(
@@ -106,9 +114,9 @@ NGINX = Norm(
             lambda sent: re.fullmatch(rb"[A-Z_-]+", sent.method) is None,
         ),
         Refusal(
-            "Authorization twice",
+            "twice a field of which nginx takes one (Authorization, If-None-Match and the like)",
             "RFC 9110 section 5.3 leaves it to the recipient, and who checks it is the endpoint",
-            lambda sent: len(sent.all(b"authorization")) > 1,
+            lambda sent: any(len(sent.all(name)) > 1 for name in _ONCE_FOR_NGINX),
         ),
     ),
 )
@@ -126,4 +134,74 @@ HAPROXY = Norm(
         ),
     ),
 )
-NORMS = {"direct": Norm(), "nginx": NGINX, "haproxy": HAPROXY, "envoy": Norm(), "caddy": Norm()}
+# What the parser of Envoy knows by name; the option that lets others pass is off unless somebody sets it.
+_KNOWN_TO_ENVOY = frozenset(
+    b"GET POST PUT HEAD OPTIONS DELETE PATCH TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK ACL BIND "
+    b"CHECKOUT LINK MERGE MKACTIVITY MKCALENDAR NOTIFY PURGE REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND "
+    b"UNLINK UNSUBSCRIBE".split()
+)
+ENVOY = Norm(
+    fields=frozenset({b"x-envoy-expected-rq-timeout-ms", b"x-envoy-internal", b"x-envoy-external-address", b"referer"}),
+    refusals=(
+        Refusal(
+            "`OPTIONS *`",
+            "a route of Envoy's matches a path, and `*` is none",
+            lambda sent: sent.target == b"*",
+        ),
+        Refusal(
+            "a method that its parser has no name for",
+            "RFC 9110 section 9.1: a method is any token; whether it is known is the endpoint's to say",
+            lambda sent: sent.method not in _KNOWN_TO_ENVOY,
+        ),
+    ),
+)
+
+
+def _as_go_writes(sent: Reading) -> Reading:
+    """A path with a byte that RFC 3986 has escaped is decoded and escaped anew, all of it."""
+    path, mark, query = sent.target.partition(b"?")
+    if re.fullmatch(rb"[A-Za-z0-9\-._~!$&'()*+,;=:@\[\]/%]*", path) is None:
+        path = quote_from_bytes(unquote_to_bytes(path), safe="$&+,/:;=@").encode()
+    return replace(sent, target=path + mark + query)
+
+
+def _with_one_agent(sent: Reading) -> Reading:
+    agents = sent.all(b"user-agent")[:1]
+    others = [one for one in sent.fields if one[0] != b"user-agent"]
+    return replace(sent, fields=(*others, *[(b"user-agent", agent) for agent in agents if agent]))
+
+
+CADDY = Norm(
+    fills_host=True,
+    refusals=(
+        Refusal(
+            "`OPTIONS *`",
+            "Caddy answers it itself",
+            lambda sent: sent.target == b"*",
+        ),
+        Refusal(
+            "an Expect of anything but 100-continue",
+            "RFC 9110 section 10.1.1: a server may answer 417; the endpoint is asked",
+            lambda sent: any(value.lower() != b"100-continue" for value in sent.all(b"expect")),
+        ),
+        Refusal(
+            "`%` without two hexadecimal digits",
+            "which path is meant is the origin's to say: nothing here is decoded",
+            lambda sent: re.search(rb"%(?![0-9A-Fa-f]{2})", sent.target.partition(b"?")[0]) is not None,
+        ),
+        Refusal(
+            "a method of more than 32 letters",
+            "a limit of Caddy's; here the whole head has one",
+            lambda sent: len(sent.method) > 32,
+        ),
+    ),
+    changes=(
+        Change(
+            "a path with a byte that RFC 3986 escapes",
+            "Go decodes such a path and escapes it anew; Sidecar passes bytes on",
+            _as_go_writes,
+        ),
+        Change("more than one User-Agent, or an empty one", "Go sends the first, and no empty one", _with_one_agent),
+    ),
+)
+NORMS = {"direct": Norm(), "nginx": NGINX, "haproxy": HAPROXY, "envoy": ENVOY, "caddy": CADDY}

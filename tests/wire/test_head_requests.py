@@ -4,7 +4,7 @@ import pytest
 
 from sidecar.wire.errors import BadMessage
 from sidecar.wire.head import HeadLimits, parse_request
-from sidecar.wire.message import NO_BODY, RequestHead
+from sidecar.wire.message import CHUNKED, NO_BODY, RequestHead
 from tests.wire.heads import LIMITS, parsed, refusal, with_fields
 
 
@@ -87,8 +87,12 @@ def test_the_authority_of_an_absolute_target_replaces_host_where_it_stands() -> 
         b"G@T / HTTP/1.1",
         b"GET / HTTP/1.1 ",
         b"GET / http/1.1",
-        b"GET / HTTP/1.2",
         b"GET / HTTP/2.0",
+        b"GET / HTTP/2.1",
+        b"GET / HTTP/1.20",
+        b"GET / HTTP/1.2 ",
+        b"GET / HTTP/1.:",
+        b"GET / http/1.2",
         b"GET / HTTP/0.9",
         b"GET / HTTP/01.1",
         b"GET / HTTP/1.10",
@@ -279,3 +283,11 @@ def test_bytes_after_the_head_do_not_change_it() -> None:
     data = with_fields(b"Content-Length: 9")
     assert parsed(data + b"\x00\n\r\r\nGET / HTTP/1.1").fields == parsed(data).fields
     assert parsed(data + data).size == len(data)
+
+
+@pytest.mark.parametrize("minor", [b"2", b"3", b"9"])
+def test_a_later_minor_version_is_read_as_the_latest_that_is_known(minor: bytes) -> None:
+    data = with_fields(b"Transfer-Encoding: chunked", start=b"POST / HTTP/1." + minor)
+    head = parsed(data)
+    assert (head.minor_version, head.framing, head.keep_alive) == (1, CHUNKED, True)
+    assert [parse_request(data[:at], LIMITS) for at in range(len(data))] == [None] * len(data)

@@ -46,8 +46,9 @@ def test_the_status_line_is_taken_apart(start: bytes, status: int, reason: bytes
 @pytest.mark.parametrize(
     "start",
     [
-        b"HTTP/1.2 200 OK",
+        b"HTTP/1.20 200 OK",
         b"HTTP/2 200 OK",
+        b"HTTP/2.1 200 OK",
         b"http/1.1 200 OK",
         b"ICY 200 OK",
         b"HTTP/1.1  200 OK",
@@ -201,3 +202,8 @@ def test_a_head_is_the_same_at_every_split(start: bytes) -> None:
     for slot in ResponseHead.__slots__:
         if not slot.startswith("_"):
             assert getattr(head, slot) == getattr(whole, slot)
+
+
+def test_a_later_minor_version_is_read_as_the_latest_that_is_known() -> None:
+    head = parsed(reply(b"Content-Length: 0", start=b"HTTP/1.7 200 OK"))
+    assert (head.minor_version, head.keep_alive) == (1, True)
