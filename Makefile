@@ -150,7 +150,7 @@ $(FROZEN)/.made: pyproject.toml
 	@touch $@
 
 dist/sidecar: $(FROZEN)/.made setup.py $(wildcard deploy/binary/* sidecar/*.py sidecar/*/*.py sidecar/*/*.pxd \
-		sidecar/admin/dashboard/*)
+		sidecar/admin/dashboard/* sidecar/drill/*.css sidecar/drill/*.svg sidecar/drill/scenarios/*)
 	@echo 'making $@ (a minute, and another one where the hot modules are to be compiled)' >&2
 	@$(FROZEN)/bin/python deploy/binary/build.py build/binary $@
 

@@ -23,6 +23,7 @@ _COMMANDS = {
     "worker": ("sidecar.cli.run", "worker"),
     "check": ("sidecar.cli.check", "check"),
     "schema": ("sidecar.cli.check", "schema"),
+    "drill": ("sidecar.cli.drill", "drill"),
     "explain": ("sidecar.cli.explain", "explain"),
     "status": ("sidecar.cli.status", "status"),
     "top": ("sidecar.cli.top", "top"),

@@ -31,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
         prog="sidecar",
         description="A reverse proxy that makes any backend resilient.",
         epilog="Exit codes: 0 done or drained; 1 the rules cannot be used, or no sidecar answered; 2 usage; 3 an "
-        "address could not be bound; 4 the drain deadline cut requests off; 5 a fault of its own; 6 a drill's expectation was "
-        "not met.",
+        "address could not be bound; 4 the drain deadline cut requests off; 5 a fault of its own; 6 a drill did "
+        "not end as expected.",
     )
     top.add_argument("-V", "--version", action="version", version=f"sidecar {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(command("demo", "run the proxy in front of a demo backend"))
     _add_check(command("check", "validate rules files", "Prints every problem at once, each at its line and column."))
     _add_explain(command("explain", "tell which route a request takes, under which policies, and why"))
+    _add_drill(command("drill", "try rules on a backend that misbehaves on a script, and tell what became of it"))
     command("schema", "print the JSON Schema of the rules file")
     told = command("status", "tell what a running sidecar is doing")
     _add_admin(told)
@@ -126,6 +127,25 @@ def _add_explain(command: argparse.ArgumentParser) -> None:
     command.add_argument("url", metavar="URL", help="http://host/path, or a path alone")
     command.add_argument(
         "-H", "--header", dest="headers", metavar="NAME:VALUE", action="append", default=[], help="a request header"
+    )
+    _add_rules_options(command)
+
+
+def _add_drill(command: argparse.ArgumentParser) -> None:
+    command.add_argument("scenario", metavar="SCENARIO", nargs="?", help="a name of --list, or a file")
+    command.add_argument(
+        "-c", "--config", metavar="FILE", default=os.environ.get("SIDECAR_CONFIG") or None, help="rules file"
+    )
+    command.add_argument(
+        "--upstream", metavar="URL", action="append", default=[], help="without a file: an endpoint; may be repeated"
+    )
+    command.add_argument("--list", action="store_true", help="the scenarios that Sidecar comes with")
+    command.add_argument("--out", metavar="PAGE.html", help="write the whole report there, as one page")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+    command.add_argument("--advise", action="store_true", help="try settings that might do better, and tell which did")
+    command.add_argument("--real", action="store_true", help="in real time, over real time's loop")
+    command.add_argument(
+        "--seed", metavar="N", type=_seed, default=1, help="of all that is random: the same, again (1)"
     )
     _add_rules_options(command)
 
@@ -256,6 +276,12 @@ def _read(parse: Callable[[str], float], text: str) -> float:
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= _MOST_REQUESTS:
         raise argparse.ArgumentTypeError(f"`{text}`: a number from 1 to {_MOST_REQUESTS}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise argparse.ArgumentTypeError(f"`{text}`: a number")
     return int(text)
 
 

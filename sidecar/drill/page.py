@@ -20,6 +20,7 @@ from sidecar.drill.timeline import panels
 from sidecar.drill.verdict import CLASSES
 
 _TONES = {"unavoidable": "note", "price": "warn", "avoidable": "bad"}
+_TITLES = {"unavoidable": "Unavoidable", "price": "Price of a rule", "avoidable": "Avoidable"}
 _WORDS = {
     "unavoidable": "no rule could have saved them",
     "price": "a rule stood in the way by its own setting",
@@ -36,9 +37,9 @@ def page(report: Report, command: str, advice: Sequence[Advice] = ()) -> str:
         _tiles(report),
         _timeline(report),
         _clients(report),
+        _advice(advice),
         '<div class="columns">' + _backend(record) + _phases(report) + "</div>",
         _parts(report),
-        _advice(advice),
         _notes(record, command),
     ]
     return "\n".join(
@@ -68,7 +69,7 @@ def _verdict(report: Report) -> str:
     lines = []
     for one in report.expectations:
         word = ("good", "met") if one.met else ("bad", "not met")
-        told = f"{escape(one.name)} at most {escape(one.limit)}: {escape(one.found)}"
+        told = f"{escape(one.name)} is {escape(one.found)}, expected at most {escape(one.limit)}"
         lines.append(f'<li class="{word[0]}"><b>{word[1]}</b><span>{told}</span></li>')
     return f'<section class="verdict {tone}"><p>{escape(report.sentence)}</p><ul>{"".join(lines)}</ul></section>'
 
@@ -82,7 +83,7 @@ def _tiles(report: Report) -> str:
     for kind in CLASSES:
         count = report.verdict.count(kind)
         under = f"{100 * count / max(1, every):.2g} % of all" if count else "none"
-        tiles.append((kind.capitalize(), f"{count:,}", under, _TONES[kind] if count and kind != "unavoidable" else ""))
+        tiles.append((_TITLES[kind], f"{count:,}", under, _TONES[kind] if count and kind != "unavoidable" else ""))
     tiles += [
         ("Attempts a request", f"{report.amplification:.2f}", "as the backend saw them", ""),
         ("p50 / p99", wait_text(report.wait(0.5)), f"{wait_text(report.wait(0.99))} of those answered", ""),

@@ -17,6 +17,9 @@ from sidecar.drill.verdict import Verdict
 from sidecar.policies.catalogue import Scope, entries
 
 _IDLE = "had nothing to do"
+_OFF = "is off"
+# Told of only where they did something.
+_QUIET = frozenset({"pool"})
 # Those that decide nothing about what becomes of a request.
 _SILENT = frozenset({"rewrite", "request_headers", "response_headers", "balance", "slow_start"})
 # Of each policy, the key that says most about it.
@@ -56,14 +59,17 @@ def parts(record: Record, verdict: Verdict, breakers: Mapping[str, list[State]])
     for scope, rules in scopes:
         for entry in entries(scope):
             for name, policies in rules.items():
-                if entry.key in _SILENT or not policies.get(entry.key):
+                if entry.key in _SILENT:
                     continue
                 prefix = f"{scope}s.{name}.{entry.key}"
-                did, saved = told.by(scope, entry.key, name)
-                setting = settings.first(prefix, _TELLING.get(entry.key, ""))
                 cost = _cost(verdict, prefix)
-                if did or cost or entry.key != "pool":
-                    found.append(Part(entry.key, name, setting, did or _IDLE, saved, cost))
+                if policies.get(entry.key):
+                    did, saved = told.by(scope, entry.key, name)
+                    setting = settings.first(prefix, _TELLING.get(entry.key, ""))
+                    if did or cost or entry.key not in _QUIET:
+                        found.append(Part(entry.key, name, setting, did or _IDLE, saved, cost))
+                elif cost:
+                    found.append(Part(entry.key, name, settings.at(prefix), _OFF, 0, cost))
     return found
 
 

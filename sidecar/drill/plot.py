@@ -16,6 +16,7 @@ _WIDE = 1000.0
 _HIGH = 100.0
 _TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _MOST_TICKS = 8
+_STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 _LEAST = 1e-9  # less is nothing: a scale of it would only show noise
 _THINNEST = 2.0  # of a band: what lasted for a moment is seen, too
 
@@ -100,11 +101,11 @@ def figure(value: float) -> str:
 
 
 def nice_above(value: float) -> float:
-    """The next of 1, 2, 2.5, 5 times a power of ten that is at least so much: where a scale ends."""
+    """The next round number that is at least so much: where a scale ends."""
     if value < _LEAST:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= value * (1 - 1e-9))
+    return next(step * power for step in _STEPS if step * power >= value * (1 - 1e-9))
 
 
 def _panel(panel: Panel, seconds: float, shades: Sequence[Shade]) -> str:

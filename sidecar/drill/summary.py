@@ -40,7 +40,7 @@ def summary(report: Report, width: int = 100, advice: Sequence[Advice] = ()) -> 
         lines.append(f"better with {' '.join(f'--set {word}' for word in tried.sets)}: {tried.sentence}")
     for expected in report.expectations:
         word = "met" if expected.met else "NOT MET"
-        lines.append(f"{word}: {expected.name} at most {expected.limit}, found {expected.found}")
+        lines.append(f"{word}: {expected.name} is {expected.found}, expected at most {expected.limit}")
     return lines
 
 

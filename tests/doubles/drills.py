@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.drill.record import Attempt, Count, Endpoint, Event, Ill, Record, Request
-from sidecar.drill.scenario import Load, Scenario
+from sidecar.drill.scenario import Expect, Load, Scenario, Step
 from sidecar.rules.load import Loaded, load_rules, load_text
 from sidecar.rules.overlay import Given
 
@@ -77,3 +77,39 @@ def record(
 def shipped() -> list[Path]:
     """The scenarios that the product comes with."""
     return sorted((Path(__file__).parents[2] / "sidecar" / "drill" / "scenarios").glob("*.yaml"))
+
+
+def outage() -> Record:
+    """A drill as they are: refused, then slow; some tried again with success, a breaker that opened and stayed so."""
+    scenario = Scenario(
+        name="restart",
+        about="Refuses & is <slow>.",
+        duration=40.0,
+        load=Load(rate=10.0, methods={"GET": 9.0, "POST": 1.0}),
+        script=(Step(at=10.0, lasting=5.0, do="refuse"), Step(at=15.0, lasting=5.0, do="slow", factor=10.0)),
+        expect=Expect(avoidable=0, client_errors=0.1),
+    )
+    requests, attempts, counts = [], [], []
+    for number in range(400):
+        at = number / 10
+        if 10 <= at < 11:
+            requests.append(refused("connect_failure", number, at, 0.05, status=502, attempts=3))
+            counts += [Count(at, "retried", "everything", "connect_failure")] * 2
+        elif 11 <= at < 25:
+            requests.append(refused("circuit_open", number, at, rule="app/circuit_breaker"))
+        else:
+            again = number % 10 == 0
+            requests.append(request(number, at, 0.03, attempts=1 + again))
+            attempts.append(Attempt(number, WELL, at, at + 0.03, "answered", 200))
+            if again:
+                attempts.append(Attempt(number, WELL, at, at + 0.01, "failed", 503))
+                counts.append(Count(at, "retried", "everything", "503"))
+    moves = [(11.0, "closed", "open"), (25.0, "open", "half_open"), (25.1, "half_open", "closed")]
+    return record(
+        requests,
+        endpoints=[endpoint(Ill(10, 15, "refuse", step=0), Ill(15, 20, "slow", step=1), requests=len(attempts))],
+        attempts=attempts,
+        events=[Event(at, "breaker", "upstream.app", "", {"from": one, "to": two}) for at, one, two in moves],
+        counts=counts,
+        scenario=scenario,
+    )

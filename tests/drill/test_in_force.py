@@ -1,0 +1,90 @@
+"""What the rules say of a request."""
+
+from typing import Any
+
+import pytest
+
+from sidecar.drill.in_force import InForce
+from sidecar.drill.record import Ill, Request
+from sidecar.drill.scenario import Load
+from tests.doubles.drills import OTHER, WELL, default_rules, endpoint, record, request
+
+
+def _rules(*sets: str, load: Load | None = None, **told: Any) -> InForce:
+    return InForce(record([], loaded=default_rules(*sets), load=load, **told))
+
+
+def test_the_deadline_is_the_rules_or_the_clients_own_patience() -> None:
+    asked = request(began=2.0)
+    assert _rules().deadline(asked) == 17.0
+    assert _rules("routes.everything.timeout.request=3s").deadline(asked) == 5.0
+    assert _rules("routes.everything.timeout=null").deadline(asked) == float("inf")
+    assert _rules(load=Load(gives_up=1.0)).deadline(asked) == 3.0
+    assert _rules(load=Load(headers={"X-Request-Timeout-Ms": "500"})).deadline(asked) == 2.5
+
+
+def test_a_client_is_impatient_that_waits_for_less_than_the_rules_allow() -> None:
+    assert _rules(load=Load(gives_up=1.0)).is_impatient(request())
+    assert not _rules(load=Load(gives_up=60.0)).is_impatient(request())
+    assert not _rules().is_impatient(request())
+
+
+@pytest.mark.parametrize(
+    ("sets", "method", "repeatable"),
+    [
+        ((), "GET", True),
+        ((), "POST", False),
+        (("routes.everything.retry.methods=all",), "POST", True),
+        (("routes.everything.retry.methods=[POST]",), "POST", True),
+        (("routes.everything.retry.methods=[POST]",), "GET", False),
+        (("routes.everything.retry=null",), "PUT", True),
+    ],
+)
+def test_what_may_be_sent_twice_is_what_the_retry_rule_says(
+    sets: tuple[str, ...], method: str, repeatable: bool
+) -> None:
+    assert _rules(*sets).is_repeatable(request(method=method)) is repeatable
+
+
+def test_an_attempt_has_a_timeout_where_it_is_shorter_than_the_requests() -> None:
+    assert not _rules().has_attempt_timeout(request())
+    assert _rules("routes.everything.timeout.attempt=3s").has_attempt_timeout(request())
+    assert not _rules("routes.everything.timeout.attempt=15s").has_attempt_timeout(request())
+
+
+def test_a_request_that_went_nowhere_could_have_gone_wherever_its_route_leads() -> None:
+    rules = _rules()
+    assert rules.upstreams(request(upstream="")) == ("app",)
+    assert rules.upstreams(request(upstream="", route="")) == ("app",)
+
+
+def test_a_retry_rule_that_only_shadows_tries_nothing_again() -> None:
+    assert _rules("routes.everything.retry.mode=shadow").retry(request()) is None
+    assert _rules().retry(request()) is not None
+
+
+def test_an_upstream_is_gone_where_nobody_takes_connections() -> None:
+    def gone(*ends: Ill) -> bool:
+        endpoints = [endpoint(one, name=name) for one, name in zip(ends, (WELL, OTHER), strict=False)]
+        return _rules(endpoints=endpoints).was_gone(_at(3.0))
+
+    assert gone(Ill(2, 5, "die"), Ill(2, 5, "unreachable"))
+    assert not gone(Ill(2, 5, "die"), Ill(2, 5, "stall"))
+    assert not gone(Ill(2, 2.5, "die"))
+
+
+def _at(instant: float) -> Request:
+    return request(began=instant, seconds=0.0)
+
+
+def test_the_breaker_of_a_refusal_is_its_rules_owner() -> None:
+    rules = _rules("routes.everything.circuit_breaker.open_for=5s")
+    assert rules.breaker(request(rule="everything/circuit_breaker")) == "routes.everything.circuit_breaker"
+    assert rules.breaker(request(rule="app/circuit_breaker")) == "upstreams.app.circuit_breaker"
+
+
+def test_a_hold_is_as_long_as_its_rule_says() -> None:
+    rules = _rules("upstreams.app.hold.timeout=7s")
+    assert rules.hold_timeout(request()) == 7.0
+    assert rules.has("upstreams.app", "hold")
+    assert (_rules().hold_timeout(request()), _rules().has("upstreams.app", "hold")) == (0.0, False)
