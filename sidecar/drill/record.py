@@ -62,9 +62,11 @@ class Request:
 
     @property
     def ok(self) -> bool:
-        """Whether the client has what it asked for: a whole answer, its own, and none of the server's errors (5xx) or
-        refusals (429)."""
-        return not self.failure and self.status < 500 and self.status != 429
+        """Whether the client has what it asked for: a whole answer, its own, and no error of the server's (5xx) or
+        refusal of the proxy's."""
+        return (
+            not self.failure and self.status < 500 and self.status != 429 and not (self.reason and self.status >= 400)
+        )
 
     @property
     def seconds(self) -> float:
