@@ -20,8 +20,6 @@ from tests.differential.recorder import Recorder
 LAST = b"GET /last HTTP/1.1\r\nHost: last\r\nConnection: close\r\n\r\n"
 _HEAD = re.compile(rb"HTTP/1\.[01] ([0-9]{3}).*?\r\n\r\n", re.DOTALL)
 _NUMBER = re.compile(rb"\r\nx-read: ?([0-9]+)\r\n", re.IGNORECASE)
-# Not an end to wait for, only one not to: whoever has all it needs answers in a few milliseconds.
-_PATIENCE_SECONDS = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +43,15 @@ class Front:
         self._recorder = recorder
         self._port = port
 
-    async def verdict(self, data: bytes) -> Verdict:
-        """What becomes of these bytes, with `LAST` after them."""
+    async def verdict(self, data: bytes, patience: float) -> Verdict:
+        """What becomes of these bytes, with `LAST` after them; who says nothing for `patience` seconds waits for more."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         answered = b""
         try:
             writer.write(data + LAST)
             # A peer that has refused may reset what it did not read.
             with suppress(TimeoutError, OSError):
-                async with asyncio.timeout(_PATIENCE_SECONDS):
+                async with asyncio.timeout(patience):
                     while piece := await reader.read(65536):
                         answered += piece
         finally:

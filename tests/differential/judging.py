@@ -11,19 +11,27 @@ from tests.differential.reading import Reading
 
 # Of a connection, of framing (the body itself is compared), or of a message's way: every proxy writes its own.
 OF_THE_WAY = frozenset(
-    b"connection keep-alive proxy-connection te trailer transfer-encoding content-length upgrade expect via forwarded "
-    b"x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port x-forwarded-client-cert proxy-authorization x-request-id x-real-ip max-forwards".split()
+    b"connection keep-alive proxy-connection proxy-authorization te trailer transfer-encoding content-length upgrade "
+    b"expect via forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port x-forwarded-client-cert "
+    b"x-request-id x-real-ip max-forwards".split()
 )
 
 
-def difference(ours: Reading, theirs: Reading, also: frozenset[bytes] = frozenset()) -> str:
-    """What differs between what was sent and how it was read, or an empty string. `also` are fields not compared."""
+def core_difference(ours: Reading, theirs: Reading) -> str:
+    """What differs in what is asked, and in where the request ends: a desync, or two minds about one request."""
     if ours.method != theirs.method:
         return f"method {ours.method!r}, read as {theirs.method!r}"
     if ours.target != theirs.target:
         return f"target {ours.target!r}, read as {theirs.target!r}"
     if ours.body != theirs.body:
         return f"body {ours.body!r}, read as {theirs.body!r}"
+    return ""
+
+
+def difference(ours: Reading, theirs: Reading, also: frozenset[bytes] = frozenset()) -> str:
+    """What differs between what was sent and how it was read, or an empty string. `also` are fields not compared."""
+    if found := core_difference(ours, theirs):
+        return found
     mine, other = end_to_end(ours, also), end_to_end(theirs, also)
     for name in sorted({*mine, *other}):
         if mine.get(name) != other.get(name):

@@ -153,6 +153,11 @@ ENVOY = Norm(
             "RFC 9110 section 9.1: a method is any token; whether it is known is the endpoint's to say",
             lambda sent: sent.method not in _KNOWN_TO_ENVOY,
         ),
+        Refusal(
+            "an upgrade",
+            "Envoy takes those that its configuration names; here the endpoint says what it takes",
+            lambda sent: bool(sent.all(b"upgrade")),
+        ),
     ),
 )
 

@@ -1,0 +1,39 @@
+"""What Sidecar forwards, nginx and HAProxy read as Sidecar does: real programs, a backend that keeps every byte."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.differential.chain import chain
+from tests.differential.grammar import cases
+from tests.differential.peers import PEERS
+from tests.differential.sides import sides
+from tests.doubles.servers import require
+
+CONNECTIONS = 500
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)  # each refusal would be a line
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("name", ["direct", "nginx", "haproxy"])
+async def test_each_request_that_is_forwarded_arrives_as_one_and_as_it_was_judged(name: str, tmp_path: Path) -> None:
+    program = require(name) if name in PEERS else ""
+    async with chain(name, program, tmp_path) as link:
+        assert await link.findings(list(islice(cases(7230), CONNECTIONS))) == []
+        assert link.compared > CONNECTIONS // 4
+
+
+async def test_what_two_peers_see_otherwise_is_known_and_has_its_reason(tmp_path: Path) -> None:
+    async with sides({name: require(name) for name in ("nginx", "haproxy")}, tmp_path) as beside:
+        assert await beside.findings(list(islice(cases(7231), CONNECTIONS // 2))) == []
+        assert beside.compared > CONNECTIONS // 4
