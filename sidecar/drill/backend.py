@@ -24,7 +24,12 @@ _GARBAGE = b"\x16\x03\x01\x00\x2enot HTTP at all\r\n\r\n\x00\xff"
 
 
 class Site(Protocol):
-    """Where a backend stands: what it can do to those who want to connect."""
+    """Where a backend stands: what it can do to those who want to connect. `refused` is how many were, as far as it
+    can know."""
+
+    @property
+    def refused(self) -> int:
+        """How many were refused."""
 
     def open(self, factory: Callable[[], asyncio.Protocol]) -> None:
         """Accept connections, from the next turn of the loop on."""
@@ -78,6 +83,11 @@ class StandIn:
         self.at_once = 0
         self._at_work = 0
         self._line: deque[_Job] = deque()
+
+    @property
+    def refused(self) -> int:
+        """How many connections were refused."""
+        return self._site.refused
 
     @property
     def frozen(self) -> bool:

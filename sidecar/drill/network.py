@@ -12,6 +12,7 @@ import itertools
 import os
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +23,8 @@ Place = tuple[str, int] | str
 _IN_BETWEEN = 1 << 16
 _READ = 1 << 18
 _HIGH = 1 << 16
-# Whoever sends a SYN and hears nothing sends it again after so long, then after twice as long.
-_AGAIN = 1.0
+# Whoever sends a SYN and hears nothing sends it again after a good second, then after twice as long.
+_AGAIN = 1.05
 _SOURCE = "127.0.0.1"
 _FIRST_PORT = 32768
 
@@ -43,13 +44,14 @@ class Post:
 
 
 class Network:
-    """All that can be reached. Places in `unreachable` answer nothing, not even a refusal."""
+    """All that can be reached. Places in `unreachable` answer nothing, not even a refusal; `refused` counts those."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._ports = itertools.count(_FIRST_PORT)
         self.posts: dict[Place, Post] = {}
         self.unreachable: set[Place] = set()
+        self.refused: Counter[Place] = Counter()
 
     def listen(self, place: Place, factory: Callable[[], Any]) -> Post:
         """Connections to this place are accepted from now on."""
@@ -69,6 +71,7 @@ class Network:
             again *= 2
         post = self.posts.get(place)
         if post is None:
+            self.refused[place] += 1
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         here: Place = "" if isinstance(place, str) else ((source or (_SOURCE, 0))[0], next(self._ports))
         ours, theirs = End(self._loop, here, place), End(self._loop, place, here)

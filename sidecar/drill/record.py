@@ -101,7 +101,8 @@ class Ill:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint and what it saw. `connections` were accepted, `refused` were not; `checks` are health checks that
+    """One endpoint and what it saw. `connections` were accepted, `refused` were not (0 in real time, where only the
+    kernel knows); `checks` are health checks that
     asked something; `most` is how many requests it had at once."""
 
     name: str

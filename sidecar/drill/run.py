@@ -161,6 +161,7 @@ def _endpoint(scenario: Scenario, backend: StandIn, place: Place) -> Endpoint:
         place=place.place,
         ill=tuple([ill for ill, _ in ills(scenario, place)]),
         connections=backend.connections,
+        refused=backend.refused,
         requests=backend.requests,
         aborted=backend.aborted,
         checks=backend.checks,

@@ -44,6 +44,11 @@ class VirtualSite:
         self._place = place_of(address)
         self._post: Post | None = None
 
+    @property
+    def refused(self) -> int:
+        """See Site."""
+        return self._network.refused[self._place]
+
     def open(self, factory: Callable[[], asyncio.Protocol]) -> None:
         """See Site."""
         self._post = self._network.listen(self._place, factory)
@@ -63,7 +68,10 @@ class VirtualSite:
 
 
 class RealSite:
-    """A port of loopback, kept by a socket that is bound to it and does not listen: whoever connects is refused."""
+    """A port of loopback, kept by a socket that is bound to it and does not listen: whoever connects is refused, by
+    the kernel, which tells nobody."""
+
+    refused = 0
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
