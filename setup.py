@@ -23,6 +23,7 @@ COMPILED: tuple[str, ...] = (
     "sidecar.exchange.decision",
     "sidecar.exchange.ledger",
     "sidecar.exchange.standing",
+    "sidecar.policies.adaptive_concurrency",
     "sidecar.policies.backoff",
     "sidecar.policies.bulkhead",
     "sidecar.policies.circuit",

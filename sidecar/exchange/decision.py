@@ -85,6 +85,8 @@ class Decision(Standing):
             # The endpoint is out until it is back, which is all that a breaker could do for it: counted, a burst before
             # the backend has started would open the breaker, and it would refuse those that are held.
             outcome = _IGNORED
+        if outcome is _FAILURE:
+            self._measure(now, 0)
         self._settle(now, outcome, cause.value)
         if elsewhere:
             return self._attempt(now, None)
@@ -106,13 +108,17 @@ class Decision(Standing):
         """The attempt's deadline passed before the head of an answer."""
         if now < self.deadline:
             return self.failed(now, Cause.ATTEMPT_TIMEOUT)
-        self._settle(now, self._of_silence(now, self.read_at), Cause.ATTEMPT_TIMEOUT.value)
+        outcome = self._of_silence(now, self.read_at)
+        if outcome is _FAILURE:
+            self._measure(now, 0)
+        self._settle(now, outcome, Cause.ATTEMPT_TIMEOUT.value)
         return self._reject(Reason.REQUEST_TIMEOUT)
 
     def answered(self, now: float, status: int, hint: float) -> int:
         """The head of the final answer is here; `hint` is its Retry-After in seconds, NO_HINT without one."""
         self.status = status
         self.head_at = now
+        self._measure(now, status)
         retry = self.branch.retry
         exhausted = False
         if retry is not None and retry.repeats_status(status):
@@ -134,6 +140,7 @@ class Decision(Standing):
         """A 101 is here, or a connection of bytes stands: from now on a tunnel, until `completed` or broken off."""
         self.status = SWITCHING_PROTOCOLS
         self.head_at = now
+        self._measure(now, SWITCHING_PROTOCOLS)
         tell_answering(self.held_by_attempt, now)
         endpoint = self.endpoint
         upstream = self.branch.upstream

@@ -58,6 +58,8 @@ cdef class Standing(Applicant):
     cdef int _reject(self, object reason) except -1
     @cython.locals(route=Route, allowed=double)
     cdef object _of_silence(self, double now, double since)
+    @cython.locals(meter=Admission, begun=double)
+    cdef _measure(self, double now, int status)
     @cython.locals(endpoint=Endpoint, upstream=Upstream, ended=double, begun=double)
     cdef _settle(self, double now, object outcome, str word)
     cdef object _entry(self, double now, Endpoint endpoint, str word)

@@ -136,6 +136,16 @@ class Standing(Applicant):
         allowed = min(route.attempt_timeout, route.request_timeout, route.total_timeout)
         return of_silence(now, since, allowed, self.shortened)
 
+    def _measure(self, now: float, status: int) -> None:
+        """How long the endpoint took for the head of its answer, from the whole request."""
+        meter = self.route.meter
+        if meter is None:
+            return
+        begun = self.attempt_started
+        if begun < self.read_at:
+            begun = self.read_at
+        meter.attempted(now, now - begun, status)
+
     def _settle(self, now: float, outcome: Outcome, word: str) -> None:
         endpoint = self.endpoint
         if not self.pending or endpoint is None:

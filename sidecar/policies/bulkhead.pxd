@@ -1,5 +1,6 @@
 cimport cython
 
+from sidecar.policies.adaptive_concurrency cimport AdaptiveLimit
 from sidecar.policies.contract cimport Admission, Applicant
 
 cdef int _PLACE
@@ -10,11 +11,13 @@ cdef class Places:
     cdef public long long admitted_total
     cdef public set granted
     cdef public long long in_flight
+    cdef public AdaptiveLimit learned
     cdef public long long max
     cdef public long long max_queue
     cdef public object queue
     cdef public long long queued_total
     cdef public long long refused_total
+    cdef public long long spare
     cdef public bint telling
     cdef public object untold
     cpdef hand_on(self, double now)
@@ -37,3 +40,5 @@ cdef class Bulkhead(Admission):
     cpdef withdraw(self, double now, Applicant applicant)
     @cython.locals(places=Places)
     cpdef settle(self, double now, long long permit, object outcome, double seconds)
+    @cython.locals(places=Places, learned=AdaptiveLimit)
+    cpdef attempted(self, double now, double seconds, int status)

@@ -9,35 +9,63 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
+from sidecar.policies.adaptive_concurrency import AdaptiveLimit, AdaptiveSpec
 from sidecar.policies.contract import REFUSED, WAIT, Admission, Applicant, Binding
-from sidecar.policies.units import Count, Mode, Seconds, demand
+from sidecar.policies.units import COUNT, Kind, Mode, Seconds, as_it_is, demand, parse_count
 
 # All places are alike, so one number is every permit: a permit is counted, never looked up.
 _PLACE = 1
+
+
+ADAPTIVE: Final = "adaptive"
+
+
+def _parse_limit(text: str) -> int | str:
+    if text == ADAPTIVE:
+        return text
+    if not text[:1].isalpha():
+        return parse_count(text)
+    hint = f"; did you mean `{ADAPTIVE}`?" if text.lower()[:4] == ADAPTIVE[:4] else ""
+    raise ValueError(f"`{text}` is neither a whole number nor `{ADAPTIVE}`{hint}")
+
+
+LIMIT: Final = Kind("whole number or adaptive", _parse_limit, {"anyOf": [COUNT.json, {"enum": [ADAPTIVE]}]}, as_it_is)
+Limit = Annotated[int | Literal["adaptive"], LIMIT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkheadSpec:
     """At most so many requests in flight, then a bounded queue, then 503."""
 
-    max: Annotated[Count, "requests in flight at once"]
-    max_queue: Annotated[Count, "requests that may wait for a place, first in first out"] = 0
+    max: Annotated[Limit, "requests in flight at once; adaptive: learned from how fast the upstream answers"]
+    adaptive: Annotated[AdaptiveSpec | None, "with max: adaptive: how far it may go"] = None
+    max_queue: Annotated[int, COUNT, "requests that may wait for a place, first in first out"] = 0
     max_wait: Annotated[Seconds | None, "longest wait for a place; absent: until the request's deadline"] = None
     mode: Mode = "enforce"
 
     def __post_init__(self) -> None:
         demand(
-            ("max", self.max >= 1, "must be at least 1"),
+            ("max", self.max == ADAPTIVE or self.max >= 1, "must be at least 1"),
             (
                 "max_wait",
                 self.max_queue == 0 or self.max_wait is None or self.max_wait > 0,
                 "is 0, so nothing can ever wait in the queue of max_queue; give it a duration or drop max_queue",
             ),
         )
+
+    @property
+    def learned(self) -> AdaptiveSpec | None:
+        """How far a limit that is learned may go, None where it is a number."""
+        return (self.adaptive or AdaptiveSpec()) if self.max == ADAPTIVE else None
+
+    @property
+    def most(self) -> int:
+        """The limit, or how far it may go."""
+        return (self.adaptive or AdaptiveSpec()).max if self.max == ADAPTIVE else self.max
 
 
 class Places:
@@ -48,17 +76,22 @@ class Places:
         "admitted_total",
         "granted",
         "in_flight",
+        "learned",
         "max",
         "max_queue",
         "queue",
         "queued_total",
         "refused_total",
+        "spare",
         "telling",
         "untold",
     )
 
-    def __init__(self, limit: int, max_queue: int) -> None:
-        self.max = limit
+    def __init__(self, limit: int, max_queue: int, spare: int = 0, learned: AdaptiveLimit | None = None) -> None:
+        """`spare` places are counted beside the limit; `learned` is what moves it, None where it stays."""
+        self.learned = learned
+        self.spare = spare
+        self.max = limit + spare
         self.max_queue = max_queue
         self.in_flight = 0  # places taken, those of the granted included
         self.queue: OrderedDict[Applicant, float] = OrderedDict()  # who waits, in order, and until when
@@ -119,7 +152,10 @@ class Bulkhead(Admission):
         super().__init__(name, Reason.CONCURRENCY_LIMITED, spec.mode == "shadow")
         # In shadow mode nobody waits: who would have queued is in flight at once, so places and queue are one number.
         queue = 0 if self.shadow else spec.max_queue
-        self._places = Places(spec.max + spec.max_queue - queue, queue)
+        learned = None if spec.learned is None else AdaptiveLimit(spec.learned)
+        limit = spec.most if learned is None else learned.current
+        self._places = Places(limit, queue, spec.max_queue - queue, learned)
+        self.measures = learned is not None
         self._max_wait = -1.0 if spec.max_wait is None else spec.max_wait  # negative: as long as the deadline allows
 
     @classmethod
@@ -188,6 +224,14 @@ class Bulkhead(Admission):
         if places.queue:
             places.hand_on(now)
 
+    def attempted(self, now: float, seconds: float, status: int) -> None:
+        """See Admission: what a limit is learned from."""
+        places = self._places
+        learned = places.learned
+        if learned is not None and learned.attempted(now, seconds, status, places.in_flight):
+            places.max = learned.current + places.spare
+            places.hand_on(now)
+
     def snapshot(self, now: float) -> Mapping[str, object]:
         """`max` and `max_queue` as counted (in shadow mode the queue's places are among `max`), what is taken of them,
         and totals since the start."""
@@ -200,6 +244,7 @@ class Bulkhead(Admission):
             "admitted_total": places.admitted_total,
             "queued_total": places.queued_total,
             "refused_total": places.refused_total,
+            **({} if places.learned is None else places.learned.snapshot()),
         }
 
     def inherit(self, before: Admission, now: float) -> None:
@@ -207,12 +252,19 @@ class Bulkhead(Admission):
 
         More places are given out at once; fewer are reached as requests end. Who queues keeps its place and its time,
         even in a queue that is now longer than it may grow; in shadow mode nobody waits on, so everybody is let in.
+        A limit that both learn goes on from where it was.
         """
         if not isinstance(before, Bulkhead):
             return
         places = before._places
-        places.max = self._places.max
-        places.max_queue = self._places.max_queue
+        new = self._places
+        if new.learned is not None and places.learned is not None:
+            new.learned.inherit(places.learned)
+            new.max = new.learned.current + new.spare
+        places.learned = new.learned
+        places.spare = new.spare
+        places.max = new.max
+        places.max_queue = new.max_queue
         self._places = places
         if self.shadow:
             places.grant_all(now)

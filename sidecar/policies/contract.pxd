@@ -9,6 +9,7 @@ cdef class Applicant:
 
 cdef class Admission:
     cdef public bint announces
+    cdef public bint measures
     cdef public str name
     cdef public object reason
     cdef public double retry_after
@@ -21,5 +22,6 @@ cdef class Admission:
     cpdef withdraw(self, double now, Applicant applicant)
     cpdef answering(self, double now, long long permit)
     cpdef settle(self, double now, long long permit, object outcome, double seconds)
+    cpdef attempted(self, double now, double seconds, int status)
     cpdef bint available(self, double now) except -1
     cpdef bytes answer_fields(self, double now, Applicant applicant)

@@ -103,13 +103,14 @@ class Binding:
 class Admission:
     """One policy's machine. What it says of a verdict beside the number is valid until the next call."""
 
-    __slots__ = ("announces", "name", "reason", "retry_after", "rule", "shadow", "status", "wait_until")
+    __slots__ = ("announces", "measures", "name", "reason", "retry_after", "rule", "shadow", "status", "wait_until")
 
     def __init__(self, name: str, reason: Reason, shadow: bool = False) -> None:
         """`name` is the rule as people see it, such as `login/concurrency` or `upstream.app`."""
         self.name = name
         self.shadow = shadow
         self.announces = False  # whether it has `answer_fields`
+        self.measures = False  # whether it wants to hear of attempts: `attempted`
         self.rule = name  # the rule that refused; another than `name` where one machine serves several rules
         self.reason = reason
         self.status = 0  # the status to refuse with, 0 for the reason's own
@@ -141,6 +142,10 @@ class Admission:
         """A permit is given back. `seconds` is how long what it was for took until its answer's head (or its failure).
 
         A permit of an earlier state of the machine is taken and means nothing."""
+
+    def attempted(self, now: float, seconds: float, status: int) -> None:
+        """An attempt for a request of the route got the head of its answer, `seconds` after the whole request (negative
+        where it came before); or, with status 0, none by the endpoint's fault. Told to what admits requests."""
 
     def available(self, now: float) -> bool:
         """Whether asking now could end in anything but a refusal; takes nothing. Asked before a retry is paid for."""

@@ -47,6 +47,7 @@ _NEVER = frozenset(
         Reason.HEADERS_TOO_LARGE,
         Reason.URI_TOO_LONG,
         Reason.NO_ROUTE,
+        Reason.MAX_FORWARDS,
         Reason.DOWNSTREAM_GONE,
     }
 )

@@ -1,6 +1,6 @@
 cimport cython
 
-from sidecar.policies.bulkhead cimport Bulkhead
+from sidecar.policies.bulkhead cimport Bulkhead, Places
 from sidecar.policies.contract cimport Applicant
 from sidecar.policies.shared_places cimport SharedPlaces
 
@@ -13,8 +13,7 @@ cdef int _PLACE
 
 cdef class SharedBulkhead(Bulkhead):
     cdef bint _follows
-    cdef long long _max
-    cdef long long _max_queue
+    cdef Places _limits
     cdef SharedPlaces _shared
     @cython.locals(places=SharedPlaces, verdict=cython.longlong)
     cpdef long long try_acquire(self, double now, Applicant applicant) except? -9
@@ -24,6 +23,8 @@ cdef class SharedBulkhead(Bulkhead):
     cpdef withdraw(self, double now, Applicant applicant)
     @cython.locals(places=SharedPlaces)
     cpdef settle(self, double now, long long permit, object outcome, double seconds)
+    @cython.locals(places=SharedPlaces)
+    cpdef attempted(self, double now, double seconds, int status)
     cdef _follow(self)
     @cython.locals(places=SharedPlaces, waiting=cython.longlong, until=double)
     cdef long long _ask(self, double now, Applicant applicant) except? -9

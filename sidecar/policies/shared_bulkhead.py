@@ -21,18 +21,19 @@ class SharedBulkhead(Bulkhead):
     """The machine of one route's concurrency limit, for every worker. A worker keeps one state for all rules that ever
     had this limit, as the memory does: it follows those that are current."""
 
-    __slots__ = ("_follows", "_max", "_max_queue", "_shared")
+    __slots__ = ("_follows", "_limits", "_shared")
 
     def __init__(self, name: str, spec: BulkheadSpec, memory: Memory) -> None:
         """See Bulkhead."""
         Bulkhead.__init__(self, name, spec)
-        self._max = self._places.max
-        self._max_queue = self._places.max_queue
+        self._limits = self._places
         piece = piece_of(memory, name)
         living: SharedPlaces | None = piece.living
-        self._follows = living is None  # whether its limits are in force
-        self._shared = SharedPlaces(piece, self._max, self._max_queue) if living is None else living
+        self._follows = False  # whether its limits are in force
+        self._shared = SharedPlaces(piece, 0, 0) if living is None else living
         self._places = self._shared
+        if living is None:
+            self._follow()
 
     @classmethod
     def bound(cls, binding: Binding) -> SharedBulkhead:
@@ -90,9 +91,20 @@ class SharedBulkhead(Bulkhead):
             places.leave()
         places.report(now)
 
+    def attempted(self, now: float, seconds: float, status: int) -> None:
+        """See Bulkhead: what any worker hears, all learn from."""
+        places = self._shared
+        places.enter()
+        try:
+            places.learn(now, seconds, status)
+        finally:
+            places.leave()
+        places.report(now)
+
     def snapshot(self, now: float) -> Mapping[str, object]:
         """See Bulkhead: the instance's numbers."""
         places = self._shared
+        places.recall()
         return {
             "max": places.max,
             "in_flight": places.taken(),
@@ -101,6 +113,7 @@ class SharedBulkhead(Bulkhead):
             "admitted_total": places.counted(TIMES_ADMITTED),
             "queued_total": places.counted(TIMES_QUEUED),
             "refused_total": places.counted(TIMES_REFUSED),
+            **({} if places.learned is None else places.learned.snapshot()),
         }
 
     def inherit(self, before: Admission, now: float) -> None:
@@ -121,8 +134,7 @@ class SharedBulkhead(Bulkhead):
 
     def _follow(self) -> None:
         self._follows = True
-        self._places.max = self._max
-        self._places.max_queue = self._max_queue
+        self._shared.follow(self._limits)
 
     def _ask(self, now: float, applicant: Applicant) -> int:
         places = self._shared

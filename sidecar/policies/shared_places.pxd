@@ -1,9 +1,12 @@
 cimport cython
 
+from sidecar.policies.adaptive_concurrency cimport AdaptiveLimit
 from sidecar.policies.bulkhead cimport Places
 from sidecar.policies.contract cimport Applicant
 
+cdef int CELLS
 cdef int _IN_FLIGHT
+cdef int _LEARNED
 cdef int _QUEUED
 cdef int _SET_ASIDE
 cdef int _SHOWN
@@ -14,7 +17,12 @@ cdef class SharedPlaces(Places):
     cdef list _calls
     cdef public object _piece
     cdef dict _tickets
+    cpdef follow(self, Places limits)
     cpdef enter(self)
+    @cython.locals(learned=AdaptiveLimit, at=Py_ssize_t)
+    cpdef recall(self)
+    @cython.locals(learned=AdaptiveLimit, at=Py_ssize_t)
+    cpdef learn(self, double now, double seconds, int status)
     cpdef leave(self)
     cpdef report(self, double now)
     cpdef look(self, double now)

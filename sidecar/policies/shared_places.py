@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from itertools import islice
 
+from sidecar.policies.adaptive_concurrency import CELLS
 from sidecar.policies.bulkhead import Places
 from sidecar.policies.contract import Applicant
 from sidecar.policies.sharing import Memory, Piece
 
 _TICKET = 0  # header: the last one taken
+_LEARNED = 1  # header: the first of the cells of a limit that is learned
 _IN_FLIGHT = 0  # held by each worker
 _SET_ASIDE = 1  # places for those that wait here, given by anybody
 _QUEUED = 2
@@ -32,7 +34,7 @@ TIMES_REFUSED = 2
 
 def piece_of(memory: Memory, name: str) -> Piece:
     """The piece of the limit of this name."""
-    return memory.piece(name, header=1, held=_SHOWN + _TICKETS, kept=3)
+    return memory.piece(name, header=_LEARNED + CELLS, held=_SHOWN + _TICKETS, kept=3)
 
 
 class SharedPlaces(Places):
@@ -52,10 +54,38 @@ class SharedPlaces(Places):
         piece.living = self
         piece.on_call = piece.living.look  # asked of the piece: compiled, a method of `self` is no value
 
+    def follow(self, limits: Places) -> None:
+        """Keep to these limits from now on. One that is learned is as the workers have learned it."""
+        self.learned = limits.learned
+        self.spare = limits.spare
+        self.max = limits.max
+        self.max_queue = limits.max_queue
+
     def enter(self) -> None:
-        """Keep the others out, and see what they have set aside."""
+        """Keep the others out, and see what they have set aside and learned."""
         self._piece.enter()
+        self.recall()
         self.collect()
+
+    def recall(self) -> None:
+        """See what all workers have learned."""
+        learned = self.learned
+        if learned is not None:
+            at = _LEARNED
+            learned.load(self._piece.cells[at : at + CELLS].tolist())
+            self.max = learned.current + self.spare
+
+    def learn(self, now: float, seconds: float, status: int) -> None:
+        """One attempt went so. To be called inside."""
+        learned = self.learned
+        if learned is None:
+            return
+        changed = learned.attempted(now, seconds, status, self.taken())
+        at = _LEARNED
+        self._piece.cells[at : at + CELLS] = learned.cells()
+        if changed:
+            self.max = learned.current + self.spare
+            self.hand_on(now)
 
     def leave(self) -> None:
         """Let the next one in. To be followed by `report`."""

@@ -85,4 +85,4 @@ def _ended_when_all_hang(route: RouteRule, window: float) -> float:
     bulkhead, longest = route.spec(BulkheadSpec), attempt_time(route)
     if bulkhead is None or bulkhead.mode != "enforce" or longest == math.inf:
         return math.inf
-    return bulkhead.max * (window // longest + 1)
+    return bulkhead.most * (window // longest + 1)

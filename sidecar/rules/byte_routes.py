@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sidecar.policies.bulkhead import ADAPTIVE
 from sidecar.policies.health_gate import HealthCheckSpec
 from sidecar.rules.problems import Problem
 from sidecar.rules.schema import DEFAULT_LISTENER, RouteRule, RuleSet, UpstreamRule
@@ -77,6 +78,8 @@ def defaults_of_bytes(defaults: Table) -> Table:
         if entry is not None and isinstance(entry.value, Table):
             kept = {name: part for name, part in entry.value.entries.items() if name in parts}
             entries[key] = replace(entry, value=replace(entry.value, entries=kept))
+    if _adaptive(defaults) is not None:
+        del entries["concurrency"]
     return replace(defaults, entries=entries)
 
 
@@ -171,6 +174,9 @@ def _http_keys(route: Table, listener: str) -> Iterator[Problem]:
         if parts is not None and isinstance(entry.value, Table):
             for part in entry.value.entries.keys() - parts:
                 yield from _unsaid(route, f"{key}.{part}", why)
+    learned = _adaptive(route)
+    if learned is not None:
+        yield learned.origin.error(f"`{ADAPTIVE}` learns from how fast answers begin, and {why}; write a number")
     keys = [route.get("split_key"), *[limit.get("key") for limit in tables(route.get("rate_limits"))]]
     for source in [one for node in keys for one in _scalars(node)]:
         if source.text != _CLIENT:
@@ -187,6 +193,13 @@ def _unsaid(table: Table, path: str, why: str) -> Iterator[Problem]:
         return
     if entry is not None and not is_null(entry.value):
         yield entry.origin.error(f"`{path}` is about HTTP, and {why}")
+
+
+def _adaptive(route: Table) -> Scalar | None:
+    """Where it says that its concurrency limit is learned."""
+    concurrency = route.get("concurrency")
+    limit = concurrency.get("max") if isinstance(concurrency, Table) else None
+    return limit if isinstance(limit, Scalar) and limit.text == ADAPTIVE else None
 
 
 def _named(route: Table) -> list[Scalar]:

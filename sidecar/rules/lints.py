@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sidecar.policies.bulkhead import BulkheadSpec
+from sidecar.policies.bulkhead import ADAPTIVE, BulkheadSpec
 from sidecar.policies.circuit_breaker import CircuitBreakerSpec
 from sidecar.policies.fallback import FallbackSpec
 from sidecar.policies.fault import FaultSpec
@@ -136,6 +136,8 @@ def _waits(route: RouteRule, known: Places) -> Iterator[Problem]:
             yield known.at("routes", route.name, "concurrency", "max_wait").warning(
                 "nothing ever waits: the queue has no place (`max_queue`)"
             )
+    if bulkhead is not None:
+        yield from _adaptive(route, bulkhead, known)
     if timeout is None or timeout.request is None:
         return
     for key, wait in waits:
@@ -143,6 +145,19 @@ def _waits(route: RouteRule, known: Places) -> Iterator[Problem]:
             yield known.at("routes", route.name, *key.split(".")).warning(
                 f"a request may wait {show_duration(wait)} here, but has only {show_duration(timeout.request)} in all"
             )
+
+
+def _adaptive(route: RouteRule, bulkhead: BulkheadSpec, known: Places) -> Iterator[Problem]:
+    here = known.at("routes", route.name, "concurrency", "max")
+    if bulkhead.max == ADAPTIVE:
+        if not route.upstreams and not known.inherits(route, "concurrency.max"):
+            yield here.warning(
+                f"`{ADAPTIVE}` learns from an upstream, and this route answers by itself; write a number"
+            )
+    elif bulkhead.adaptive is not None and not known.inherits(route, "concurrency.adaptive"):
+        yield known.at("routes", route.name, "concurrency", "adaptive").warning(
+            f"says nothing: it is about `max: {ADAPTIVE}`, and `max` is {bulkhead.max}"
+        )
 
 
 def _limits(route: RouteRule, known: Places) -> Iterator[Problem]:

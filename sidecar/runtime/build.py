@@ -132,6 +132,7 @@ def _route(
     route.admissions = binder.of_route(rule, "request", matcher, attempt)
     route.attempt_admissions = each
     route.announcer = next((one for one in route.admissions if one.announces), None)
+    route.meter = next((one for one in route.admissions if one.measures), None)
     route.fallback = binder.fallback(rule) if branches else None
     if timeout is not None and timeout.mode == "enforce":
         route.request_timeout = _seconds(timeout.request)

@@ -22,6 +22,7 @@ cdef class Route:
     cdef public Fallback fallback
     cdef public double idle_timeout
     cdef public object matcher
+    cdef public Admission meter
     cdef public str name
     cdef public RouteObserver observer
     cdef public double request_timeout

@@ -47,7 +47,8 @@ class Route:
 
     `admissions` are asked once a request, in order. `branch` is where it leads, or the first of several; `split`
     chooses among `branches` by `split_key`. One without branches answers by itself: its `branch` leads nowhere.
-    `announcer` is the admission whose fields every answer carries. `shadow_timeout` holds times that are only counted.
+    `announcer` is the admission whose fields every answer carries, `meter` the one that hears how attempts went.
+    `shadow_timeout` holds times that are only counted.
     `rule_index` is the route's place in the rules file, from 0. `edits` is the bridge's own compilation of the rules
     for heads, None when nothing is edited; `answer` that of what the route answers by itself, None where it does not.
     """
@@ -64,6 +65,7 @@ class Route:
         "fallback",
         "idle_timeout",
         "matcher",
+        "meter",
         "name",
         "observer",
         "request_timeout",
@@ -100,6 +102,7 @@ class Route:
         self.admissions: tuple[Admission, ...] = ()
         self.attempt_admissions: tuple[Admission, ...] = ()
         self.announcer: Admission | None = None
+        self.meter: Admission | None = None
         self.split: Split | None = None
         self.split_key: RequestKey | None = None
         self.fallback: Fallback | None = None

@@ -1,0 +1,291 @@
+"""How many requests at once an upstream does well with, learned from how fast it answers (`max: adaptive`).
+
+Owns the limit, and what it is learned from: attempts, a window of them at a time. R is their mean time to the head of
+an answer, N the mean number in flight, and `base` the R of an upstream in which nobody waits.
+
+    calm    N < limit / 2                     the limit is not used and stays; base follows R
+    used    else                              limit = limit * min(1, 1.25 * base / R) + sqrt(limit)
+    trial   used up and long not calm, or     N / 2 is the limit for one window: whether less in flight is faster
+            fallen by more than a quarter
+
+The mean, because Little's law is about means: limit * base / R is what is being worked on, the rest waits in the
+upstream, and a root more is what keeps it busy. A trial tells an upstream that is slow because it is crowded from one
+that has become slow: with e = log(R before / R) / log(N before / N), 1 is a queue and 0 is none. So `base` is never the
+smallest of many noisy times, which sinks, and no average of crowded ones, which creeps (docs/adr/0009).
+
+Knows no clock, no queue and no place: `now` and the number in flight are arguments.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from sidecar.policies.units import Count, demand
+
+_START = 20
+# R above `base` by so much is no sign of a queue yet: no window is known better. Below the other, nobody waits.
+_TOLERANCE = 1.25
+_AT_EASE = 1.1
+# A trial is due when the limit is below this share of what it was; or when so many found it used up.
+_FALLEN = 0.7
+_USED_UP = 0.05
+# Of a trial's e: a queue from here on, and below the other none; between them it may be that of other callers. So near
+# to `base` it takes more to doubt it.
+_QUEUE = 0.5
+_NO_QUEUE = 0.25
+_DOUBT = 0.8
+_NEAR = 0.15
+_FOLLOWED = 1.2  # N has to be so many times less
+# A window is judged when its mean is known well enough for the step that follows, which is a root of the limit: the
+# square of the standard error over that of the mean, times the limit. That takes as many answers as the limit is high,
+# so a window takes some times R, whatever the limit is.
+_ERROR = 0.125
+_MOST_ERROR = 0.03
+_ERROR_OF_TRIAL = 0.05
+_MOST_ERROR_OF_TRIAL = 0.02
+_LEAST_COUNT = 10.0
+_LEAST_SECONDS = 0.1
+_MOST_SECONDS = 4.0
+_FIRST_SECONDS = 1.0  # what begins with nothing under way hears of the fast ones first
+_STALE = 10.0  # seconds, and times R
+# `base` is an average over about so many answers.
+_MEMORY = 400.0
+_MEMORY_OF_TRIAL = 100.0
+# From one trial to the next: seconds, and windows of it, for it costs up to half of what the upstream can do.
+_APART = 10.0
+_WINDOWS_APART = 25.0
+_WINDOWS_IN_DOUBT = 10.0
+_LEAST_TIME = 1e-6  # of R, in seconds: what is divided by
+
+_SERVICE_UNAVAILABLE = 503
+_GATEWAY_TIMEOUT = 504
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+
+CELLS = 20  # how many numbers its state is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveSpec:
+    """Where a limit that is learned begins, and how far it may go."""
+
+    initial: Annotated[Count | None, "where it begins; absent: 20, or as near as the other two let it"] = None
+    min: Annotated[Count, "never fewer"] = 1
+    max: Annotated[Count, "never more"] = 1000
+
+    def __post_init__(self) -> None:
+        ordered = 1 <= self.min <= self.max
+        within = f"is not from {self.min} to {self.max}, which are `min` and `max`"
+        demand(
+            ("min", self.min >= 1, "must be at least 1"),
+            ("max", self.max >= self.min, f"is less than `min`, which is {self.min}"),
+            ("initial", self.initial is None or not ordered or self.min <= self.initial <= self.max, within),
+        )
+
+    @property
+    def start(self) -> int:
+        """Where it begins."""
+        return min(self.max, max(self.min, _START if self.initial is None else self.initial))
+
+
+class AdaptiveLimit:
+    """One limit as it is learned. All of its state is numbers, which several workers may share (`cells`, `load`)."""
+
+    # fmt: off
+    __slots__ = (
+        "_before_n", "_before_r", "_count", "_drops", "_due", "_first_n", "_first_r", "_full", "_high", "_in_flight",
+        "_known", "_low", "_pace", "_rest", "_since", "_squares", "_total", "_trial", "base", "current", "limit",
+    )
+    # fmt: on
+
+    def __init__(self, spec: AdaptiveSpec) -> None:
+        self._low = float(spec.min)
+        self._high = float(spec.max)
+        self.limit = float(spec.start)  # what is learned
+        self.current = spec.start  # what is in force
+        self.base = 0.0  # in seconds; 0 as long as nothing is known
+        self._known = self.limit  # what it was when it was last known to be right, or a slow average since
+        self._pace = 0.0  # R of the window before
+        self._due = 0.0  # when the next trial is
+        self._rest = 0.0  # no trial before
+        self._trial = 0.0  # the limit of the one that is under way, 0 without
+        self._first_n = 0.0  # the window before it, and the one before its last step
+        self._first_r = 0.0
+        self._before_n = 0.0
+        self._before_r = 0.0
+        self._since = -1.0  # from when on this window counts; negative before the first
+        self._begin(-1.0)
+
+    def attempted(self, now: float, seconds: float, status: int, in_flight: int) -> bool:
+        """See Admission; `in_flight` with this one. Whether `current` is another."""
+        if self._since < 0.0:
+            self._since = now
+        # What ends so soon after a change was in the crowd of before. To leave out whatever began before the change
+        # (Envoy, pull request 11579) would leave out the slow ones only, and a window look faster than it was.
+        if now < self._since:
+            return False
+        if status in (0, _SERVICE_UNAVAILABLE, _GATEWAY_TIMEOUT):
+            self._drops += 1.0
+        elif status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS or seconds < 0.0:
+            return False  # how fast an error is says nothing, nor one caller's quota, nor an answer before its request
+        else:
+            self._count += 1.0
+            self._total += seconds
+            self._squares += seconds * seconds
+        self._in_flight += in_flight
+        if in_flight >= self.current:
+            self._full += 1.0
+        return self._whole(now) and self._judge(now)
+
+    def inherit(self, before: AdaptiveLimit) -> None:
+        """Go on from what is known under the rules before, within these."""
+        self.load(before.cells())
+
+    def cells(self) -> array[float]:
+        """All that is known, `CELLS` numbers; that a trial is on comes after what it is compared with."""
+        # fmt: off
+        return array("d", (
+            self.limit, self.base, self._known, self._pace, self._due, self._rest, self._first_n, self._first_r,
+            self._before_n, self._before_r, self._since, self._count, self._drops, self._total, self._squares,
+            self._in_flight, self._full, self._trial, 0.0, 0.0,
+        ))
+        # fmt: on
+
+    def load(self, cells: Sequence[float]) -> None:
+        """Know what these say, within this one's bounds. Zeros are of nobody who knew anything."""
+        if not cells[0]:
+            return
+        (limit, self.base, self._known, self._pace, self._due, self._rest, self._first_n, self._first_r) = cells[:8]
+        (self._before_n, self._before_r, self._since, self._count, self._drops, self._total) = cells[8:14]
+        (self._squares, self._in_flight, self._full, trial) = cells[14:18]
+        self._trial = trial and self._within(trial)
+        self.limit = self._within(limit)
+        self.current = round(self._trial or self.limit)
+
+    def snapshot(self) -> Mapping[str, object]:
+        """`unloaded_ms`: how fast it answers when nobody waits, None as long as that is not known. `trying`: whether
+        the limit in force is that of a trial."""
+        return {"unloaded_ms": self.base * 1e3 or None, "trying": self._trial > 0.0}
+
+    def _within(self, limit: float) -> float:
+        return min(self._high, max(self._low, limit))
+
+    def _begin(self, since: float) -> None:
+        self._since = since
+        self._count = 0.0
+        self._drops = 0.0
+        self._total = 0.0
+        self._squares = 0.0
+        self._in_flight = 0.0
+        self._full = 0.0
+
+    def _whole(self, now: float) -> bool:
+        lasted = now - self._since
+        count = self._count
+        if count + self._drops < _LEAST_COUNT or lasted < _LEAST_SECONDS or lasted < self._pace:
+            return False
+        if self._drops > count or lasted > _MOST_SECONDS:
+            return True
+        if self._trial > 0.0:
+            error = min(_MOST_ERROR_OF_TRIAL, _ERROR_OF_TRIAL / self._trial)
+            if lasted < 2.0 * self._pace:
+                return False
+        else:
+            error = min(_MOST_ERROR, _ERROR / self.limit)
+            if self.base == 0.0 and lasted < _FIRST_SECONDS:
+                return False
+        square = self._total * self._total
+        return count * self._squares - square <= error * count * square
+
+    def _judge(self, now: float) -> bool:
+        heard = self._count + self._drops
+        lost = self._drops / heard
+        n = max(1.0, self._in_flight / heard)
+        r = max(_LEAST_TIME, self._total / self._count) if self._count else 0.0
+        lasted = now - self._since
+        if lasted > _STALE + _STALE * self._pace:
+            self._trial = 0.0  # so few in so long are not of one time
+        elif lost > 0.5:
+            # Hardly anybody gets an answer: how long one takes says nothing.
+            self.limit = (self._trial or self.limit) * (1.0 - lost / 2.0)
+            self._trial = 0.0
+        elif self._trial:
+            self._tried(now, n, r, lasted)
+        elif n < self.limit / 2.0:
+            self._learn(r, _MEMORY)
+            self._known = self.limit
+            self._due = now + max(_APART, _WINDOWS_APART * lasted)
+        else:
+            self._used(now, n, r, lasted, lost)
+        self.limit = self._within(self.limit)
+        self._pace = r or self._pace
+        before = self.current
+        self.current = round(self._trial or self.limit)
+        self._begin(now if self.current == before else now + self._pace)
+        return self.current != before
+
+    def _learn(self, r: float, memory: float) -> None:
+        self.base = self.base + (r - self.base) * self._count / (self._count + memory) if self.base else r
+
+    def _used(self, now: float, n: float, r: float, lasted: float, lost: float) -> None:
+        if self.base == 0.0:
+            self.base = r  # it may be crowded already: a trial is due
+        lowest = self.limit < self._low + 1.0
+        if lowest:
+            self._learn(r, _MEMORY_OF_TRIAL)  # there is no less to compare with
+        elif self._due <= now and self._full > _USED_UP * (self._count + self._drops):
+            self._try(n, r)
+            return
+        more = math.sqrt(self.limit)
+        if r < _AT_EASE * self.base:
+            more = max(more, self.limit / 2.0)
+        limit = self._worked(n, r, 0.5) * (1.0 - lost / 2.0) + more * (1.0 - lost)
+        if limit < _FALLEN * self._known - 1.0 and now >= self._rest and not lowest:
+            self._try(n, r)
+            return
+        self._known += (limit - self._known) * (0.2 if limit > self._known else 0.05)
+        self.limit = limit
+
+    def _worked(self, n: float, r: float, least: float) -> float:
+        """How many do not wait. (More than the limit are in flight in shadow mode only.)"""
+        return max(n, self.limit) * min(1.0, max(least, _TOLERANCE * self.base / r))
+
+    def _try(self, n: float, r: float) -> None:
+        if not self._trial:
+            self._first_n = n
+            self._first_r = r
+        self._before_n = n
+        self._before_r = r
+        self._trial = max(self._low, math.floor(n / 2.0))
+
+    def _tried(self, now: float, n: float, r: float, lasted: float) -> None:
+        less = self._before_n / n
+        queue = math.log(self._before_r / r) / math.log(less) if less > _FOLLOWED else 0.0
+        near = abs(r - self.base) <= _NEAR * self.base
+        soon = now + _WINDOWS_IN_DOUBT * lasted
+        self._due = now + max(_APART, _WINDOWS_APART * lasted)
+        if less <= _FOLLOWED:
+            pass  # streams that stay, or another traffic: nothing is known
+        elif queue >= (_DOUBT if near else _QUEUE):
+            self.base = min(self.base, r)
+            self._due = soon
+            if self._trial >= self._low + 1.0:
+                self._try(n, r)
+                return
+        elif near:
+            self._learn(r, _MEMORY_OF_TRIAL)
+            if queue >= _QUEUE:
+                self._due = soon
+        elif r < self.base or queue < _NO_QUEUE:
+            if r > self.base:
+                self.limit = max(self.limit, self._known)  # it has fallen for nothing
+            self.base = r
+            self._due = soon
+        self._trial = 0.0
+        self._rest = soon
+        self.limit = self._worked(self._first_n, self._first_r, 0.0) + math.sqrt(self.limit)
+        self._known = self.limit
