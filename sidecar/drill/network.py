@@ -241,7 +241,9 @@ class End(asyncio.Transport):
         self._wake()
 
     def _wake(self) -> None:
-        if not self._due and not self._lost:
+        if self._due or self._lost:
+            return
+        if self._inbox or self._broken or ((self.peer._ended or self.peer._lost) and not self._end_told):
             self._due = True
             self._loop.call_soon(self._deliver)
 
