@@ -34,6 +34,7 @@ class Reason(Enum):
     HEADERS_TOO_LARGE = ("headers_too_large", 431, "http_request_error")
     URI_TOO_LONG = ("uri_too_long", 414, "http_request_error")
     NO_ROUTE = ("no_route", 404, "destination_not_found")
+    MAX_FORWARDS = ("max_forwards", 405, "proxy_internal_response")
     INTERNAL_ERROR = ("internal_error", 500, "proxy_internal_error")
     FAULT_INJECTED = ("fault_injected", 503, "http_request_denied")
     DOWNSTREAM_GONE = ("downstream_gone", 499, "http_request_error")

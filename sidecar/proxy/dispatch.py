@@ -49,6 +49,9 @@ class Dispatcher(Acceptor):
             if self.environment.shedding:
                 self._shed(stream, head)
                 return DEAF
+            if head.max_forwards == 0:
+                self._last_hop(stream, head)
+                return DEAF
             runtime = self.current.runtime
             router = runtime.router_at(stream.origin.listener) if runtime.by_listener else runtime.router
             route = router.match(head)
@@ -107,6 +110,12 @@ class Dispatcher(Acceptor):
     def _shed(self, stream: DownstreamStream, head: RequestHead) -> None:
         self._answer(stream, head, Reason.OVERLOADED, _SHED_DETAIL, _SHED_RULE, _SHED_RETRY_AFTER)
 
+    def _last_hop(self, stream: DownstreamStream, head: RequestHead) -> None:
+        # RFC 9110 section 7.6.2: not forwarded, but answered by who got it; section 15.5.6 wants Allow, which may be
+        # empty. A TRACE is not reflected: it would show a script what the browser keeps from it.
+        detail = "Max-Forwards is 0, and the proxy itself has nothing to say to this method"
+        self._answer(stream, head, Reason.MAX_FORWARDS, detail, extra=b"Allow: \r\n")
+
     def _no_route(self, stream: DownstreamStream, head: RequestHead) -> None:
         self._answer(stream, head, Reason.NO_ROUTE, "no route of the rules matches this host, path, method and fields")
 
@@ -118,6 +127,7 @@ class Dispatcher(Acceptor):
         detail: str,
         rule: str = NO_RULE,
         retry_after: float = NO_TIME,
+        extra: bytes = b"",
     ) -> None:
         leaving = self.environment.draining or stream.leaving
         close = leaving or head is None or not head.keep_alive or head.framing != NO_BODY
@@ -131,6 +141,7 @@ class Dispatcher(Acceptor):
             keep_alive_token=head is not None and head.minor_version == 0,
             request_id=b"" if ids is None else ids.request_id,
             retry_after=retry_after,
+            extra=extra,
         )
         now = self.environment.wheel.now()
         method = b"-" if head is None else head.method

@@ -7,6 +7,7 @@ from sidecar.wire.message cimport RequestHead, ResponseHead
 from sidecar.wire.writer cimport request_head, response_head
 
 cdef int NO_BODY
+cdef object _DATE
 
 @cython.locals(lines=bytes)
 cpdef bytes attempt_head(RequestHead head, bytes fields, int attempt, bytes deadline, HeadEdits edits=*)

@@ -5,11 +5,16 @@ Owns which facts of the exchange go into a head. How heads look is wire's.
 
 from __future__ import annotations
 
+import time
+
 from sidecar.proxy.head_edits import HeadEdits
+from sidecar.wire.dates import DateLine
 from sidecar.wire.forwarding import attempt_line
 from sidecar.wire.framing import downstream_framing
 from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
 from sidecar.wire.writer import request_head, response_head
+
+_DATE = DateLine()
 
 
 def attempt_head(
@@ -40,6 +45,9 @@ def answer_head(
     """The final head as the client gets it. `extra` are lines that every answer of the route carries; `secure`: the
     client uses https."""
     made = None if edits is None else edits.of_answer(secure)
+    if not answer.dated:
+        # RFC 9110 section 6.6.1: whoever has a clock appends what the backend left out.
+        extra = _DATE.of(time.time()) + extra
     return response_head(answer, framing, not close, request.minor_version, extra, made)
 
 

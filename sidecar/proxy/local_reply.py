@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 from sidecar.model.reason import Reason
 from sidecar.model.status import BODILESS
 from sidecar.policies.contract import NO_TIME
 from sidecar.transport.stream import DownstreamStream
+from sidecar.wire.dates import DateLine
 from sidecar.wire.message import LENGTH, NO_BODY
 from sidecar.wire.writer import status_line
 
 # What stands in place of a rule's name when no rule of the file is to blame.
 NO_RULE = ""
+
+# RFC 9110 section 6.6.1: for these answers the sidecar is the origin server, and has a clock.
+_DATE = DateLine()
 
 # Sentences for people. They say whose limit it was; never an address or a byte of the request.
 _TITLES: dict[Reason, str] = {
@@ -43,6 +48,7 @@ _TITLES: dict[Reason, str] = {
     Reason.HEADERS_TOO_LARGE: "The request's header fields are too large",
     Reason.URI_TOO_LONG: "The request's target is too long",
     Reason.NO_ROUTE: "No route matches this request",
+    Reason.MAX_FORWARDS: "This is as far as Max-Forwards lets the request go",
     Reason.INTERNAL_ERROR: "The proxy failed at this request",
     Reason.FAULT_INJECTED: "A fault was made on purpose",
     Reason.DOWNSTREAM_GONE: "The client left",
@@ -109,7 +115,9 @@ def local_reply(
         lines.append("Connection: close")
     elif keep_alive_token:
         lines.append("Connection: keep-alive")
-    head = b"".join((status_line(status), extra, "\r\n".join(lines).encode("latin-1"), b"\r\n\r\n"))
+    head = b"".join(
+        (status_line(status), extra, "\r\n".join(lines).encode("latin-1"), b"\r\n", _DATE.of(time.time()), b"\r\n")
+    )
     return LocalReply(status, head, b"" if without_body or status in BODILESS else body)
 
 

@@ -38,4 +38,6 @@ cdef class ChunkedBody:
     cdef Py_ssize_t _read_data_end(self, bytes data, Py_ssize_t at) except -2
     @cython.locals(held=Py_ssize_t, limit=Py_ssize_t, source=bytes, end=Py_ssize_t, found=Py_ssize_t)
     cdef Py_ssize_t _read_trailers(self, bytes data, Py_ssize_t at) except -2
+    @cython.locals(fresh=bytes)
+    cdef void _check_line_ends(self, bytes source, Py_ssize_t held) except *
     cdef str _too_large(self)

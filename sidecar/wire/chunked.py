@@ -167,6 +167,7 @@ class ChunkedBody:
         if end < 0:
             if len(source) > limit:
                 raise BadMessage(self._too_large(), "trailers too large")
+            self._check_line_ends(source, held)
             self._held = source
             return len(data)
         if end > 2:
@@ -175,6 +176,14 @@ class ChunkedBody:
         self._state = _END
         self.done = True
         return at + end - held
+
+    def _check_line_ends(self, source: bytes, held: int) -> None:
+        # A sender that ends lines in a bare LF waits for an answer, and would never send what is waited for here.
+        fresh = source[held - 1 :] if held else source
+        if held and fresh[0] == 10:
+            fresh = fresh[1:]  # judged when it came
+        if b"\n" in fresh.replace(b"\r\n", b""):
+            raise BadMessage(self._code, "bare LF in the trailers")
 
     def _too_large(self) -> str:
         return HEADERS_TOO_LARGE if self._code == BAD_REQUEST else self._code

@@ -65,6 +65,24 @@ def http_date(wall: float) -> bytes:
     )
 
 
+class DateLine:
+    """The Date line of an instant. Remembers the one it made last, which serves a whole second."""
+
+    __slots__ = ("_line", "_second")
+
+    def __init__(self) -> None:
+        self._line = b""
+        self._second = -1
+
+    def of(self, wall: float) -> bytes:
+        """The line for `wall` seconds since 1970, CRLF included."""
+        second = int(wall)
+        if second != self._second:
+            self._second = second
+            self._line = b"Date: " + http_date(wall) + b"\r\n"
+        return self._line
+
+
 # The proleptic Gregorian calendar counted from the first of March of year 0, so that the leap day is a year's last;
 # a standard module would do it, but every one of them can also ask the clock, and nothing here may.
 _DAYS_OF_ERA = 146097  # 400 years

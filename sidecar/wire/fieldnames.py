@@ -23,6 +23,7 @@ NAMES: tuple[bytes, ...] = (
     b"content-type",
     b"idempotency-key",
     b"expect",
+    b"date",
     b"x-sidecar-attempt",
     b"keep-alive",
     b"proxy-connection",

@@ -37,6 +37,7 @@ cdef int _TRACEPARENT
 cdef int _CONTENT_TYPE
 cdef int _IDEMPOTENCY_KEY
 cdef int _EXPECT
+cdef int _DATE
 cdef int _CLIENT_CERTIFICATE
 cdef int _TRACESTATE
 
@@ -51,6 +52,7 @@ cdef class FieldScan:
     cdef public bytes cut
     cdef public long long content_length
     cdef public int coding
+    cdef public bint dated
     cdef public int flags
     cdef public Py_ssize_t start
     cdef public bytes host

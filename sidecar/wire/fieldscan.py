@@ -39,6 +39,7 @@ _TRACEPARENT = _NAMES.index(b"traceparent")
 _CONTENT_TYPE = _NAMES.index(b"content-type")
 _IDEMPOTENCY_KEY = _NAMES.index(b"idempotency-key")
 _EXPECT = _NAMES.index(b"expect")
+_DATE = _NAMES.index(b"date")
 _CLIENT_CERTIFICATE = _NAMES.index(b"x-forwarded-client-cert")
 _TRACESTATE = _NAMES.index(b"tracestate")  # and all that follow
 
@@ -51,6 +52,7 @@ class FieldScan:
         "coding",
         "content_length",
         "cut",
+        "dated",
         "flags",
         "head",
         "host",
@@ -70,6 +72,7 @@ class FieldScan:
         self.cut = _CUT_RESPONSE
         self.content_length = -1
         self.coding = CODING_ABSENT
+        self.dated = False
         self.flags = 0
         self.start = 0
         self.host: bytes | None = None
@@ -135,7 +138,10 @@ def scan_fields(scan: FieldScan, data: bytes, start: int, limit: int) -> int:
         identifier = slots[slot]
         while identifier:
             if _same_name(data, begin, colon, _NAMES[identifier], identifier == _CLIENT_CERTIFICATE):
-                _known_field(scan, identifier, data, begin, colon + 1, i)
+                if identifier == _DATE:
+                    scan.dated = True
+                else:
+                    _known_field(scan, identifier, data, begin, colon + 1, i)
                 break
             identifier = following[identifier]
         i += 2

@@ -11,7 +11,7 @@ from sidecar.wire.authority import valid_authority
 from sidecar.wire.errors import BAD_REQUEST, HEADERS_TOO_LARGE, UPSTREAM_PROTOCOL_ERROR, URI_TOO_LONG, BadMessage
 from sidecar.wire.fieldscan import FieldScan, new_scan, scan_fields
 from sidecar.wire.framing import persists, request_framing, response_framing, response_persists, transfer_fault
-from sidecar.wire.hop import CLOSE, KEEP_ALIVE, UPGRADE, acceptable_upgrade, with_host, without_fields
+from sidecar.wire.hop import CLOSE, KEEP_ALIVE, UPGRADE, acceptable_upgrade, fewer_forwards, with_host, without_fields
 from sidecar.wire.message import HeadLimits, RequestHead, ResponseHead
 from sidecar.wire.runs import ByteRun
 
@@ -204,6 +204,8 @@ def _finish_request(head: RequestHead, scan: FieldScan) -> None:
         head.upgrade = scan.upgrade
     if scan.named:
         _drop_named(head, scan.named)
+    if head.method == b"OPTIONS" or head.method == b"TRACE":
+        head.max_forwards, head.fields = fewer_forwards(head.fields)
 
 
 def _drop_named(head: RequestHead, named: set[bytes]) -> None:
@@ -306,7 +308,9 @@ def _finish_response(head: ResponseHead, scan: FieldScan, request_method: bytes)
         # RFC 9110 section 8.6: a server must not send it here, and the client must not be left to wonder.
         head.fields = without_fields(head.fields, _CONTENT_LENGTH)
         head.content_length = -1
+    head.dated = scan.dated
     if scan.upgrade and scan.flags & UPGRADE:
         head.upgrade = scan.upgrade
     if scan.named:
         head.fields = without_fields(head.fields, scan.named)
+        head.dated = scan.dated and b"date" not in scan.named

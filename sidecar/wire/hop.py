@@ -46,6 +46,21 @@ def acceptable_upgrade(value: bytes) -> bool:
     return True
 
 
+def fewer_forwards(block: bytes) -> tuple[int, bytes]:
+    """What Max-Forwards says, and the block with one less of it; -1 and the same block where it says nothing valid.
+
+    RFC 9110 section 7.6.2. At 0 nothing is to be forwarded, and the block stays.
+    """
+    lines = block.split(b"\r\n")
+    found = [index for index, line in enumerate(lines) if line[:13].lower() == b"max-forwards:"]
+    value = lines[found[0]][13:].strip(b" \t") if len(found) == 1 else b""
+    if not value.isdigit() or len(value) > 9:
+        return -1, block
+    if int(value):
+        lines[found[0]] = b"Max-Forwards: %d" % (int(value) - 1)
+    return int(value), b"\r\n".join(lines)
+
+
 def without_fields(block: bytes, names: set[bytes] | frozenset[bytes]) -> bytes:
     """The block without every line whose name, in lower case, is among `names`."""
     kept = [line for line in block.split(b"\r\n") if line and line[: line.find(b":")].lower() not in names]

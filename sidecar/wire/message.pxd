@@ -24,6 +24,7 @@ cdef class RequestHead:
     cdef public bint keep_alive
     cdef public bytes upgrade
     cdef public bint expect_continue
+    cdef public long long max_forwards
     cdef public bytes forwarded_for
     cdef public bytes forwarded
     cdef public bytes forwarded_host
@@ -44,6 +45,7 @@ cdef class RequestHead:
 @cython.freelist(64)
 cdef class ResponseHead:
     cdef public int status
+    cdef public bint dated
     cdef public bytes reason
     cdef public int minor_version
     cdef public bytes fields

@@ -37,6 +37,7 @@ class RequestHead:
     byte consumed, skipped empty lines and the final CRLF included. `content_length` is -1 when there is none.
     `upgrade` is the value of Upgrade when Connection names it, else empty. The fields the proxy rewrites are picked
     out of `fields` (all lines of one name joined with `, `); `content_type` also stays inside.
+    `max_forwards` is what Max-Forwards of an OPTIONS or TRACE said, -1 where it said nothing.
     `trace_fields` are the lines of tracestate and b3 as they came, cut out too: what becomes of them is decided later.
     """
 
@@ -54,6 +55,7 @@ class RequestHead:
         "framing",
         "has_idempotency_key",
         "keep_alive",
+        "max_forwards",
         "method",
         "minor_version",
         "origin_target",
@@ -85,6 +87,7 @@ class RequestHead:
         self.keep_alive = False
         self.upgrade = b""
         self.expect_continue = False
+        self.max_forwards = -1
         self.forwarded_for: bytes | None = None
         self.forwarded: bytes | None = None
         self.forwarded_host: bytes | None = None
@@ -134,12 +137,13 @@ class ResponseHead:
 
     `reason` is the reason phrase, perhaps empty. `framing` already accounts for the request's method and the status:
     NO_BODY for HEAD, 1xx, 204 and 304. `keep_alive` is whether the upstream lets the connection be used again once
-    the body has ended.
+    the body has ended. `dated`: it says when it was made.
     """
 
     __slots__ = (
         "_lowered",
         "content_length",
+        "dated",
         "fields",
         "framing",
         "keep_alive",
@@ -154,6 +158,7 @@ class ResponseHead:
         self.status = 0
         self.reason = b""
         self.minor_version = 1
+        self.dated = False
         self.fields = b""
         self.size = 0
         self.framing = _NO_BODY

@@ -168,3 +168,15 @@ def test_a_request_that_is_under_way_when_memory_becomes_short_is_answered() -> 
     bridge.environment.shedding = True
     answers(upstream)
     assert downstream.status == 200
+
+
+@pytest.mark.parametrize("method", [b"OPTIONS", b"TRACE"])
+def test_a_request_that_may_go_no_further_is_answered_here(method: bytes) -> None:
+    bridge = Bridge(UpstreamDouble())
+    downstream, _ = bridge.request(method + b" / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nCookie: secret\r\n\r\n")
+    assert downstream.status == 405
+    assert json.loads(downstream.body)["reason"] == "max_forwards"
+    assert b"\r\nAllow: \r\n" in downstream.head
+    assert b"secret" not in downstream.head + downstream.body
+    assert bridge.unrouted.rejections == [("", Reason.MAX_FORWARDS)]
+    assert downstream.told[0][3] is False, "the connection can go on"

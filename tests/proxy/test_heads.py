@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from sidecar.proxy.heads import answer_framing, answer_head, attempt_head, informational_head
+from sidecar.wire.dates import NO_DATE, parse_http_date
 from sidecar.wire.head import parse_request
 from sidecar.wire.message import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, HeadLimits, RequestHead
 from tests.proxy.streams import answer
@@ -50,3 +53,11 @@ def test_an_interim_head_keeps_its_fields() -> None:
     assert head.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n")
     assert head.endswith(b"\r\n\r\n")
     assert b"Connection" not in head
+
+
+def test_an_answer_without_a_date_gets_one() -> None:
+    made = answer_head(answer(), request(), LENGTH, False)
+    (line,) = [line for line in made.split(b"\r\n") if line.startswith(b"Date: ")]
+    assert parse_http_date(line[6:], time.time()) != NO_DATE
+    said = answer(b"HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 2\r\n\r\n")
+    assert answer_head(said, request(), LENGTH, False).count(b"Date: ") == 1

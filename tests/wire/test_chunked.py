@@ -151,3 +151,30 @@ def test_an_endless_size_line_is_refused_in_small_reads() -> None:
     body.feed(b"a" * (MAX_EXTENSION - 1))
     with pytest.raises(BadMessage, match="too long"):
         body.feed(b"a")
+
+
+def _refused(pieces: list[bytes]) -> bool:
+    body = ChunkedBody(HeadLimits())
+    try:
+        for piece in pieces:
+            body.feed(piece)
+    except BadMessage:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\n\n", b"X-T: 1\n", b"X-T: 1\n\n", b"X-T: 1\r\n\n"])
+def test_a_bare_lf_after_the_last_chunk_is_refused_when_it_comes(end: bytes) -> None:
+    data = b"3\r\nabc\r\n0\r\n" + end
+    for cut in range(11, len(data) + 1):
+        assert _refused([data[:cut], data[cut:]])
+    assert _refused([bytes([byte]) for byte in data])
+
+
+def test_trailers_may_come_in_any_pieces() -> None:
+    data = b"0\r\nX-T: 1\r\nX-U: 2\r\n\r\n"
+    for cut in range(1, len(data)):
+        body = ChunkedBody(HeadLimits())
+        body.feed(data[:cut])
+        body.feed(data[cut:])
+        assert (body.done, body.trailers) == (True, b"X-T: 1\r\nX-U: 2\r\n")

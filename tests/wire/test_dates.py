@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.wire.dates import NO_DATE, http_date, parse_http_date
+from sidecar.wire.dates import NO_DATE, DateLine, http_date, parse_http_date
 
 NOW = 1_790_000_000.0  # September 2026
 
@@ -56,3 +56,11 @@ def test_dates_are_written_as_the_standard_library_writes_them_and_read_back(sec
 @given(st.binary(max_size=40))
 def test_no_bytes_make_the_reader_fail(value: bytes) -> None:
     assert parse_http_date(value, NOW) >= NO_DATE
+
+
+def test_the_line_of_a_second_is_made_once() -> None:
+    line = DateLine()
+    first = line.of(784111777.2)
+    assert first == b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    assert line.of(784111777.9) is first
+    assert line.of(784111778.0) == b"Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n"

@@ -291,3 +291,17 @@ def test_a_later_minor_version_is_read_as_the_latest_that_is_known(minor: bytes)
     head = parsed(data)
     assert (head.minor_version, head.framing, head.keep_alive) == (1, CHUNKED, True)
     assert [parse_request(data[:at], LIMITS) for at in range(len(data))] == [None] * len(data)
+
+
+@pytest.mark.parametrize("method", [b"OPTIONS", b"TRACE"])
+def test_max_forwards_of_options_and_trace_is_counted(method: bytes) -> None:
+    head = parsed(with_fields(b"Max-Forwards: 3", b"X: 1", start=method + b" /a HTTP/1.1"))
+    assert (head.max_forwards, head.fields) == (3, b"Host: h\r\nMax-Forwards: 2\r\nX: 1\r\n")
+    assert head.header(b"max-forwards") == b"2"
+    assert parsed(with_fields(b"Max-Forwards: 0", start=method + b" /a HTTP/1.1")).max_forwards == 0
+    assert parsed(with_fields(start=method + b" /a HTTP/1.1")).max_forwards == -1
+
+
+def test_max_forwards_of_other_methods_is_not_ours_to_count() -> None:
+    head = parsed(with_fields(b"Max-Forwards: 0"))
+    assert (head.max_forwards, head.fields) == (-1, b"Host: h\r\nMax-Forwards: 0\r\n")

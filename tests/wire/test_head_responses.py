@@ -207,3 +207,19 @@ def test_a_head_is_the_same_at_every_split(start: bytes) -> None:
 def test_a_later_minor_version_is_read_as_the_latest_that_is_known() -> None:
     head = parsed(reply(b"Content-Length: 0", start=b"HTTP/1.7 200 OK"))
     assert (head.minor_version, head.keep_alive) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "dated"),
+    [
+        (b"", False),
+        (b"Date: x\r\n", True),
+        (b"dAtE:\r\n", True),
+        (b"X-Date: x\r\nDates: x\r\nData: x\r\n", False),
+        (b"Date: x\r\nConnection: date\r\n", False),
+    ],
+)
+def test_whether_an_answer_says_when_it_was_made(fields: bytes, dated: bool) -> None:
+    head = parse_response(b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 0\r\n\r\n", HeadLimits(), b"GET")
+    assert head is not None
+    assert head.dated is dated

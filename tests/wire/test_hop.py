@@ -8,6 +8,7 @@ from sidecar.wire.hop import (
     UPGRADE,
     acceptable_upgrade,
     connection_options,
+    fewer_forwards,
     list_items,
     with_host,
     without_fields,
@@ -45,3 +46,19 @@ def test_host_is_replaced_where_it_stands_or_put_first() -> None:
 def test_upgrades_inside_http_are_not_passed_on() -> None:
     assert acceptable_upgrade(b"websocket, foo/2")
     assert not any(map(acceptable_upgrade, (b"h2c", b"websocket, H2C", b"HTTP/2.0", b"tls/1.2", b"h2")))
+
+
+def test_max_forwards_is_told_and_made_one_less() -> None:
+    assert fewer_forwards(b"A: 1\r\nmax-forwards: \t10 \r\nB: 2\r\n") == (10, b"A: 1\r\nMax-Forwards: 9\r\nB: 2\r\n")
+    assert fewer_forwards(b"Max-Forwards: 0\r\n") == (0, b"Max-Forwards: 0\r\n")
+
+
+@pytest.mark.parametrize("value", [b"", b"x", b"-1", b"1.0", b"1, 2", b"9999999999", "\uff15".encode()])
+def test_a_max_forwards_that_is_no_number_stays_as_it_is(value: bytes) -> None:
+    block = b"Max-Forwards: " + value + b"\r\n"
+    assert fewer_forwards(block) == (-1, block)
+
+
+def test_two_max_forwards_say_nothing() -> None:
+    assert fewer_forwards(b"Max-Forwards: 5\r\nMax-Forwards: 0\r\n")[0] == -1
+    assert fewer_forwards(b"X-Max-Forwards: 5\r\n") == (-1, b"X-Max-Forwards: 5\r\n")

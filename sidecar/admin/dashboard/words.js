@@ -92,6 +92,7 @@ const REASONS = {
   header_timeout: ["note", "the head of the request did not arrive in time"],
   body_timeout: ["note", "the body of the request stopped arriving"],
   no_route: ["note", "no route matches"],
+  max_forwards: ["note", "as far as Max-Forwards lets it go"],
   rate_limited: ["warn", "a rate limit has no token for this caller; Retry-After says when it has"],
   concurrency_limited: ["warn", "every place of the route is taken, and its queue is full or was too slow"],
   circuit_open: ["bad", "a circuit breaker is open: too many attempts failed or were slow"],
