@@ -92,16 +92,21 @@ def _rules(arguments: argparse.Namespace, sets: tuple[str, ...]) -> Loaded:
 def _drilled(arguments: argparse.Namespace, wanted: Scenario, sets: tuple[str, ...]) -> Report:
     from sidecar.drill.report import Report
     from sidecar.drill.run import run_drill
+    from sidecar.drill.staging import DrillError
 
     loaded = usable(partial(_rules, arguments, sets))
-    return Report.of(run_drill(wanted, loaded, seed=arguments.seed, real=arguments.real))
+    try:
+        return Report.of(run_drill(wanted, loaded, seed=arguments.seed, real=arguments.real))
+    except DrillError as error:
+        raise CommandError(Exit.FAILED, f"these rules cannot be drilled so: {error}") from error
 
 
 def _tried(report: Report, drill: Drill) -> list[Advice]:
     """What has done better. Each setting is tried on top of those that did before it."""
     from sidecar.drill.advice import candidates, learned
 
-    best, kept, advice = report, (), list[Advice]()
+    best, kept = report, tuple[str, ...]()
+    advice: list[Advice] = []
     tried: set[tuple[str, ...]] = set()
     while len(tried) < _MOST_TRIED:
         sets = next((one for one in candidates(best) if one not in tried), None)
@@ -109,7 +114,7 @@ def _tried(report: Report, drill: Drill) -> list[Advice]:
             break
         tried.add(sets)
         after = drill((*kept, *sets))
-        found = learned(best, after, (*kept, *sets))
+        found = learned(report, best, after, (*kept, *sets))
         if found is not None:
             advice.append(found)
             best, kept = after, (*kept, *sets)

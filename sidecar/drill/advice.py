@@ -14,6 +14,7 @@ from sidecar.policies.units import parse_duration, show_duration
 
 # What is less than this of the errors is not worth a line in anybody's rules.
 _WORTH = 0.02
+_CROWD = 5  # so many times what an endpoint works on have waited there
 _SHORT_OPEN = 5.0
 _MOST_ATTEMPTS = 5
 _PATIENCE = ("timeout=10s", "max_requests=1000")
@@ -32,6 +33,9 @@ class Advice:
 def candidates(report: Report) -> list[tuple[str, ...]]:
     """Settings worth a try, those first that most errors were the price of."""
     found: dict[tuple[str, ...], None] = {}
+    places = report.record.scenario.backend.places
+    if places and any(endpoint.most > _CROWD * places for endpoint in report.record.endpoints):
+        found = {(f"routes.{name}.concurrency.max=adaptive",): None for name in _unlimited(report)}
     least = _WORTH * max(1, report.verdict.errors)
     for group in report.verdict.groups:
         setting = group.cause.setting
@@ -40,6 +44,13 @@ def candidates(report: Report) -> list[tuple[str, ...]]:
             if tried:
                 found[tried] = None
     return list(found)
+
+
+def _unlimited(report: Report) -> list[str]:
+    """Routes of the load that let everything in at once."""
+    used = {request.route for request in report.record.requests if not request.ok}
+    rules = report.record.loaded.rules.routes
+    return [rule.name for rule in rules if rule.name in used and not rule.policies.get("concurrency")]
 
 
 def _instead(key: str, value: str) -> tuple[str, ...]:
@@ -62,11 +73,11 @@ def _instead(key: str, value: str) -> tuple[str, ...]:
     return ()
 
 
-def learned(before: Report, after: Report, sets: Sequence[str]) -> Advice | None:
-    """What a drill with these settings has shown; None where it was no better, or was better for attempts that the
-    endpoints cannot be asked for."""
+def learned(before: Report, best: Report, after: Report, sets: Sequence[str]) -> Advice | None:
+    """What a drill with these settings has shown, beside the one `before` them; None where it was no better than the
+    `best` so far."""
     had, has = before.verdict.errors, after.verdict.errors
-    if has > had * (1 - _WORTH) or after.verdict.count("avoidable") > before.verdict.count("avoidable"):
+    if has > best.verdict.errors * (1 - _WORTH) or after.verdict.count("avoidable") > best.verdict.count("avoidable"):
         return None
     told = f"{has:,} instead of {had:,} errors"
     if after.amplification > before.amplification * 1.05:

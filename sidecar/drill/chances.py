@@ -19,6 +19,9 @@ from sidecar.drill.scenario import Scenario
 
 # What is left to chance in how long an answer takes and when a connection is made: not a chance worth the name.
 _GRACE = 0.005
+# So much of its places, for so many seconds, and an endpoint can do no more: arrivals are random.
+_FULL = 0.8
+_WHILE = 1.0
 # Of these ends the endpoint was the cause: a chance that was taken, and came to nothing.
 _SPENT = frozenset({"failed", "reset", "garbage", "truncated", "killed", "answered"})
 
@@ -43,7 +46,9 @@ class Chances:
         self.attempts: dict[int, list[Attempt]] = defaultdict(list)
         for attempt in record.attempts:
             self.attempts[attempt.request].append(attempt)
-        self._busy = _busy(record.attempts, record.scenario.backend.places)
+        self._places = record.scenario.backend.places
+        self._busy = _busy(record.attempts, self._places)
+        self._worked = _worked(record.attempts, self._places)
 
     def any(
         self,
@@ -63,6 +68,22 @@ class Chances:
             for upstream in upstreams
             for name in self._upstreams.get(upstream, ())
         )
+
+    def full(self, upstreams: Iterable[str], at: float) -> bool:
+        """Whether all endpoints of these upstreams have about all the work that they can do, from this instant on:
+        what one request were given, another would lack."""
+        names = [name for upstream in upstreams for name in self._upstreams.get(upstream, ())]
+        return bool(self._places and names) and all(self._work(name, at) >= _FULL for name in names)
+
+    def _work(self, name: str, at: float) -> float:
+        """The share of its places that an endpoint works on, for a while from this instant on."""
+        return (self._done(name, at + _WHILE) - self._done(name, at)) / (self._places * _WHILE)
+
+    def _done(self, name: str, at: float) -> float:
+        """Seconds of work done until an instant."""
+        instants, seconds, working = self._worked.get(name, ([], [], []))
+        place = bisect_right(instants, at) - 1
+        return 0.0 if place < 0 else seconds[place] + working[place] * (at - instants[place])
 
     def _at(self, name: str, since: float, until: float, deadline: float, number: int, free: bool) -> bool:
         for span in self._spans[name]:
@@ -111,20 +132,26 @@ def _takes(ills: Sequence[Ill], scenario: Scenario) -> float:
     return takes
 
 
-def _busy(attempts: Iterable[Attempt], places: int) -> dict[str, list[tuple[float, float]]]:
-    """Of each endpoint, the spans in which all its places were taken."""
-    if not places:
-        return {}
+Work = tuple[list[float], list[float], list[int]]
+
+
+def _changes(attempts: Iterable[Attempt]) -> dict[str, list[tuple[float, int]]]:
+    """Of each endpoint, how the number of requests that it has changes. Who comes in the instant in which another goes
+    comes first, and finds no free place."""
     changes: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for attempt in attempts:
         changes[attempt.endpoint] += [(attempt.began, 1), (attempt.ended, -1)]
-    return {name: list(_full(those, places)) for name, those in changes.items()}
+    return {name: sorted(those, key=lambda one: (one[0], -one[1])) for name, those in changes.items()}
+
+
+def _busy(attempts: Iterable[Attempt], places: int) -> dict[str, list[tuple[float, float]]]:
+    """Of each endpoint, the spans in which all its places were taken."""
+    return {name: list(_full(those, places)) for name, those in _changes(attempts).items()} if places else {}
 
 
 def _full(changes: Iterable[tuple[float, int]], places: int) -> Iterable[tuple[float, float]]:
     taken, since = 0, inf
-    # Who comes in the instant in which another goes finds no free place.
-    for at, change in sorted(changes, key=lambda one: (one[0], -one[1])):
+    for at, change in changes:
         taken += change
         if taken >= places and since == inf:
             since = at
@@ -134,3 +161,18 @@ def _full(changes: Iterable[tuple[float, int]], places: int) -> Iterable[tuple[f
             since = inf
     if since != inf:
         yield since, inf
+
+
+def _worked(attempts: Iterable[Attempt], places: int) -> dict[str, Work]:
+    """Of each endpoint: instants, the seconds of work done until each, and the places at work from then on."""
+    found: dict[str, Work] = {}
+    for name, changes in (_changes(attempts) if places else {}).items():
+        instants, seconds, working = found.setdefault(name, ([], [], []))
+        taken, done, before = 0, 0.0, 0.0
+        for at, change in changes:
+            done += min(taken, places) * (at - before)
+            taken, before = taken + change, at
+            instants.append(at)
+            seconds.append(done)
+            working.append(min(taken, places))
+    return found

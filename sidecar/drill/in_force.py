@@ -9,10 +9,13 @@ from math import inf
 from typing import Any
 
 from sidecar.drill.record import Record, Request
-from sidecar.drill.scenario import WHOLE
+from sidecar.drill.scenario import Do
 from sidecar.drill.settings import Settings
 from sidecar.policies.health_gate import HoldSpec
 from sidecar.policies.retry import IDEMPOTENT, RetrySpec
+
+# Nobody listened there, which is what a hold is for. Where connections hang, none begins.
+_GONE: frozenset[Do] = frozenset({"refuse", "die", "restart", "flap"})
 
 
 class InForce:
@@ -64,6 +67,11 @@ class InForce:
         spec = self._policy(request.route, "retry")
         return spec if isinstance(spec, RetrySpec) and spec.mode == "enforce" else None
 
+    def longest_backoff(self, request: Request) -> float:
+        """The longest wait before another attempt."""
+        spec = self.retry(request)
+        return 0.0 if spec is None else spec.backoff.max
+
     def is_repeatable(self, request: Request) -> bool:
         """Whether it may be sent again after something of it was sent."""
         spec = self.retry(request)
@@ -97,10 +105,10 @@ class InForce:
         return upstream is not None and upstream.policies.get(policy) is not None
 
     def was_gone(self, request: Request) -> bool:
-        """Whether each endpoint that it could be sent to was not merely ill but gone: nobody took connections."""
+        """Whether each endpoint that it could be sent to was not merely ill but gone: connections were refused."""
         names = self.upstreams(request)
         return all(
-            any(ill.do in WHOLE and ill.at <= request.ended < ill.until for ill in endpoint.ill)
+            any(ill.do in _GONE and ill.at <= request.ended < ill.until for ill in endpoint.ill)
             for endpoint in self._endpoints
             if endpoint.upstream in names
         )

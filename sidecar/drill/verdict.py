@@ -85,7 +85,7 @@ class Verdict:
 
 
 _NOTHING_WELL = Cause("unavoidable", "nothing_well", "no endpoint was able to answer within the request's deadline")
-_OVERLOADED = Cause("unavoidable", "overloaded", "the endpoints had all the work that they can do until the deadline")
+_OVERLOADED = Cause("unavoidable", "overloaded", "the endpoints had all the work that they can do")
 _NOT_REPEATABLE = Cause("unavoidable", "not_repeatable", "it had been sent when it broke, and may not be sent twice")
 _BEGUN = Cause("unavoidable", "answer_begun", "the endpoint broke its answer off after the client had seen the head")
 _IMPATIENT = Cause("unavoidable", "gave_up", "the client's own patience was over before an answer could be there")
@@ -159,9 +159,14 @@ class _Judge:
             return _OVERLOADED
         return _IMPATIENT if self._rules.is_impatient(request) else _NOTHING_WELL
 
+    def _full(self, request: Request) -> bool:
+        return self._chances.full(self._rules.upstreams(request), request.ended)
+
     def _sent(self, request: Request) -> bool:
         """Whether it may have been worked on, and must not be worked on twice."""
-        return bool(self._chances.attempts.get(request.number)) and not self._rules.is_repeatable(request)
+        seen = bool(self._chances.attempts.get(request.number))
+        # Sent on a connection that the endpoint was just closing: it saw nothing of it, and nobody here can know.
+        return (seen or (request.reason == "reset" and request.attempts > 0)) and not self._rules.is_repeatable(request)
 
     # The classes of ends.
 
@@ -178,7 +183,10 @@ class _Judge:
             setting = self._rules.settings.at(f"upstreams.{self._upstream(request)}.pool.max_connections")
         if setting is None:
             return _UNEXPLAINED
-        return self._hopeless(request) or Cause("price", setting.key, "was the limit", setting)
+        hopeless = self._hopeless(request)
+        if hopeless is None and request.reason != "rate_limited" and self._full(request):
+            return _OVERLOADED
+        return hopeless or Cause("price", setting.key, "was the limit", setting)
 
     def _other(self, request: Request) -> Cause:
         setting = self._rules.settings.behind(request.rule, "") if request.rule else None
@@ -190,6 +198,8 @@ class _Judge:
             return hopeless
         if self._sent(request):
             return _NOT_REPEATABLE
+        if self._full(request):
+            return _OVERLOADED
         breaker = self._rules.breaker(request)
         if self._able(request, request.ended, request.ended):
             return self._price(f"{breaker}.open_for", "refused although an endpoint was able again")
@@ -242,8 +252,10 @@ class _Judge:
         if not (request.status in spec.on if not request.reason else self._is_named(spec.on, named, request.reason)):
             return self._price(f"{retry}.on", "does not name this failure")
         if request.attempts >= spec.max_attempts:
-            price = self._price(f"{retry}.max_attempts", "attempts were all in vain, and were all there are")
-            return price if self._able(request, request.began, request.ended) else self._not_waited(request, price)
+            key = f"{retry}.max_attempts"
+            if self._able(request, request.began, request.ended):
+                return self._price(key, "attempts were all in vain, and were all there are")
+            return self._not_waited(request, self._price(key, "attempts were over before an endpoint was able again"))
         return self._skipped(request, retry)
 
     def _skipped(self, request: Request, retry: str) -> Cause:
@@ -252,7 +264,9 @@ class _Judge:
         if why == "circuit_open":
             return self._refused_by_breaker(request)
         if why == "budget":
-            return self._price(f"{retry}.budget.ratio", "paid for no other attempt")
+            price = self._price(f"{retry}.budget.ratio", "paid for no other attempt")
+            soon = request.ended + self._rules.longest_backoff(request)
+            return price if self._able(request, request.began, soon) else self._not_waited(request, price)
         if why == "body_too_large":
             return self._price(f"{retry}.max_body_bytes", "keeps no such body for another attempt")
         if why == "deadline":

@@ -50,7 +50,7 @@ def test_what_nothing_could_have_saved_gives_nothing_to_try() -> None:
 
 
 def test_what_did_better_is_told_with_both_figures() -> None:
-    found = learned(_failing(100), _failing(10), ["a=1"])
+    found = learned(_failing(100), _failing(100), _failing(10), ["a=1"])
     assert found is not None
     assert (found.before, found.after, found.sets) == (100, 10, ("a=1",))
     assert found.sentence == "10 instead of 100 errors."
@@ -58,12 +58,12 @@ def test_what_did_better_is_told_with_both_figures() -> None:
 
 @pytest.mark.parametrize("after", [100, 99, 120])
 def test_what_did_no_better_is_not_told(after: int) -> None:
-    assert learned(_failing(100), _failing(after), ["a=1"]) is None
+    assert learned(_failing(100), _failing(100), _failing(after), ["a=1"]) is None
 
 
 def test_fewer_errors_that_are_our_fault_are_no_better() -> None:
     ours = Report.of(record([request(0, failure="closed", head=None)]))
-    assert learned(_failing(100), ours, ["a=1"]) is None
+    assert learned(_failing(100), _failing(100), ours, ["a=1"]) is None
 
 
 def test_what_it_costs_is_told_too() -> None:
@@ -71,7 +71,7 @@ def test_what_it_costs_is_told_too() -> None:
         waits = tuple(replace(one, ended=one.ended + 5.0) if one.ok else one for one in found.requests[:200])
         return replace(found, requests=waits, attempts=(*found.attempts, *found.attempts))
 
-    found = learned(Report.of(outage()), Report.of(slower(outage())), ["a=1"])
+    found = learned(Report.of(outage()), Report.of(outage()), Report.of(slower(outage())), ["a=1"])
     assert found is not None
     assert "instead of 0.69 attempts a request" in found.sentence
     assert "and a p99 of 5.03 s instead of 30 ms" in found.sentence

@@ -51,6 +51,14 @@ def test_what_was_sent_and_broke_and_may_not_be_sent_twice_is_nobodys_fault() ->
     assert _told(_cause(found)) == ("unavoidable", "not_repeatable")
 
 
+def test_what_was_sent_while_the_endpoint_closed_the_connection_was_sent_all_the_same() -> None:
+    broken = refused("reset", began=1.0, method="POST", attempts=1, status=502)
+    assert _told(_cause(record([broken], endpoints=[endpoint(Ill(1.0, 2.0, "die"))]))) == (
+        "unavoidable",
+        "not_repeatable",
+    )
+
+
 def test_an_idempotency_key_vouches_for_a_post() -> None:
     broken = refused("reset", began=2.5, method="POST", attempts=3)
     load = Load(methods={"POST": 1}, headers={"Idempotency-Key": "1"})
