@@ -23,6 +23,9 @@ _KEPT = 8
 _PIPELINED = 10
 _MESSAGES = 20
 _MEBIBYTE = 1 << 20
+SLOW_SECONDS = 0.25
+WATCH_SECONDS = 1.0
+TALK_SECONDS = 0.1
 
 
 class Site:
@@ -37,18 +40,18 @@ class Site:
 
     async def ask(self, head: bytes, body: bytes = b"", *, secure: bool = False) -> Answer:
         """One request over a kept connection, or a new one. Raises Failed."""
-        kept = self._kept[secure]
-        link = kept.pop() if kept else await self.link(secure=secure)
+        kept = self._kept[secure]  # in turn, so that none is idle for so long that it is closed
+        link = kept.pop(0) if kept else await self.link(secure=secure)
         try:
             await link.send(head + body)
             answer = await link.answer()
         except BaseException:
-            link.writer.transport.abort()
+            link.cut()
             raise
         if answer.keeps and len(kept) < _KEPT:
             kept.append(link)
         else:
-            link.writer.transport.abort()
+            link.cut()
         return answer
 
     async def link(self, *, secure: bool = False, receive: int = 0) -> Link:
@@ -56,6 +59,12 @@ class Site:
         if secure:
             return await Link.open(self.secure, self.tls, receive=receive)
         return await Link.open(self.port, receive=receive)
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        for kept in self._kept.values():
+            while kept:
+                kept.pop().cut()
 
 
 def get(path: str, *fields: str) -> bytes:
@@ -161,7 +170,7 @@ async def slow_download(site: Site) -> str:
         for place in range(0, _MEBIBYTE, 1 << 16):
             if await link.exactly(1 << 16) != soak_backend.LARGE[place : place + (1 << 16)]:
                 return WRONG
-            await asyncio.sleep(0.25)  # the slowness itself
+            await asyncio.sleep(SLOW_SECONDS)  # the slowness itself
         return "200"
 
 
@@ -184,7 +193,7 @@ async def events(site: Site) -> str:
         await link.send(get("/events", "Accept: text/event-stream", "Connection: close"))
         if leaves:
             status = (await link.head()).status
-            await asyncio.sleep(1)  # it watches for a while
+            await asyncio.sleep(WATCH_SECONDS)  # it watches for a while
             return str(status)
         answer = await link.answer()
         wanted = b"".join(b"data: %d\n\n" % number for number in range(soak_backend.EVENTS))
@@ -211,7 +220,7 @@ async def socket_echo(site: Site) -> str:
             await link.send(b"\x82" + bytes([0x80 | len(message)]) + bytes(4) + message)
             if await link.exactly(2 + len(message)) != b"\x82" + bytes([len(message)]) + message:
                 return WRONG
-            await asyncio.sleep(0.1)  # a conversation takes its time
+            await asyncio.sleep(TALK_SECONDS)  # a conversation takes its time
         if site.rng.random() < 0.5:
             await link.send(b"\x88\x82" + bytes(4) + struct.pack(">H", 1000))
             await link.rest()
@@ -308,7 +317,7 @@ ACTS = (
     Act(pipelined, 2, FINE),
     Act(events, 1, _BROKEN),
     Act(socket_echo, 1, OUTAGE | {"101", CUT, CLOSED}),
-    Act(malformed, 5, frozenset({"400", "414", "431", "505", CLOSED})),
+    Act(malformed, 5, OUTAGE | {"400", "414", "431", "505", CLOSED}),
     Act(stalled, 2, OUTAGE | {"408"}),
     Act(leaves, 15, frozenset({"left", CUT, CLOSED})),
 )

@@ -16,7 +16,7 @@ import uvloop
 
 from benchmarks.soak_acts import ACTS, Act, Site
 
-_MOST_AT_ONCE = 300
+_MOST_AT_ONCE = 2000
 _LAST_SECONDS = 60.0
 SKIPPED = "skipped"
 

@@ -119,6 +119,10 @@ class Link:
         """End it with RST."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+        self.cut()
+
+    def cut(self) -> None:
+        """Close it, whatever state it is in."""
         self.writer.transport.abort()
 
     async def _until(self, mark: bytes, lost: str) -> bytes:
@@ -139,4 +143,4 @@ class Link:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.writer.transport.abort()
+        self.cut()

@@ -1,6 +1,6 @@
 """The rules of the soak: everything on, and three versions that follow each other while it runs.
 
-The second has other limits than the first, the third cannot be used at all. `/probe` goes to a backend of its own, that
+The second has other limits than the first, and fixed ones; the third cannot be used at all. `/probe` goes to a backend of its own, that
 nobody restarts: what the steady client sees there is the proxy's doing.
 """
 
@@ -23,7 +23,7 @@ class Ports:
 
 def rules(ports: Ports, certificate: Path, key: Path, *, other: bool = False) -> str:
     """A version that can be used; `other` has other limits."""
-    rate, places = ("8/s", 150) if other else ("5/s", 200)
+    rate, places = ("8/s", "150") if other else ("5/s", "adaptive")
     timeouts = f"{{headers: {HEADERS_SECONDS}s, body: {HEADERS_SECONDS}s, idle: 30s}}"
     return f"""version: 1
 listeners:
