@@ -1,7 +1,7 @@
 """`python -m tests.differential --minutes M [--peers nginx,haproxy,…] [--seed N]`: heads until the time is over.
 
-Owns the rounds: a seed, a thousand connections, every comparison there is. What is found is made as small as it can be
-and printed; the exit code is 1 where something was. Peers that are not installed are left out, and named.
+Owns the rounds: a seed, a thousand connections, a thousand answers, every comparison there is. What is found is made as
+small as it can be and printed; the exit code is 1 where something was. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import islice
 from pathlib import Path
 
+from tests.differential import their_answers
+from tests.differential.answer_chain import AnswerChain, answer_chain
+from tests.differential.answer_grammar import answers
 from tests.differential.chain import Chain, chain
 from tests.differential.grammar import cases
 from tests.differential.peers import PEERS
@@ -31,10 +34,11 @@ _ROUND = 1000
 class Rounds:
     """All comparisons, and what they have found."""
 
-    def __init__(self, chains: dict[str, Chain], beside: Sides) -> None:
+    def __init__(self, chains: dict[str, Chain], fronts: dict[str, AnswerChain], beside: Sides) -> None:
         self.connections = 0
         self.found = 0
         self._chains = chains
+        self._fronts = fronts
         self._beside = beside
 
     async def one(self, seed: int) -> None:
@@ -49,11 +53,24 @@ class Rounds:
                 self._tell(f"before {name}", said, await smaller(data, link.alone))
         for data, said in await self._beside.findings(batch):
             self._tell("beside", said, await smaller(data, self._beside.alone))
+        await self._answers(list(islice(answers(seed), _ROUND)))
+
+    async def _answers(self, batch: list[bytes]) -> None:
+        for data in batch:
+            if said := their_answers.fault(data, b"GET") or their_answers.fault(data, b"HEAD"):
+                self._tell("answer, h11", said, data)
+        for name, link in self._fronts.items():
+            for data, said in await link.findings(batch):
+                self._tell(f"answer, behind {name}", said, await smaller(data, link.one))
 
     def compared(self) -> str:
         """What was compared, in a line."""
         links = ", ".join(f"{link.compared} through {name}" for name, link in self._chains.items())
-        return f"{self.connections} connections by h11, {links}, {self._beside.compared} side by side"
+        fronts = ", ".join(f"{link.compared} through {name}" for name, link in self._fronts.items())
+        return (
+            f"{self.connections} connections by h11; requests: {links}, {self._beside.compared} side by side; "
+            f"answers: {fronts}"
+        )
 
     def _tell(self, where: str, said: str, data: bytes) -> None:
         self.found += 1
@@ -76,12 +93,15 @@ async def rounds(names: Sequence[str]) -> AsyncIterator[Rounds]:
             programs[name] = program
     async with AsyncExitStack() as stack:
         room = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        chains = {"direct": await stack.enter_async_context(chain("direct", "", room))}
-        for name, program in programs.items():
-            place = room / f"behind-{name}"
-            place.mkdir()
-            chains[name] = await stack.enter_async_context(chain(name, program, place))
-        yield Rounds(chains, await stack.enter_async_context(sides(programs, room)))
+        chains = {}
+        fronts = {}
+        for name, program in {"direct": "", **programs}.items():
+            before, behind = room / f"before-{name}", room / f"behind-{name}"
+            before.mkdir()
+            behind.mkdir()
+            chains[name] = await stack.enter_async_context(chain(name, program, before))
+            fronts[name] = await stack.enter_async_context(answer_chain(name, program, behind))
+        yield Rounds(chains, fronts, await stack.enter_async_context(sides(programs, room)))
 
 
 async def _run(names: Sequence[str], seed: int, seconds: float) -> int:

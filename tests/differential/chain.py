@@ -123,7 +123,7 @@ class Chain:
 
 
 @asynccontextmanager
-async def chain(name: str, program: str, folder: Path) -> AsyncIterator[Chain]:
+async def chain(name: str, program: str, folder: Path, norm: Norm | None = None) -> AsyncIterator[Chain]:
     """A chain with this peer; `direct` has none, and the backend is Sidecar's own."""
     async with AsyncExitStack() as stack:
         recorder = await stack.enter_async_context(Recorder())
@@ -132,4 +132,4 @@ async def chain(name: str, program: str, folder: Path) -> AsyncIterator[Chain]:
             port = await stack.enter_async_context(started(name, program, folder, port))
             recorder.readings.clear()
         proxy = await stack.enter_async_context(running(f"http://127.0.0.1:{port}", sets=_SETS))
-        yield Chain(recorder, proxy, NORMS[name])
+        yield Chain(recorder, proxy, norm or NORMS[name])

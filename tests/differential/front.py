@@ -44,7 +44,7 @@ class Front:
         self._port = port
 
     async def verdict(self, data: bytes, patience: float) -> Verdict:
-        """What becomes of these bytes, with `LAST` after them; who says nothing for `patience` seconds waits for more."""
+        """What becomes of these bytes, with `LAST` after them; one that takes longer waits for more."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         answered = b""
         try:

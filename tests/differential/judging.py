@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from tests.differential.reading import Reading
+from tests.differential.reading import Fields, Reading
 
 # Of a connection, of framing (the body itself is compared), or of a message's way: every proxy writes its own.
 OF_THE_WAY = frozenset(
@@ -32,19 +32,24 @@ def difference(ours: Reading, theirs: Reading, also: frozenset[bytes] = frozense
     """What differs between what was sent and how it was read, or an empty string. `also` are fields not compared."""
     if found := core_difference(ours, theirs):
         return found
-    mine, other = end_to_end(ours, also), end_to_end(theirs, also)
+    return fields_difference(ours.fields, theirs.fields, OF_THE_WAY | also)
+
+
+def fields_difference(ours: Fields, theirs: Fields, without: frozenset[bytes]) -> str:
+    """The first field that differs, or an empty string."""
+    mine, other = _by_name(ours, without), _by_name(theirs, without)
     for name in sorted({*mine, *other}):
         if mine.get(name) != other.get(name):
             return f"field {name!r}: {mine.get(name)!r}, read as {other.get(name)!r}"
     return ""
 
 
-def end_to_end(reading: Reading, also: frozenset[bytes]) -> dict[bytes, bytes]:
+def _by_name(fields: Fields, without: frozenset[bytes]) -> dict[bytes, bytes]:
     """Fields by name. Several lines are one list (RFC 9110 section 5.3), cookies joined by `;` (RFC 9113 section
     8.2.3); whether a proxy joins them, and with which spaces, is no difference."""
     joined: dict[bytes, bytes] = {}
-    for name, value in reading.fields:
-        if name in OF_THE_WAY or name in also:
+    for name, value in fields:
+        if name in without:
             continue
         mark = b"; " if name == b"cookie" else b", "
         joined[name] = joined[name] + mark + value if name in joined else value

@@ -74,7 +74,7 @@ def _leaves_the_root(sent: Reading) -> bool:
 
 
 _ONCE_FOR_NGINX = (
-    b"authorization if-match if-none-match if-modified-since if-unmodified-since if-range content-range".split()
+    b"authorization if-match if-none-match if-modified-since if-unmodified-since if-range content-range expect".split()
 )
 NGINX = Norm(
     refusals=(
@@ -117,6 +117,13 @@ NGINX = Norm(
             "twice a field of which nginx takes one (Authorization, If-None-Match and the like)",
             "RFC 9110 section 5.3 leaves it to the recipient, and who checks it is the endpoint",
             lambda sent: any(len(sent.all(name)) > 1 for name in _ONCE_FOR_NGINX),
+        ),
+    ),
+    changes=(
+        Change(
+            "OPTIONS with an absolute-form that has no path",
+            "RFC 9112 section 3.2.4: it asks about the server, `*`; nginx asks about `/`",
+            lambda sent: replace(sent, target=b"/") if sent.target == b"*" else sent,
         ),
     ),
 )

@@ -119,13 +119,13 @@ PEERS = {
 
 
 @asynccontextmanager
-async def started(name: str, program: str, folder: Path, backend: int) -> AsyncIterator[int]:
-    """Runs a peer in front of a backend that answers 200; the port on which it serves."""
+async def started(name: str, program: str, folder: Path, backend: int, path: str = "/") -> AsyncIterator[int]:
+    """Runs a peer in front of a backend that answers 200 to a path; the port on which it serves."""
     place = folder / name
     place.mkdir()
     port = free_port()
     environment = {"XDG_DATA_HOME": str(place), "XDG_CONFIG_HOME": str(place)}
     with Program(name, PEERS[name].command(program, place, port, backend), place, environment=environment) as running:
         # In a thread: the backend that it asks is on this loop.
-        await asyncio.to_thread(running.wait_until_answers, port, "/")
+        await asyncio.to_thread(running.wait_until_answers, port, path)
         yield port

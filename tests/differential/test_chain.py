@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pytest
 
 from tests.differential.chain import chain
 from tests.differential.grammar import cases
+from tests.differential.norms import Change, Norm
 from tests.differential.peers import PEERS
 from tests.differential.sides import sides
 from tests.doubles.servers import require
 
-CONNECTIONS = 500
+CONNECTIONS = 800
+WITH_BODY = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +34,13 @@ async def test_each_request_that_is_forwarded_arrives_as_one_and_as_it_was_judge
     async with chain(name, program, tmp_path) as link:
         assert await link.findings(list(islice(cases(7230), CONNECTIONS))) == []
         assert link.compared > CONNECTIONS // 4
+
+
+async def test_a_request_that_arrives_as_another_is_found(tmp_path: Path) -> None:
+    changed = Change("", "", lambda sent: replace(sent, body=sent.body + b"!") if sent.body else sent)
+    async with chain("direct", "", tmp_path, Norm(changes=(changed,))) as link:
+        found = await link.findings([b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", WITH_BODY, b"GET / HTTP/1.1\r\n\r\n"])
+        assert found == [(WITH_BODY, "body b'abc!', read as b'abc'")]
 
 
 async def test_what_two_peers_see_otherwise_is_known_and_has_its_reason(tmp_path: Path) -> None:
