@@ -82,6 +82,11 @@ class RealSite:
         self._server: Any = None
         self._full: list[socket.socket] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are accepted."""
+        return self._server is not None
+
     def open(self, factory: Callable[[], asyncio.Protocol]) -> None:
         """See Site."""
         self._factory = factory
