@@ -9,6 +9,7 @@ from typing import Literal
 from sidecar.inject.documents import Document, documents, objects_in
 from sidecar.inject.objects import Ours, Path, Table, named
 from sidecar.inject.output import Edited, joined
+from sidecar.model.printable import printable
 from sidecar.rules.problems import ConfigError, Problem
 from sidecar.rules.tree import Origin
 
@@ -26,7 +27,8 @@ class Note:
 
     def __str__(self) -> str:
         where = f"{self.place.source}:{self.place.line}:{self.place.column}"
-        return f"{where}: {self.verdict}: {self.ours}{': ' if self.sentence else ''}{self.sentence}"
+        # Names come from the manifest, and a quoted text of YAML may hold any character.
+        return printable(f"{where}: {self.verdict}: {self.ours}{': ' if self.sentence else ''}{self.sentence}")
 
 
 @dataclass(slots=True)

@@ -41,3 +41,4 @@ def test_line_ends_are_windows_where_all_of_them_are() -> None:
 def test_a_note_is_a_line_that_an_editor_finds() -> None:
     assert str(Note(Origin("a", 1, 2), "refused", Ours("Pod", "x", ""), "because")) == "a:1:2: refused: Pod/x: because"
     assert str(Note(Origin("a", 1, 2), "taken out", Ours("Pod", "x", ""), "")) == "a:1:2: taken out: Pod/x"
+    assert str(Note(Origin("a", 1, 2), "note", Ours("Pod", "\x1b[2J", ""), "")) == "a:1:2: note: Pod/\\x1b[2J"
