@@ -174,7 +174,7 @@ def _latency_panel(result: Result, names: Sequence[str]) -> Panel:
         x_label="offered load, in capacities",
         log=True,
         log_x=True,
-        bounds=(20, 1100),
+        bounds=(20, None),
     )
 
 
