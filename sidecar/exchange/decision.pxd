@@ -1,6 +1,6 @@
 cimport cython
 
-from sidecar.exchange.blame cimport is_good, of_break, of_failure
+from sidecar.exchange.blame cimport is_good, of_break, of_failure, of_silence
 from sidecar.exchange.ledger cimport give_back, hold, tell_answering
 from sidecar.exchange.standing cimport Standing
 from sidecar.policies.contract cimport Admission

@@ -17,7 +17,7 @@ of an attempt hears before when its answer has begun well, for some answers neve
 
 from __future__ import annotations
 
-from sidecar.exchange.blame import is_good, of_break, of_failure
+from sidecar.exchange.blame import is_good, of_break, of_failure, of_silence
 from sidecar.exchange.ledger import give_back, hold, tell_answering
 from sidecar.exchange.standing import Standing
 from sidecar.exchange.steps import ATTEMPT, DELIVER, RESPOND, STOP, SUBSTITUTE, WAIT
@@ -80,6 +80,9 @@ class Decision(Standing):
         outcome = of_failure(cause)
         if cause is Cause.CONNECT_TIMEOUT and now >= self.deadline:
             outcome = self._of_silence(now, self.attempt_started)
+        elif cause is Cause.ATTEMPT_TIMEOUT:
+            # The wait in our own line is part of that time; what is left of it may be too little to answer in.
+            outcome = of_silence(now, self.lent_at, self.route.attempt_timeout, False)
         elsewhere = cause is Cause.CONNECT_FAILURE and self._goes_elsewhere(now)
         if elsewhere:
             # The endpoint is out until it is back, which is all that a breaker could do for it: counted, a burst before

@@ -28,6 +28,7 @@ cdef class Standing(Applicant):
     cdef public list journal
     cdef public bint kept
     cdef public str key_value
+    cdef public double lent_at
     cdef public bytes method
     cdef public bint pending
     cdef public int place
@@ -48,6 +49,7 @@ cdef class Standing(Applicant):
     cdef public Admission waiting
     @cython.locals(limit=double)
     cpdef request_sent(self, double now)
+    cpdef lent(self, double since)
     @cython.locals(retry=Retry)
     cpdef bint repeatable(self) except -1
     @cython.locals(announcer=Admission)

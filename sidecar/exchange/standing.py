@@ -33,9 +33,9 @@ class Standing(Applicant):
     # fmt: off
     __slots__ = (
         "asked_key", "attempt", "attempt_deadline", "attempt_started", "branch", "called", "driver", "endpoint",
-        "fresh", "head_at", "held", "held_by_attempt", "journal", "kept", "key_value", "method", "pending", "place",
-        "read_at", "reason", "retried_stale", "retry_after", "route", "rule", "sent", "shortened", "span_id", "started",
-        "status", "total_deadline", "vouched", "wait_until", "waiting",
+        "fresh", "head_at", "held", "held_by_attempt", "journal", "kept", "key_value", "lent_at", "method", "pending",
+        "place", "read_at", "reason", "retried_stale", "retry_after", "route", "rule", "sent", "shortened", "span_id",
+        "started", "status", "total_deadline", "vouched", "wait_until", "waiting",
     )
     # fmt: on
 
@@ -56,6 +56,7 @@ class Standing(Applicant):
         self.attempt_started = started
         self.attempt_deadline = self.deadline
         self.read_at = _NEVER  # since when the endpoint may have the whole request
+        self.lent_at = 0.0  # since when the endpoint, and not our own line, is waited for; 0.0 where there was none
         self.head_at = 0.0  # when the answer's head came; 0.0 before
         self.endpoint: Endpoint | None = None
         self.fresh = False
@@ -90,6 +91,10 @@ class Standing(Applicant):
         self.attempt_deadline = self.deadline
         if limit < self.deadline:
             self.attempt_deadline = limit
+
+    def lent(self, since: float) -> None:
+        """A connection has come free or was made for the attempt, which has waited for the endpoint only `since`."""
+        self.lent_at = since
 
     def repeatable(self) -> bool:
         """Whether the request may be sent again although an endpoint may have got it."""
@@ -134,7 +139,7 @@ class Standing(Applicant):
     def _of_silence(self, now: float, since: float) -> Outcome:
         route = self.route
         allowed = min(route.attempt_timeout, route.request_timeout, route.total_timeout)
-        return of_silence(now, since, allowed, self.shortened)
+        return of_silence(now, max(since, self.lent_at), allowed, self.shortened)
 
     def _measure(self, now: float, status: int) -> None:
         """How long the endpoint took for the head of its answer, from the whole request."""
@@ -156,9 +161,12 @@ class Standing(Applicant):
         # From the whole request, or whoever sends slowly would open the breaker for everybody, to the head of the
         # answer: a long download, or events for an hour, are not slow.
         ended = self.head_at if self.head_at > 0.0 else now
+        # What our own line took is not the endpoint's either: slow clients, by filling the pool, would open it as well.
         begun = self.attempt_started
         if begun < self.read_at:
             begun = self.read_at
+        if begun < self.lent_at:
+            begun = self.lent_at
         if begun > ended:
             begun = ended
         give_back(self.held_by_attempt, now, outcome, ended - begun)

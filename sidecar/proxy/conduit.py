@@ -118,7 +118,9 @@ class Conduit(Relay):
 
     def leased(self, stream: UpstreamStream) -> None:
         try:
-            self._couple(stream, self.environment.wheel.now())
+            now = self.environment.wheel.now()
+            self.decision.lent(stream.since(now))
+            self._couple(stream, now)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 

@@ -154,7 +154,9 @@ class Corridor(Exchange):
 
     def leased(self, stream: UpstreamStream) -> None:
         try:
-            self._start(stream, self.environment.wheel.now())
+            now = self.environment.wheel.now()
+            self.decision.lent(stream.since(now))
+            self._start(stream, now)
         except Exception as error:  # noqa: BLE001 - guarded
             self._crash(error)
 

@@ -337,9 +337,11 @@ class EndpointPool(Home):
         connection: UpstreamConnection | None = None
         detail = ""
         patience = Patience()
-        self._wheel.set(patience.timer, self._wheel.now() + self._connect_timeout)
+        began = self._wheel.now()
+        self._wheel.set(patience.timer, began + self._connect_timeout)
         try:
             connection = await opening
+            connection.dialled = began
             if connection.state == CLOSED:
                 connection = None
                 detail = f"{self.address}: the connection was closed as soon as it was made"

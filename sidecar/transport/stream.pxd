@@ -44,6 +44,7 @@ cdef class Acceptor:
 
 cdef class UpstreamStream:
     cdef public bint reused
+    cpdef double since(self, double now) except? -9
     cpdef open_tunnel(self, Receiver receiver)
     cpdef start(self, Receiver receiver, bytes method, bytes head, int framing, bint more, long long length=*)
     cpdef send_data(self, bytes data)

@@ -190,6 +190,10 @@ class UpstreamStream:
 
     reused: bool
 
+    def since(self, now: float) -> float:
+        """Since when whoever has been lent it waits for its endpoint, and no longer in line: monotonic seconds."""
+        return now
+
     def open_tunnel(self, receiver: Receiver) -> None:
         """Where no HTTP is spoken, in place of `start`: from now on raw bytes both ways."""
         raise NotImplementedError

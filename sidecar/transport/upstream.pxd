@@ -53,8 +53,10 @@ cdef class UpstreamConnection(UpstreamStream):
     cdef object _tunnel
     cdef DeadlineWheel _wheel
     cdef public double born
+    cdef public double dialled
     cdef public int state
     cdef public Timer timer
+    cpdef double since(self, double now) except? -9
     @cython.locals(state=int)
     cpdef data_received(self, data)
     cpdef start(self, Receiver receiver, bytes method, bytes head, int framing, bint more, long long length=*)

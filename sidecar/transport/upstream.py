@@ -51,14 +51,15 @@ class Home(Channel):
 class UpstreamConnection(UpstreamStream):
     """One connection; also the UpstreamStream of the attempt that has leased it.
 
-    `born` is when it was opened, `timer` its pool's to set while it is idle, `reused` whether an answer came over it.
+    `born` is when it stood, `dialled` when its making began, `timer` its pool's to set while it is idle, `reused`
+    whether an answer came over it.
     """
 
     # fmt: off
     __slots__ = (
         "_backlog", "_decoder", "_gate", "_home", "_informational", "_limits", "_method", "_out", "_pressure",
         "_receiver", "_request_head", "_rest", "_reusable", "_searched", "_transport", "_tunnel", "_wheel", "born",
-        "state", "timer",
+        "dialled", "state", "timer",
     )
     # fmt: on
 
@@ -69,6 +70,7 @@ class UpstreamConnection(UpstreamStream):
         self._wheel = wheel
         self._limits = limits
         self.born = born
+        self.dialled = born
         self.timer = Timer(self._aged)
         self._out = MessageWriter()
         self._gate = ReadGate()
@@ -86,6 +88,9 @@ class UpstreamConnection(UpstreamStream):
         self._decoder: NoBody | LengthBody | ChunkedBody | UntilCloseBody | None = None
         self._reusable = False
         self._rest = 0  # bytes of the answer that are still to come, as of its head; negative when nobody knows
+
+    def since(self, now: float) -> float:
+        return now if self.reused else self.dialled
 
     # The transport's calls, see asyncio.Protocol.
 

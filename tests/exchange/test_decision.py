@@ -198,6 +198,27 @@ def test_the_endpoints_time_begins_when_the_request_is_whole_even_under_the_call
     assert [outcome for outcome, _ in settled(log)] == [Outcome.IGNORED]
 
 
+def test_the_wait_in_our_own_line_is_not_the_endpoints_slowness() -> None:
+    scene, log = watched()
+    d = scene.begun()
+    d.lent(START + 3.0)
+    assert d.answered(START + 3.5, 200, NO_HINT) == DELIVER
+    d.completed(START + 4.0)
+    assert settled(log) == [(Outcome.SUCCESS, 0.5)]
+
+
+@pytest.mark.parametrize(("lent", "outcome"), [(0.1, Outcome.FAILURE), (2.4, Outcome.FAILURE), (2.6, Outcome.IGNORED)])
+def test_an_attempt_that_had_most_of_its_time_in_line_says_nothing_about_the_endpoint(
+    lent: float, outcome: Outcome
+) -> None:
+    scene, log = watched(request=15.0, attempt=5.0)
+    d = scene.begun()
+    d.lent(START + lent)
+    assert d.expired(START + 5.0) == REJECT
+    assert d.reason is Reason.ATTEMPT_TIMEOUT
+    assert [outcome for outcome, _ in settled(log)] == [outcome]
+
+
 def test_an_upload_that_never_ends_is_not_the_endpoints_failure() -> None:
     scene, log = watched(request=10.0, attempt=5.0)
     d = scene.decision(method=b"POST")

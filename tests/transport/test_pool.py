@@ -68,6 +68,17 @@ def test_those_above_the_limit_wait_and_are_served_in_order(virtual: VirtualLoop
     assert len(endpoint.made) == 3, "the place of a cancelled one is filled anew"
 
 
+def test_a_wait_in_line_ends_when_a_connection_comes_free_and_not_when_it_was_made(virtual: VirtualLoop) -> None:
+    endpoint = Endpoint(virtual, PoolSettings(max_connections=1, max_lifetime=None))
+    began = virtual.time()
+    first, second = endpoint.ask("a"), endpoint.ask("b")
+    virtual.advance(3)
+    now = virtual.time()
+    assert first.streams[0].since(now) == pytest.approx(began, abs=0.01), "it was made for whoever has it"
+    endpoint.serve(first)
+    assert second.streams[0].since(now) == now
+
+
 def test_nobody_overtakes_those_who_wait(virtual: VirtualLoop) -> None:
     endpoint = Endpoint(virtual, PoolSettings(max_connections=1, max_lifetime=None))
     first = endpoint.ask("a")
