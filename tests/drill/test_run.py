@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -215,3 +216,23 @@ def test_flapping_is_dying_again_and_again() -> None:
     assert [ill for ill, _ in ills(told, place)] == [Ill(1.0, 2.0, "flap"), Ill(3.0, 4.0, "flap")]
     lasting = scenario("[{at: 1s, do: stall, endpoints: [0], ratio: 0.5}, {at: 1s, do: die, endpoints: [1]}]")
     assert [ill for ill, _ in ills(lasting, place)] == [Ill(1.0, math.inf, "stall", 0.5)]
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "config" / "examples"
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_example_can_be_drilled_unless_it_speaks_no_http(file: Path) -> None:
+    given = Given(allow_faults=True, environ={"ADMIN_TOKEN": "secret"})
+    loaded = load_text(file.read_text(), file.name, given)
+    told = scenario(
+        "[{at: 400ms, for: 200ms, do: die}]", duration="1s", load="{rate: 20/s, methods: {GET: 1, POST: 1}}"
+    )
+    if all(listener.protocol == "tcp" for listener in loaded.rules.listeners):
+        with pytest.raises(DrillError):
+            run_drill(told, loaded)
+        return
+    record = run_drill(told, loaded)
+    assert ended(record)["ok"]
+    assert "malformed" not in ended(record)
+    assert not [note for note in record.notes if note.startswith("fault")]
