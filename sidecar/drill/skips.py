@@ -14,6 +14,9 @@ from sidecar.drill.record import Record, Request
 _ON_ITS_WAY = 0.05
 _BEFORE = 1e-6
 
+# Whose these are is known without asking.
+_CLEAR = frozenset({"not_idempotent", "shadow"})
+
 
 class Skips:
     """The retries not made, to be given out once each. Ask in the order of the requests' ends."""
@@ -21,7 +24,7 @@ class Skips:
     def __init__(self, record: Record) -> None:
         self._counts: dict[str, list[tuple[float, str]]] = defaultdict(list)
         for count in sorted(record.counts, key=lambda one: one.at):
-            if count.kind == "retry_skipped":
+            if count.kind == "retry_skipped" and count.why not in _CLEAR:
                 self._counts[count.of].append((count.at, count.why))
 
     def of(self, request: Request) -> str:

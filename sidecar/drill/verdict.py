@@ -40,6 +40,7 @@ _LIMITS = {
     "fault_injected": "abort",
     "draining": "announce",
 }
+_NO_HOLD = "is off, so nobody waits for an endpoint that is gone"
 _NEVER_RIGHT = frozenset({"not_its_own", "malformed"})
 
 
@@ -216,11 +217,13 @@ class _Judge:
             full = request.ended - request.began < self._rules.hold_timeout(request)
             key = "max_requests" if full else "timeout"
             return self._price(f"{upstream}.hold.{key}", "bounds who is held, and for how long")
+        if self._full(request):
+            return _OVERLOADED
         if self._able(request, request.began, request.ended):
             if self._rules.has(upstream, "health_check"):
                 return self._price(f"{upstream}.health_check.interval", "had not seen that an endpoint was back")
             return _UNEXPLAINED
-        return self._not_waited(request, _UNEXPLAINED)
+        return _UNEXPLAINED if self._rules.has(upstream, "hold") else self._price(f"{upstream}.hold", _NO_HOLD)
 
     def _late(self, request: Request) -> Cause:
         hopeless = self._hopeless(request)
@@ -278,7 +281,7 @@ class _Judge:
         endpoints are gone. Where they are there and misbehave, what the other rules did is the price."""
         upstream = self._upstream(request)
         if self._rules.was_gone(request) and not self._rules.has(f"upstreams.{upstream}", "hold"):
-            return self._price(f"upstreams.{upstream}.hold", "is off, so nobody waits for an endpoint that is gone")
+            return self._price(f"upstreams.{upstream}.hold", _NO_HOLD)
         return otherwise
 
     def _upstream(self, request: Request) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ OTHER = "127.0.0.1:3001"
 TEN_SECONDS = Scenario(name="told", about="What a test tells.", duration=10.0)
 
 
-def default_rules(*sets: str, endpoints: Sequence[str] = (WELL,)) -> Loaded:
+@cache
+def default_rules(*sets: str, endpoints: tuple[str, ...] = (WELL,)) -> Loaded:
     """What `--upstream` alone gives."""
     return load_rules(None, upstreams=[f"http://{endpoint}" for endpoint in endpoints], sets=sets)
 

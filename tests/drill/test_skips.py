@@ -23,6 +23,10 @@ def test_another_routes_is_not_ours() -> None:
     assert _skips((1.02, "budget")).of(request(status=503, route="other")) == ""
 
 
+def test_what_may_not_be_sent_twice_is_known_without_it() -> None:
+    assert _skips((1.01, "budget"), (1.02, "not_idempotent")).of(request(status=503)) == "budget"
+
+
 def test_one_of_long_before_is_not_ours() -> None:
     assert _skips((0.9, "budget")).of(request(status=503)) == ""
 

@@ -137,6 +137,29 @@ def test_a_hold_that_was_full_or_too_short_is_named(seconds: float, key: str) ->
     assert cause.setting.key == f"upstreams.app.hold.{key}"
 
 
+def test_an_endpoint_that_checks_have_not_seen_come_back_is_the_price_of_their_interval() -> None:
+    loaded = default_rules("upstreams.app.health_check.path=/up")
+    cause = _cause(record([refused("no_endpoint", began=6.0)], loaded=loaded, endpoints=[endpoint(DEAD)]))
+    assert str(cause.setting) == "upstreams.app.health_check.interval: 5s (default)"
+
+
+def test_nobody_waits_for_an_endpoint_that_checks_have_found_ill_without_a_hold() -> None:
+    loaded = default_rules("upstreams.app.health_check.path=/up")
+    ill = [endpoint(Ill(2.0, 5.0, "stall"))]
+    cause = _cause(record([refused("no_endpoint", began=3.0)], loaded=loaded, endpoints=ill))
+    assert str(cause.setting) == "upstreams.app.hold: null (default)"
+
+
+def test_what_a_limit_refuses_while_the_endpoints_are_full_is_nobodys_price() -> None:
+    loaded = default_rules("routes.everything.concurrency.max=5")
+    scenario = Scenario(name="full", duration=10.0, backend=Backend(takes=Takes(median=0.1), places=1))
+    asked = refused("concurrency_limited", 99, began=3.0, rule="everything/concurrency")
+    busy = [Attempt(number, WELL, number / 10, (number + 1) / 10, "answered") for number in range(90)]
+    quiet = busy[:20]
+    told = [_cause(record([asked], loaded=loaded, attempts=work, scenario=scenario)) for work in (busy, quiet)]
+    assert [one.kind for one in told] == ["unavoidable", "price"]
+
+
 def test_a_limit_is_named_by_its_rule() -> None:
     loaded = default_rules("routes.everything.concurrency.max=5")
     cause = _cause(record([refused("concurrency_limited", rule="everything/concurrency")], loaded=loaded))
