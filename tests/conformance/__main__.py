@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 
 from benchmarks.processes import StartError
 from tests.conformance.case import SHOULD
 from tests.conformance.cases import CASES
 from tests.conformance.page import page, told
 from tests.conformance.run import PATIENCE_SECONDS, Result, conformance, selected
-from tests.conformance.targets import TARGETS
+from tests.conformance.targets import TARGETS, NotInstalledError
 
 _UNMET, _UNUSABLE = 1, 2
 
@@ -39,11 +40,12 @@ def main() -> int:
         print(f"{name} …", file=sys.stderr, flush=True)
         try:
             results[name] = asyncio.run(conformance(TARGETS[name], cases, asked.patience))
-        except (LookupError, StartError) as error:
+        except (NotInstalledError, StartError) as error:
             print(error, file=sys.stderr)
             return _UNUSABLE
     if asked.page:
-        print(page(results))
+        versions = {name: TARGETS[name].told() for name in results}
+        print(page(results, versions, datetime.now(UTC).date().isoformat()), end="")
         return 0
     found = results[asked.target]
     if asked.json:

@@ -56,19 +56,22 @@ class Backend:
         self.current: Running | None = None
         self._by_key: dict[bytes, Running] = {}
         self._writers: dict[int, asyncio.StreamWriter] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._count = 0
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
         """Listens on a port of the kernel's choice."""
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Ends every connection and stops listening."""
         assert self._server is not None
         self._server.close()
-        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
     def cut(self) -> None:
@@ -80,6 +83,11 @@ class Backend:
         """From now on unmarked bytes belong to this case."""
         self.current = running
         self._by_key[running.seen.key] = running
+
+    def _accepted(self, source: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._connected(source, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _connected(self, source: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._count += 1

@@ -34,9 +34,9 @@ MUST, SHOULD, SECURITY = Level.MUST, Level.SHOULD, Level.SECURITY
 class Do(Enum):
     """What a side does between bytes."""
 
-    AWAIT_REQUEST = "wait until the backend has the head of the request"
+    AWAIT_REQUEST = "wait until the backend has the head of the request, or an answer comes"
     AWAIT_ANSWER = "wait until a final answer is complete"
-    AWAIT_INTERIM = "wait until an interim answer has come"
+    AWAIT_INTERIM = "wait until an interim answer has come, or a final one"
     AWAIT_BODY = "wait until a part of an answer's body has come"
     AWAIT_BYTES = "wait until bytes have come through the tunnel"
     AWAIT_GONE = "wait until the backend's connection is gone; where it stays, our patience passes"
@@ -102,7 +102,7 @@ class Case:
     send: tuple[Step, ...]
     judge: Judge
     answer: tuple[Step, ...] | None = None
-    """The backend's, to the request for `/~` exactly; None: 200, naming the target. Read the body first: see `early`."""
+    """The backend's, to the request for `/~` exactly, once its body has been read; None: 200, naming the target."""
     early: bool = False
     """The backend answers when it has the head, and reads the body only where `answer` says so."""
     answers: int = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from tests.conformance import reader
 from tests.conformance.backend import Backend, Running
@@ -23,7 +24,7 @@ class Connection:
 
     def __init__(self, source: asyncio.StreamReader, writer: asyncio.StreamWriter, running: Running) -> None:
         self._running = running
-        self._flow = Flow(source)
+        self._flow = Flow(source, running.changed)
         self.writer = writer
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
@@ -122,13 +123,14 @@ async def _steps(case: Case, running: Running, connection: Connection) -> None:
 
 async def _awaited(step: Do, running: Running) -> bool:
     seen = running.seen
-    reached = {
-        Do.AWAIT_REQUEST: lambda: bool(seen.requests),
+    events: dict[Do, Callable[[], bool]] = {
+        Do.AWAIT_REQUEST: lambda: bool(seen.requests or seen.answers),
         Do.AWAIT_ANSWER: lambda: any(answer.complete for answer in seen.answers),
-        Do.AWAIT_INTERIM: lambda: bool(seen.interim),
+        Do.AWAIT_INTERIM: lambda: bool(seen.interim or seen.answers),
         Do.AWAIT_BODY: lambda: any(answer.body for answer in seen.answers),
         Do.AWAIT_BYTES: lambda: bool(seen.tunnel),
-    }[step]
+    }
+    reached = events[step]
     await running.until(lambda: reached() or running.ended)
     return reached()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -24,18 +25,15 @@ class MalformedError(Exception):
 
 
 class EndedError(Exception):
-    """The connection ended inside a message; `begun` tells whether a byte of it had come."""
-
-    def __init__(self, begun: bool) -> None:
-        super().__init__("the connection ended")
-        self.begun = begun
+    """The connection ended before the message did."""
 
 
 class Flow:
-    """The bytes from one peer; `raw` keeps all of them."""
+    """The bytes from one peer; `raw` keeps all of them. `heard` is called when some have come."""
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
+    def __init__(self, reader: asyncio.StreamReader, heard: Callable[[], None] = lambda: None) -> None:
         self._reader = reader
+        self._heard = heard
         self.raw = bytearray()
         self.at = 0
         self.ended = False
@@ -48,6 +46,7 @@ class Flow:
             data = b""
         self.raw += data
         self.ended = not data
+        self._heard()
         return not self.ended
 
     async def line(self) -> bytes:
@@ -58,7 +57,7 @@ class Flow:
             if searched - begin > _LONGEST_LINE:
                 raise MalformedError("a line without an end")
             if not await self.more():
-                raise EndedError(searched > begin)
+                raise EndedError
         line = bytes(self.raw[begin:end])
         self.at = end + 1
         if not line.endswith(b"\r"):
@@ -71,7 +70,7 @@ class Flow:
         """At least one byte, at most so many."""
         while self.at == len(self.raw):
             if not await self.more():
-                raise EndedError(True)
+                raise EndedError
         piece = bytes(self.raw[self.at : self.at + most])
         self.at += len(piece)
         return piece
@@ -103,7 +102,7 @@ class Message:
         return [part.strip().lower() for value in self.all(name) for part in value.split(b",") if part.strip()]
 
 
-def shown(data: bytes, most: int = 90) -> str:
+def shown(data: bytes | bytearray, most: int = 90) -> str:
     """Bytes for a human: escaped, and cut in the middle."""
     text = repr(bytes(data))[2:-1].replace('\\"', '"').replace("\\'", "'")
     return text if len(text) <= most else f"{text[: most - 25]} … {text[-20:]}"
@@ -199,6 +198,7 @@ def _framing(message: Message) -> str:
         if message.minor_version == 0:
             raise MalformedError("Transfer-Encoding in HTTP/1.0")
         return "chunked"
-    if len(lengths) > 1 or not all(re.fullmatch(rb"[0-9]+", one) and int(one) < 1 << 63 for one in lengths):
+    # RFC 9110 section 8.6 sets no bound; Python's numbers have none either.
+    if len(lengths) > 1 or not all(re.fullmatch(rb"[0-9]{1,4000}", one) for one in lengths):
         raise MalformedError(f"Content-Length: {shown(b' and '.join(lengths))}")
     return "length" if lengths and int(lengths[0]) else "none"

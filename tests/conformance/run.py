@@ -61,7 +61,7 @@ async def through(
 
 
 async def conformance(target: Target, cases: Sequence[Case], patience: float = PATIENCE_SECONDS) -> list[Result]:
-    """Starts the proxy and runs the cases. Raises LookupError when it is not installed, StartError when it fails."""
+    """Starts the proxy and runs the cases. Raises NotInstalledError and StartError."""
     directory = Path(tempfile.mkdtemp(prefix="conformance-"))
     try:
         async with AsyncExitStack() as opened:

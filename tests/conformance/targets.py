@@ -22,6 +22,10 @@ Lane = tuple[int, int]
 _TYPE = "type.googleapis.com/envoy.extensions."
 
 
+class NotInstalledError(Exception):
+    """The proxy is not on this machine."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A proxy: its program, its version, and how it is started on these lanes."""
@@ -32,11 +36,20 @@ class Target:
     text: Callable[[Path, Sequence[Lane]], str]
     command: Callable[[str, Path, Path], list[str]]
 
-    def start(self, directory: Path, lanes: Sequence[Lane]) -> Program:
-        """Starts it; a context manager that ends it. Raises LookupError when it is not installed."""
+    def found(self) -> str:
+        """Path of its program. Raises NotInstalledError."""
         program = self.program()
         if program is None:
-            raise LookupError(f"{self.name} is not installed")
+            raise NotInstalledError(f"{self.name} is not installed")
+        return program
+
+    def told(self) -> str:
+        """What it says of its version."""
+        return self.version(self.found())
+
+    def start(self, directory: Path, lanes: Sequence[Lane]) -> Program:
+        """Starts it; a context manager that ends it. Raises NotInstalledError."""
+        program = self.found()
         path = directory / f"{self.name}.conf"
         path.write_text(self.text(directory, lanes))
         state = {"XDG_DATA_HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
@@ -47,7 +60,8 @@ def nginx(directory: Path, lanes: Sequence[Lane]) -> str:
     """nginx."""
     maps = """
     map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-    map $http_via $via { default "$http_via, 1.1 nginx"; '' "1.1 nginx"; }
+    map $http_via $via { default "$http_via, $server_protocol nginx"; '' "$server_protocol nginx"; }
+    map $host $name { default $host; '' "a"; }
     access_log off;"""
     servers = "".join(
         f"""
@@ -57,7 +71,7 @@ def nginx(directory: Path, lanes: Sequence[Lane]) -> str:
         location / {{
             proxy_pass http://app{port};
             proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
+            proxy_set_header Host $name;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -77,7 +91,7 @@ def haproxy(_: Path, lanes: Sequence[Lane]) -> str:
         f"""
 frontend public{port}
     bind 127.0.0.1:{port}
-    http-request add-header Via "1.1 haproxy"
+    http-request add-header Via "%[req.ver] haproxy"
     default_backend app{port}
 backend app{port}
     server one 127.0.0.1:{behind}
@@ -105,7 +119,7 @@ http://:{port} {{
     bind 127.0.0.1
     reverse_proxy 127.0.0.1:{behind} {{
         flush_interval -1
-        header_up +Via "1.1 caddy"
+        header_up +Via "{{http.request.proto}} caddy"
     }}
 }}
 """
@@ -137,6 +151,7 @@ def _envoy_listener(port: int) -> dict[str, object]:
         "stat_prefix": "public",
         "use_remote_address": True,
         "via": "1.1 envoy",
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "a"},
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "http_filters": [router],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},

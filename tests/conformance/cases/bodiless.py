@@ -30,7 +30,7 @@ def _not_modified(seen: Seen) -> str:
     return "" if not seen.answers[0].all("transfer-encoding") else "sent Transfer-Encoding with 304"
 
 
-CASES = (
+BODILESS: tuple[Case, ...] = (
     _head("length", ok(length(b"x" * 5000)), "The answer to HEAD has the length of what GET would get, and no body.",
           every(answered(has={"content-length": b"5000"}), kept)),
     _head("chunked", ok(CHUNKED), "An answer to HEAD that would be chunked has no body.", every(answered(), kept)),
@@ -77,8 +77,10 @@ CASES = (
          (ok(length(b"x" * 77)),), answers=2, methods=(b"HEAD",)),
 )  # fmt: skip
 
-UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAA\r\n"
-_SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+UPGRADE += b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+_SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+_SWITCHED += b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 _HIDDEN_IN_TUNNEL = b"GET /~/inside HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -102,7 +104,8 @@ UPGRADES = (
          lambda seen: "" if seen.tunnel == b"\x81\x03abc" else f"answered {[a.status for a in seen.answers]}, "
          f"and the tunnel gave {seen.tunnel!r}", (_SWITCHED, Do.ECHO), early=True),
     Case("upgrade/backend-speaks-first", "RFC 9110 §7.8", MUST, "Bytes that come with the 101 are of the tunnel.",
-         (get(UPGRADE), Do.AWAIT_BYTES), lambda seen: "" if seen.tunnel == b"hello" else f"the tunnel gave {seen.tunnel!r}",
+         (get(UPGRADE), Do.AWAIT_BYTES),
+         lambda seen: "" if seen.tunnel == b"hello" else f"the tunnel gave {seen.tunnel!r}",
          (_SWITCHED + b"hello", Do.ECHO), early=True),
     Case("upgrade/refused", "RFC 9110 §7.8", MUST, "An upgrade that the backend ignores is an ordinary request.",
          (get(UPGRADE),), every(answered(body=b"ok"), kept), (ok(length(b"ok"), b"ok"),)),
@@ -118,7 +121,8 @@ UPGRADES = (
          (b"GET /~ HTTP/1.0\r\nHost: a\r\n" + UPGRADE + b"\r\n",),
          lambda seen: "forwarded the upgrade" if seen.requests and seen.requests[0].all("upgrade") else ""),
     Case("upgrade/h2c", "RFC 9113 §3.1", SECURITY, "h2c is not passed on: what is inside would evade every rule.",
-         (get(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAA\r\n"),), _no_h2c),
+         (get(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAA\r\n"),),
+         _no_h2c),
     Case("upgrade/h2c-without-settings", "RFC 9113 §3.1", SECURITY, "Nor in part.",
          (get(b"Connection: Upgrade\r\nUpgrade: h2c\r\n"),), _no_h2c),
     Case("upgrade/with-body", "RFC 9110 §7.8", SECURITY, "A request that upgrades may have a body, or is refused.",
@@ -129,4 +133,4 @@ UPGRADES = (
          (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",), answers=2),
 )  # fmt: skip
 
-CASES += UPGRADES
+CASES = BODILESS + UPGRADES

@@ -7,7 +7,6 @@ from tests.conformance.case import (
     HIDDEN,
     MUST,
     SECURITY,
-    SHOULD,
     Case,
     Do,
     Judge,
@@ -36,7 +35,7 @@ _BAD_LENGTH = "A length that is no list of equal decimal numbers is an unrecover
 _BAD_CODING = "Where chunked is not the final coding the length of a request is unknown: 400 and close."
 _BOTH = "With both framings, refuse; or go by Transfer-Encoding, drop Content-Length, and close after the answer."
 _LOOKALIKE = "What only looks like Transfer-Encoding is refused or carries no meaning; no reader may lose its place."
-_TE_ONLY = every(forwarded(b"", lacks=("content-length",)), closed)
+_TE_ONLY = every(forwarded(b""), closed)
 
 LENGTHS = (
     _length("length", length(b"abc"), "A body of Content-Length bytes is forwarded.", forwarded(b"abc"), level=MUST),
@@ -77,8 +76,6 @@ LENGTHS = (
             ("exponent", b"3e0", b"abc"),
             ("semicolon", b"3;q=1", b"abc"),
             ("quoted", b'"3"', b"abc"),
-            ("past-64-bits", b"18446744073709551619", b"abc"),
-            ("past-63-bits", b"9223372036854775808", b"abc"),
             ("past-32-bits-negative", b"-4294967293", b"abc"),
             ("endless", b"9" * 400, b"abc"),
             ("wide-digits", "\uff13".encode(), b"abc"),
@@ -86,6 +83,12 @@ LENGTHS = (
             ("form-feed", b"3\x0c", b"abc"),
             ("nul", b"3\x00", b"abc"),
         )
+    ],
+    *[
+        Case(f"request-framing/length-past-{bits}-bits", "RFC 9110 §8.6", SECURITY,
+             "A large length is refused, or means what it says: the body is not whole.",
+             (post(b"Content-Length: %d\r\n" % (2**bits + 3), b"abc"), Do.AWAIT_REQUEST, Do.HALF_CLOSE), aborted)
+        for bits in (31, 32, 63, 64)
     ],
     _length("length-comma", b"Content-Length: 3,\r\n", "A list with an empty member: refuse, or one meaning.",
             either(refused(), forwarded(b"abc"))),
@@ -107,10 +110,10 @@ CODINGS = (
     _coding("te-cl", CHUNKED + b"Content-Length: %d\r\n" % (5 + span(HIDDEN)), _BOTH, either(refused(), _TE_ONLY)),
     _coding("cl-te-short", b"Content-Length: 5\r\n" + CHUNKED, _BOTH, either(refused(), _TE_ONLY)),
     _coding("te-cl-short", CHUNKED + b"Content-Length: 4\r\n", _BOTH,
-            either(refused(), every(forwarded(HIDDEN, lacks=("content-length",)), closed)),
+            either(refused(), every(forwarded(HIDDEN), closed)),
             b"%x\r\n" % span(HIDDEN) + HIDDEN + b"\r\n0\r\n\r\n"),
     _coding("cl-zero-te", b"Content-Length: 0\r\n" + CHUNKED, _BOTH,
-            either(refused(), every(forwarded(b"abc", lacks=("content-length",)), closed)), b"3\r\nabc\r\n0\r\n\r\n"),
+            either(refused(), every(forwarded(b"abc"), closed)), b"3\r\nabc\r\n0\r\n\r\n"),
     _coding("cl-bad-te", b"Content-Length: x\r\n" + CHUNKED, _BOTH, either(refused(), _TE_ONLY)),
     _coding("chunked", CHUNKED, "A chunked body is forwarded.", forwarded(b"abc"), b"3\r\nabc\r\n0\r\n\r\n", MUST),
     _coding("chunked-capitals", b"Transfer-Encoding: CHUNKED\r\n", "Names of codings know no case.",
@@ -171,12 +174,12 @@ CODINGS = (
             either(refused(), forwarded(b"")), b"0\r\n\r\n"),
     _coding("te-underscore-name", length(b"abc") + b"Transfer_Encoding: chunked\r\n", _LOOKALIKE,
             either(refused(), forwarded(b"abc")), b"abc"),
-    _coding("te-nul-name", length(b"abc") + b"Transfer-Encoding\x00: chunked\r\n", "A name is a token: 400.",
-            refused(400), b"abc"),
+    _coding("te-nul-name", length(b"abc") + b"Transfer-Encoding\x00: chunked\r\n", _LOOKALIKE,
+            either(refused(), forwarded(b"abc")), b"abc"),
     _coding("te-leading-space", length(b"abc") + b" Transfer-Encoding: chunked\r\n", _LOOKALIKE,
             either(refused(), forwarded(b"abc")), b"abc"),
-    _coding("te-non-token-name", length(b"abc") + b"Transfer-Encoding\xff: chunked\r\n", "A name is a token: 400.",
-            refused(400), b"abc"),
+    _coding("te-non-token-name", length(b"abc") + b"Transfer-Encoding\xff: chunked\r\n", _LOOKALIKE,
+            either(refused(), forwarded(b"abc")), b"abc"),
 )  # fmt: skip
 
 OTHERS = (
@@ -206,14 +209,11 @@ OTHERS = (
          (post(b"") + get(target=b"/~/2"),), either(refused(411), forwarded(b"", count=2)), answers=2),
     Case("request-framing/surplus", "RFC 9112 §6.3", SECURITY,
          "Bytes after the body belong to the next request, whatever they are.",
-         (post(length(b"abc"), b"abcdef\r\n\r\n"),), every(at_most(1), either(refused(), forwarded(b"abc"))), answers=2),
+         (post(length(b"abc"), b"abcdef\r\n\r\n"),), every(at_most(1), either(refused(), forwarded(b"abc"))),
+         answers=2),
     Case("request-framing/length-short-of-body", "RFC 9112 §8", SECURITY,
          "A body cut short is no whole request: the backend must be able to tell.",
          (post(b"Content-Length: 10\r\n", b"abc"), Do.HALF_CLOSE), refused()),
-    Case("request-framing/large-length", "RFC 9110 §8.6", SHOULD,
-         "A length past 32 bits is read as it is written.",
-         (post(b"Content-Length: 4294967299\r\n", b"abc"), Do.AWAIT_REQUEST, Do.LEAVE),
-         every(at_most(1), aborted)),
 )  # fmt: skip
 
 CASES = LENGTHS + CODINGS + OTHERS
