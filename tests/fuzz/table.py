@@ -40,7 +40,7 @@ TARGETS = {
         Target("head-in-pieces", "heads.splits", words.HEADS, weight=1.5, longest=1200),
         Target("requests", "bodies.requests", (*words.HEADS, *words.CHUNKS), weight=3),
         Target("answers", "bodies.answers", (*words.HEADS, *words.CHUNKS), weight=2),
-        Target("chunks", "bodies.chunked", words.CHUNKS, weight=2),
+        Target("chunks", "bodies.chunked", words.CHUNKS, weight=2, longest=700),
         Target("trailers", "bodies.trailers", words.HEADS),
         Target("targets", "paths.targets", words.PATHS, weight=1.5, cut=b"/"),
         Target("addresses", "fields.addresses", words.FORWARDED, weight=1.5),
