@@ -27,6 +27,7 @@ from tests.differential.peers import PEERS
 from tests.differential.pure import fault
 from tests.differential.sides import Sides, sides
 from tests.differential.smaller import smaller
+from tests.differential.tables import tables
 
 _ROUND = 1000
 
@@ -122,7 +123,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
+    parser.add_argument("--tables", action="store_true", help="print the accepted differences, for docs/fuzzing.md")
     given = parser.parse_args()
+    if given.tables:
+        print(tables())
+        return 0
     names = [name for name in given.peers.split(",") if name]
     if unknown := set(names) - set(PEERS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")

@@ -73,6 +73,15 @@ def _leaves_the_root(sent: Reading) -> bool:
     return False
 
 
+def _upgrades_to_websocket(sent: Reading) -> bool:
+    return any(b"websocket" in value.lower() for value in sent.all(b"upgrade"))
+
+
+_SERVER_ASKED = Change(
+    "OPTIONS with an absolute-form that has no path",
+    "RFC 9112 section 3.2.4: it asks about the server, `*`; this one asks about `/`",
+    lambda sent: replace(sent, target=b"/") if sent.target == b"*" else sent,
+)
 _ONCE_FOR_NGINX = (
     b"authorization if-match if-none-match if-modified-since if-unmodified-since if-range content-range expect".split()
 )
@@ -119,13 +128,7 @@ NGINX = Norm(
             lambda sent: any(len(sent.all(name)) > 1 for name in _ONCE_FOR_NGINX),
         ),
     ),
-    changes=(
-        Change(
-            "OPTIONS with an absolute-form that has no path",
-            "RFC 9112 section 3.2.4: it asks about the server, `*`; nginx asks about `/`",
-            lambda sent: replace(sent, target=b"/") if sent.target == b"*" else sent,
-        ),
-    ),
+    changes=(_SERVER_ASKED,),
 )
 HAPROXY = Norm(
     refusals=(
@@ -137,7 +140,7 @@ HAPROXY = Norm(
         Refusal(
             "an upgrade to websocket without its key",
             "the endpoint's to refuse (RFC 6455 section 4.2.2): Sidecar tunnels any protocol",
-            lambda sent: b"websocket" in sent.all(b"upgrade") and not sent.all(b"sec-websocket-key"),
+            lambda sent: _upgrades_to_websocket(sent) and not sent.all(b"sec-websocket-key"),
         ),
     ),
 )
@@ -166,6 +169,7 @@ ENVOY = Norm(
             lambda sent: bool(sent.all(b"upgrade")),
         ),
     ),
+    changes=(_SERVER_ASKED,),
 )
 
 
