@@ -65,6 +65,8 @@ class Corridor(Exchange):
             buffer.add(data)
             if buffer.full() and upstream is None:
                 self.downstream.pause()
+                if self.state == WAITING:
+                    self._perform(ATTEMPT, self.environment.wheel.turn)  # as whole as it will be kept
             elif buffer.full():
                 self._let_go(buffer)
         if upstream is not None:
@@ -347,7 +349,8 @@ class Corridor(Exchange):
         if endpoint is None or endpoint.channel is None:
             raise RuntimeError("an attempt without a way to its endpoint")
         channel: Channel = endpoint.channel
-        stream = channel.lease(self, decision.attempt_deadline, decision.fresh)
+        whole = self.complete or (self.buffer is not None and self.buffer.full())
+        stream = channel.lease(self, decision.attempt_deadline, decision.fresh, whole)
         if stream is not None:
             self._start(stream, now)
 

@@ -40,7 +40,7 @@ class AnnouncingPool(EndpointPool):
         self._connections.active -= 1
         self._connections.idle += 1
         self._retire(connection)
-        if self._waiting:
+        if self._waiting or self._aside:
             self._serve_soon()
 
     def _dial_missing(self) -> None:

@@ -16,6 +16,7 @@ cdef class Waiter:
     cdef public Timer timer
 
 cdef class EndpointPool(Home):
+    cdef dict _aside
     cdef bint _closed
     cdef object _connect_timeout
     cdef int _connecting
@@ -43,8 +44,9 @@ cdef class EndpointPool(Home):
     cdef public bint raw
     cdef public object version
     @cython.locals(waiter=Waiter)
-    cpdef UpstreamConnection lease(self, Receiver receiver, double deadline, bint fresh=*)
+    cpdef UpstreamConnection lease(self, Receiver receiver, double deadline, bint fresh=*, bint whole=*)
     cpdef forget(self, Receiver receiver)
+    cdef long long _room(self) except? -9
     @cython.locals(now=double, end=double)
     cpdef give_back(self, UpstreamConnection connection)
     cpdef lost(self, UpstreamConnection connection, bint leased)

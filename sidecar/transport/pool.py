@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from itertools import islice
 from math import inf
 
-from aiolimiter import AsyncLimiter
-
 from sidecar.model.address import Address
 from sidecar.model.connections import Connections
 from sidecar.model.observer import UpstreamObserver
@@ -69,7 +67,7 @@ class EndpointPool(Home):
 
     # fmt: off
     __slots__ = (
-        "_closed", "_connect_timeout", "_connecting", "_connections", "_dialling", "_errand", "_idle",
+        "_aside", "_closed", "_connect_timeout", "_connecting", "_connections", "_dialling", "_errand", "_idle",
         "_idle_timeout", "_in_use", "_limits", "_loop", "_max_connections", "_max_lifetime", "_observer", "_open",
         "_pace", "_serving", "_settings", "_tasks", "_waiting", "_wheel", "address", "connector", "greeting",
         "raw", "version",
@@ -103,10 +101,11 @@ class EndpointPool(Home):
         self._limits = limits or HeadLimits()
         self._keep_to(settings)
         self._connect_timeout = connect_timeout
-        self._pace = _pace(settings)
+        self._pace = settings.pace()
         self._open: set[UpstreamConnection] = set()
         self._idle: list[UpstreamConnection] = []
         self._waiting: dict[Receiver, Waiter] = {}
+        self._aside: dict[Receiver, Waiter] = {}  # whose request is not here: in line once there is room for them
         self._in_use = 0
         self._dialling = 0
         self._connecting = 0
@@ -115,8 +114,17 @@ class EndpointPool(Home):
 
     # The bridge's calls, see Channel.
 
-    def lease(self, receiver: Receiver, deadline: float, fresh: bool = False) -> UpstreamConnection | None:
+    def lease(
+        self, receiver: Receiver, deadline: float, fresh: bool = False, whole: bool = True
+    ) -> UpstreamConnection | None:
+        if not whole and receiver not in self._waiting and self._room() <= 0:
+            if receiver not in self._aside:
+                self._aside[receiver] = Waiter(self, receiver, fresh)
+            self._wheel.set(self._aside[receiver].timer, deadline)
+            return None
         if self._idle and not fresh and not self._waiting:
+            if self._aside:
+                self.forget(receiver)
             return self._lend(self._idle.pop())
         waiter = self._waiting.get(receiver)
         if waiter is None or waiter.fresh != fresh:
@@ -130,7 +138,7 @@ class EndpointPool(Home):
         return None
 
     def forget(self, receiver: Receiver) -> None:
-        waiter = self._waiting.pop(receiver, None)
+        waiter = self._waiting.pop(receiver, None) or self._aside.pop(receiver, None)
         if waiter is not None:
             self._wheel.drop(waiter.timer)
 
@@ -139,10 +147,12 @@ class EndpointPool(Home):
     def configure(self, settings: PoolSettings, connect_timeout: float) -> None:
         """Keeps to other settings from now on; connections above a lower limit end as they come back."""
         if settings.max_connects_per_second != self._settings.max_connects_per_second:
-            self._pace = _pace(settings)
+            self._pace = settings.pace()
         self._keep_to(settings)
         self._connect_timeout = connect_timeout
         self._dial_missing()
+        if self._aside:
+            self._serve_soon()
 
     def reconnect(self, connector: Connector) -> None:
         """Makes connections by another connector from now on. Idle ones of the old are closed at once, those in use as
@@ -161,14 +171,14 @@ class EndpointPool(Home):
     def abort(self) -> None:
         """Cuts every connection and refuses whoever waits."""
         self.close()
-        for waiter in list(self._waiting.values()):
+        for waiter in [*self._waiting.values(), *self._aside.values()]:
             self._refuse(waiter, Cause.CONNECT_FAILURE, "the proxy is closing its connections")
         for connection in list(self._open):
             connection.abort()
 
     def snapshot(self) -> PoolSnapshot:
         """The counts of this moment."""
-        return PoolSnapshot(self._in_use, len(self._idle), len(self._waiting), self._dialling)
+        return PoolSnapshot(self._in_use, len(self._idle), len(self._waiting) + len(self._aside), self._dialling)
 
     # The connections' calls, see Home.
 
@@ -192,6 +202,8 @@ class EndpointPool(Home):
         else:
             self._idle.append(connection)
             self._wheel.set(connection.timer, end)
+        if self._aside:
+            self._serve_soon()
 
     def lost(self, connection: UpstreamConnection, leased: bool) -> None:
         if connection not in self._open:
@@ -204,7 +216,7 @@ class EndpointPool(Home):
         else:
             self._idle.remove(connection)
             self._connections.idle -= 1
-        if self._waiting:
+        if self._waiting or self._aside:
             self._serve_soon()
 
     def aged(self, connection: UpstreamConnection) -> None:
@@ -242,8 +254,15 @@ class EndpointPool(Home):
             self._serving = True
             self._loop.call_soon(self._serve)
 
+    def _room(self) -> int:
+        """How many more connections may carry a request that is not here yet: a quarter of all is for those that are,
+        or whoever is slow with his bodies would have them all."""
+        return self._max_connections - self._max_connections // 4 - self._in_use - self._dialling
+
     def _serve(self) -> None:
         self._serving = False
+        for receiver in list(islice(self._aside, max(0, self._room() - len(self._waiting)))):
+            self._waiting[receiver] = self._aside.pop(receiver)
         while self._idle and self._waiting:
             waiter = next(iter(self._waiting.values()))
             connection = self._take(waiter.fresh)
@@ -378,11 +397,3 @@ class EndpointPool(Home):
         self.give_back(connection)
         if serves:
             self._serve()  # a turn of its own already: nobody is being told anything
-
-
-def _pace(settings: PoolSettings) -> AsyncLimiter | None:
-    rate = settings.max_connects_per_second
-    if rate is None:
-        return None
-    # A bucket must hold at least the one that is asked for.
-    return AsyncLimiter(rate, 1.0) if rate >= 1.0 else AsyncLimiter(1.0, 1.0 / rate)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from aiolimiter import AsyncLimiter
+
 from sidecar.wire.message import HeadLimits
 
 
@@ -51,3 +53,11 @@ class PoolSettings:
             raise ValueError("max_connects must be above zero")
         if self.idle_timeout <= 0 or (self.max_lifetime is not None and self.max_lifetime <= 0):
             raise ValueError("idle_timeout and max_lifetime must be above zero")
+
+    def pace(self) -> AsyncLimiter | None:
+        """What makes new connections wait, where they are to."""
+        rate = self.max_connects_per_second
+        if rate is None:
+            return None
+        # A bucket must hold at least the one that is asked for.
+        return AsyncLimiter(rate, 1.0) if rate >= 1.0 else AsyncLimiter(1.0, 1.0 / rate)

@@ -56,5 +56,5 @@ cdef class UpstreamStream:
     cpdef resume(self)
 
 cdef class Channel:
-    cpdef UpstreamStream lease(self, Receiver receiver, double deadline, bint fresh=*)
+    cpdef UpstreamStream lease(self, Receiver receiver, double deadline, bint fresh=*, bint whole=*)
     cpdef forget(self, Receiver receiver)

@@ -238,10 +238,13 @@ class Channel:
 
     __slots__ = ()
 
-    def lease(self, receiver: Receiver, deadline: float, fresh: bool = False) -> UpstreamStream | None:
+    def lease(
+        self, receiver: Receiver, deadline: float, fresh: bool = False, whole: bool = True
+    ) -> UpstreamStream | None:
         """An idle connection at once, or None: then the receiver is told `leased` or `lease_failed` later, never
         inside this call. `deadline`: monotonic instant past which waiting and connecting end. `fresh`: not an idle
-        one (after a stale one). Asked again by one who waits already, only its deadline moves, not its place."""
+        one (after a stale one). `whole`: the request is here, or as much of it as is kept. Asked again by one who waits
+        already, only its deadline moves, not its place."""
         raise NotImplementedError
 
     def forget(self, receiver: Receiver) -> None:

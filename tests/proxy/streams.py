@@ -188,9 +188,11 @@ class Leases(Channel):
         self.streams = list(streams)
         self.waiting: list[Any] = []
         self.asked: list[tuple[float, bool]] = []
+        self.whole: list[bool] = []
 
-    def lease(self, receiver: Any, deadline: float, fresh: bool = False) -> UpstreamDouble | None:
+    def lease(self, receiver: Any, deadline: float, fresh: bool = False, whole: bool = True) -> UpstreamDouble | None:
         self.asked.append((deadline, fresh))
+        self.whole.append(whole)
         if self.streams:
             return self.streams.pop(0)
         if receiver not in self.waiting:

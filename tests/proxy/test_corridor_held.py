@@ -316,3 +316,15 @@ def test_an_upload_that_an_endpoint_had_held_up_goes_on_with_the_next() -> None:
     bridge.loop.advance(1.1)
     assert second.body == b"0123"
     assert downstream.pauses == 0, "a client that is not read is not seen to leave"
+
+
+def test_a_connection_is_asked_for_as_by_one_that_is_not_here_until_its_body_is_or_all_that_is_kept_of_it() -> None:
+    bridge = Bridge()
+    bridge.request()
+    _, receiver = bridge.request(PUT)
+    receiver.request_end(b"")
+    bridge.retries(max_body_bytes=8)
+    _, large = bridge.request(PUT)
+    large.request_data(b"x" * 8)
+    large.request_data(b"x")
+    assert bridge.channel.whole == [True, False, True, False, True]

@@ -76,10 +76,10 @@ class Endpoint(UpstreamObserver):
     def ear(self, name: str = "", **on: Callable[..., object]) -> ResponseEar:
         return ResponseEar(self.calls, name, **on)
 
-    def ask(self, name: str = "", deadline: float = 100.0, fresh: bool = False) -> ResponseEar:
+    def ask(self, name: str = "", deadline: float = 100.0, fresh: bool = False, whole: bool = True) -> ResponseEar:
         """Leases, and lets the connection be made; one that was idle is in the ear's streams too."""
         ear = self.ear(name)
-        stream = self.pool.lease(ear, deadline, fresh)
+        stream = self.pool.lease(ear, deadline, fresh, whole)
         if stream is not None:
             ear.streams.append(stream)
         self.loop.turn()
