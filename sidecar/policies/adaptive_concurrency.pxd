@@ -2,15 +2,18 @@ cimport cython
 
 cdef double _APART
 cdef double _AT_EASE
+cdef double _AWAY
 cdef double _DOUBT
 cdef double _ERROR
 cdef double _ERROR_OF_TRIAL
 cdef double _FALLEN
 cdef double _FIRST_SECONDS
+cdef double _FIRST_STEP
 cdef double _FOLLOWED
 cdef double _LEAST_COUNT
 cdef double _LEAST_SECONDS
 cdef double _LEAST_TIME
+cdef double _LONG
 cdef double _MEMORY
 cdef double _MEMORY_OF_TRIAL
 cdef double _MOST_ERROR
@@ -21,6 +24,7 @@ cdef double _NO_QUEUE
 cdef double _QUEUE
 cdef double _STALE
 cdef double _TOLERANCE
+cdef double _TURNED_AWAY
 cdef double _USED_UP
 cdef double _WINDOWS_APART
 cdef double _WINDOWS_IN_DOUBT
@@ -30,8 +34,10 @@ cdef int _SERVICE_UNAVAILABLE
 cdef int _TOO_MANY_REQUESTS
 
 cdef class AdaptiveLimit:
+    cdef double _apart
     cdef double _before_n
     cdef double _before_r
+    cdef double _burnt
     cdef double _count
     cdef double _drops
     cdef double _due
@@ -46,6 +52,7 @@ cdef class AdaptiveLimit:
     cdef double _rest
     cdef double _since
     cdef double _squares
+    cdef double _step
     cdef double _total
     cdef double _trial
     cdef public double base
@@ -67,5 +74,6 @@ cdef class AdaptiveLimit:
     cdef _used(self, double now, double n, double r, double lasted, double lost)
     cdef double _worked(self, double n, double r, double least) except? -9.0
     cdef _try(self, double n, double r)
-    @cython.locals(less=double, queue=double, near=bint, soon=double)
+    @cython.locals(less=double, queue=double, near=bint, doubt=bint, soon=double)
     cdef _tried(self, double now, double n, double r, double lasted)
+    cdef double _longest(self, double lasted) except? -9.0

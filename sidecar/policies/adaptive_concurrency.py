@@ -59,6 +59,12 @@ _MEMORY_OF_TRIAL = 100.0
 _APART = 10.0
 _WINDOWS_APART = 25.0
 _WINDOWS_IN_DOUBT = 10.0
+_LONG = 2.0  # of a window in this, or an upstream that has been away would be tried in minutes only
+# Where so many of a window got no answer the limit was too high, and it comes near again by steps that double. Where
+# hardly any did, the upstream was away, which says nothing of how much it can do.
+_TURNED_AWAY = 0.1
+_AWAY = 0.95
+_FIRST_STEP = 0.1
 _LEAST_TIME = 1e-6  # of R, in seconds: what is divided by
 
 _SERVICE_UNAVAILABLE = 503
@@ -66,7 +72,7 @@ _GATEWAY_TIMEOUT = 504
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
-CELLS = 20  # how many numbers its state is
+CELLS = 21  # how many numbers its state is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +103,9 @@ class AdaptiveLimit:
 
     # fmt: off
     __slots__ = (
-        "_before_n", "_before_r", "_count", "_drops", "_due", "_first_n", "_first_r", "_full", "_high", "_in_flight",
-        "_known", "_low", "_pace", "_rest", "_since", "_squares", "_total", "_trial", "base", "current", "limit",
+        "_apart", "_before_n", "_before_r", "_burnt", "_count", "_drops", "_due", "_first_n", "_first_r", "_full",
+        "_high", "_in_flight", "_known", "_low", "_pace", "_rest", "_since", "_squares", "_step", "_total", "_trial",
+        "base", "current", "limit",
     )
     # fmt: on
 
@@ -109,8 +116,11 @@ class AdaptiveLimit:
         self.current = spec.start  # what is in force
         self.base = 0.0  # in seconds; 0 as long as nothing is known
         self._known = self.limit  # what it was when it was last known to be right, or a slow average since
+        self._burnt = math.inf  # where too many got no answer
+        self._step = 0.0
         self._pace = 0.0  # R of the window before
         self._due = 0.0  # when the next trial is
+        self._apart = 0.0  # how long that is after the last
         self._rest = 0.0  # no trial before
         self._trial = 0.0  # the limit of the one that is under way, 0 without
         self._first_n = 0.0  # the window before it, and the one before its last step
@@ -151,7 +161,7 @@ class AdaptiveLimit:
         return array("d", (
             self.limit, self.base, self._known, self._pace, self._due, self._rest, self._first_n, self._first_r,
             self._before_n, self._before_r, self._since, self._count, self._drops, self._total, self._squares,
-            self._in_flight, self._full, self._trial, 0.0, 0.0,
+            self._in_flight, self._full, self._burnt, self._step, self._apart, self._trial,
         ))
         # fmt: on
 
@@ -161,7 +171,7 @@ class AdaptiveLimit:
             return
         (limit, self.base, self._known, self._pace, self._due, self._rest, self._first_n, self._first_r) = cells[:8]
         (self._before_n, self._before_r, self._since, self._count, self._drops, self._total) = cells[8:14]
-        (self._squares, self._in_flight, self._full, trial) = cells[14:18]
+        (self._squares, self._in_flight, self._full, self._burnt, self._step, self._apart, trial) = cells[14:21]
         self._trial = trial and self._within(trial)
         self.limit = self._within(limit)
         self.current = round(self._trial or self.limit)
@@ -186,13 +196,13 @@ class AdaptiveLimit:
     def _whole(self, now: float) -> bool:
         lasted = now - self._since
         count = self._count
-        if count + self._drops < _LEAST_COUNT or lasted < _LEAST_SECONDS or lasted < self._pace:
+        if count + self._drops < _LEAST_COUNT or lasted < _LEAST_SECONDS or lasted * count < self._total:
             return False
         if self._drops > count or lasted > _MOST_SECONDS:
             return True
         if self._trial > 0.0:
             error = min(_MOST_ERROR_OF_TRIAL, _ERROR_OF_TRIAL / self._trial)
-            if lasted < 2.0 * self._pace:
+            if lasted * count < 2.0 * self._total:
                 return False
         else:
             error = min(_MOST_ERROR, _ERROR / self.limit)
@@ -207,6 +217,12 @@ class AdaptiveLimit:
         n = max(1.0, self._in_flight / heard)
         r = max(_LEAST_TIME, self._total / self._count) if self._count else 0.0
         lasted = now - self._since
+        if lost < _TURNED_AWAY:
+            self._burnt += self._step
+            self._step *= 2.0
+        elif lost < _AWAY:
+            self._burnt = self.current
+            self._step = _FIRST_STEP
         if lasted > _STALE + _STALE * self._pace:
             self._trial = 0.0  # so few in so long are not of one time
         elif lost > 0.5:
@@ -214,18 +230,19 @@ class AdaptiveLimit:
             self.limit = (self._trial or self.limit) * (1.0 - lost / 2.0)
             self._trial = 0.0
         elif self._trial:
-            self._tried(now, n, r, lasted)
+            self._tried(now, n, r, min(lasted, _LONG))
         elif n < self.limit / 2.0:
             self._learn(r, _MEMORY)
             self._known = self.limit
-            self._due = now + max(_APART, _WINDOWS_APART * lasted)
+            self._apart = self._longest(min(lasted, _LONG))
+            self._due = now + self._apart
         else:
             self._used(now, n, r, lasted, lost)
         self.limit = self._within(self.limit)
         self._pace = r or self._pace
         before = self.current
         self.current = round(self._trial or self.limit)
-        self._begin(now if self.current == before else now + self._pace)
+        self._begin(now if self.current == before else now + min(self._pace, _MOST_SECONDS))
         return self.current != before
 
     def _learn(self, r: float, memory: float) -> None:
@@ -243,7 +260,8 @@ class AdaptiveLimit:
         more = math.sqrt(self.limit)
         if r < _AT_EASE * self.base:
             more = max(more, self.limit / 2.0)
-        limit = self._worked(n, r, 0.5) * (1.0 - lost / 2.0) + more * (1.0 - lost)
+        more = max(0.0, min(more * (1.0 - lost), self._burnt - 1.0 - self.limit))
+        limit = self._worked(n, r, 0.5) * (1.0 - lost / 2.0) + more
         if limit < _FALLEN * self._known - 1.0 and now >= self._rest and not lowest:
             self._try(n, r)
             return
@@ -260,32 +278,37 @@ class AdaptiveLimit:
             self._first_r = r
         self._before_n = n
         self._before_r = r
-        self._trial = max(self._low, math.floor(n / 2.0))
+        self._trial = self._within(min(self.limit, math.floor(n / 2.0)))
 
     def _tried(self, now: float, n: float, r: float, lasted: float) -> None:
         less = self._before_n / n
         queue = math.log(self._before_r / r) / math.log(less) if less > _FOLLOWED else 0.0
         near = abs(r - self.base) <= _NEAR * self.base
-        soon = now + _WINDOWS_IN_DOUBT * lasted
-        self._due = now + max(_APART, _WINDOWS_APART * lasted)
+        doubt = True
         if less <= _FOLLOWED:
-            pass  # streams that stay, or another traffic: nothing is known
+            doubt = False  # streams that stay, or another traffic: nothing is known
         elif queue >= (_DOUBT if near else _QUEUE):
             self.base = min(self.base, r)
-            self._due = soon
             if self._trial >= self._low + 1.0:
                 self._try(n, r)
                 return
         elif near:
             self._learn(r, _MEMORY_OF_TRIAL)
-            if queue >= _QUEUE:
-                self._due = soon
+            doubt = queue >= _QUEUE
         elif r < self.base or queue < _NO_QUEUE:
             if r > self.base:
                 self.limit = max(self.limit, self._known)  # it has fallen for nothing
             self.base = r
-            self._due = soon
+        else:
+            doubt = False
+        soon = _WINDOWS_IN_DOUBT * lasted
+        self._apart = soon if doubt else max(soon, min(2.0 * self._apart, self._longest(lasted)))
+        self._due = now + self._apart
+        self._rest = now + soon
         self._trial = 0.0
-        self._rest = soon
         self.limit = self._worked(self._first_n, self._first_r, 0.0) + math.sqrt(self.limit)
         self._known = self.limit
+
+    def _longest(self, lasted: float) -> float:
+        """Seconds to the next trial where nothing is in doubt."""
+        return max(_APART, _WINDOWS_APART * lasted)

@@ -64,6 +64,7 @@ requests run. What each policy does, its formula and its pitfalls:
 [retries.yaml](../config/examples/retries.yaml),
 [rate-limits.yaml](../config/examples/rate-limits.yaml),
 [concurrency.yaml](../config/examples/concurrency.yaml),
+[adaptive-concurrency.yaml](../config/examples/adaptive-concurrency.yaml),
 [circuit-breaker.yaml](../config/examples/circuit-breaker.yaml),
 [health-check.yaml](../config/examples/health-check.yaml),
 [health-check-send-expect.yaml](../config/examples/health-check-send-expect.yaml),

@@ -17,6 +17,7 @@ from sidecar.model.outcome import Outcome
 from sidecar.policies.bulkhead import BulkheadSpec
 from sidecar.policies.contract import WAIT
 from sidecar.policies.shared_bulkhead import SharedBulkhead
+from sidecar.policies.shared_places import piece_of
 from sidecar.workers.memory import SharedMemory
 from tests.doubles.limited_applicant import LimitedApplicant
 
@@ -32,6 +33,7 @@ from sidecar.policies.bulkhead import BulkheadSpec
 from sidecar.policies.contract import ADMITTED
 from sidecar.policies.rate_limit import RateLimitSpec
 from sidecar.policies.shared_bulkhead import SharedBulkhead
+from sidecar.policies.shared_places import piece_of
 from sidecar.policies.shared_rate_limit import SharedRateLimits
 from sidecar.workers.memory import SharedMemory
 from tests.doubles.limited_applicant import FixedKey, LimitedApplicant
@@ -70,7 +72,7 @@ sys.stdin.read()
 """
 
 STUCK = """
-piece = memory.piece("login/concurrency", header=1, held=11, kept=3)
+piece = piece_of(memory, "login/concurrency")
 piece.enter()
 piece.cells[piece.held_of(0)] = 2.0
 print("inside", flush=True)
@@ -166,7 +168,7 @@ def test_a_process_killed_inside_the_lock_blocks_nobody(memory: SharedMemory) ->
     assert first_line(process) == "inside"
     killed(process)
     memory.bury(1)
-    piece = memory.piece("login/concurrency", header=1, held=11, kept=3)
+    piece = piece_of(memory, "login/concurrency")
     piece.enter()
     assert piece.held_by_all(0) == 0.0
     piece.leave()
