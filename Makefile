@@ -92,9 +92,9 @@ deep: $(VENV)/.tests $(VENV)/.built
 test-shipped: $(VENV)/.ship $(VENV)/.built
 	@SIDECAR_SHIPPED=1 $(BIN)/python -m pytest -q tests/shipped $(PYTEST_ARGS)
 
-# The pictures in docs/images: of a real outage, which lasts a minute.
+# The pictures in docs/images: of a real outage, which lasts a minute, and of a drill.
 screenshots: $(VENV)/.tests
-	@SIDECAR_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/integration/test_dashboard.py -k pictures
+	@SIDECAR_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/integration/test_dashboard.py tests/drill/test_page_seen.py -k picture
 
 check: $(VENV)/.checks
 	@$(BIN)/ruff format --check $(CODE)

@@ -80,7 +80,7 @@ def learned(before: Report, best: Report, after: Report, sets: Sequence[str]) ->
     if has > best.verdict.errors * (1 - _WORTH) or after.verdict.count("avoidable") > best.verdict.count("avoidable"):
         return None
     told = f"{has:,} instead of {had:,} errors"
-    if after.amplification > before.amplification * 1.05:
+    if after.amplification > max(1.0, before.amplification) * 1.05:
         told += f", for {after.amplification:.2f} instead of {before.amplification:.2f} attempts a request"
     was, now = before.wait(0.99), after.wait(0.99)
     if was is not None and now is not None and now > 2 * was:

@@ -86,7 +86,7 @@ def _tiles(report: Report) -> str:
         tiles.append((_TITLES[kind], f"{count:,}", under, _TONES[kind] if count and kind != "unavoidable" else ""))
     tiles += [
         ("Attempts a request", f"{report.amplification:.2f}", "as the backend saw them", ""),
-        ("p50 / p99", wait_text(report.wait(0.5)), f"{wait_text(report.wait(0.99))} of those answered", ""),
+        ("p99 of those answered", wait_text(report.wait(0.99)), f"p50 {wait_text(report.wait(0.5))}", ""),
     ]
     tiles += [_recovered(report)] if report.recoveries else []
     shown = "".join(

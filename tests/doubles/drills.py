@@ -15,8 +15,14 @@ from sidecar.rules.overlay import Given
 
 WELL = "127.0.0.1:3000"
 OTHER = "127.0.0.1:3001"
+_SETTLED = ("upstreams.app.circuit_breaker.open_for=30s", "upstreams.app.hold=null")
 
 TEN_SECONDS = Scenario(name="told", about="What a test tells.", duration=10.0)
+
+
+def settled_rules(*sets: str, endpoints: tuple[str, ...] = (WELL,)) -> Loaded:
+    """The default rules, but for what tests name: that stays as it is here, whatever the defaults are."""
+    return default_rules(*_SETTLED, *sets, endpoints=endpoints)
 
 
 @cache
@@ -64,7 +70,7 @@ def record(
     told = tuple(requests)
     return Record(
         scenario=scenario if load is None else replace(scenario, load=load),
-        loaded=loaded or default_rules(),
+        loaded=loaded or settled_rules(),
         seed=1,
         real=False,
         seconds=max([scenario.duration, *(one.ended for one in told)]),

@@ -7,7 +7,7 @@ import pytest
 from sidecar.drill.advice import candidates, learned
 from sidecar.drill.record import Ill, Record
 from sidecar.drill.report import Report
-from tests.doubles.drills import default_rules, endpoint, outage, record, refused, request
+from tests.doubles.drills import endpoint, outage, record, refused, request, settled_rules
 
 DEAD = [endpoint(Ill(2, 5, "die"))]
 
@@ -22,7 +22,7 @@ def test_an_open_breaker_is_tried_with_less_time() -> None:
 
 
 def test_a_value_that_is_as_low_already_is_not_tried() -> None:
-    loaded = default_rules("upstreams.app.circuit_breaker.open_for=2s")
+    loaded = settled_rules("upstreams.app.circuit_breaker.open_for=2s")
     asked = refused("circuit_open", 0, 6.0)
     assert candidates(Report.of(record([asked], loaded=loaded, endpoints=DEAD))) == []
 
@@ -33,7 +33,7 @@ def test_an_absent_hold_is_tried() -> None:
 
 
 def test_a_hold_that_was_too_small_is_tried_larger() -> None:
-    loaded = default_rules("upstreams.app.hold.timeout=1s")
+    loaded = settled_rules("upstreams.app.hold.timeout=1s")
     asked = refused("no_endpoint", 0, 3.0, 1.0, rule="app/hold")
     report = Report.of(record([asked], loaded=loaded, endpoints=DEAD))
     assert candidates(report) == [("upstreams.app.hold.timeout=10s", "upstreams.app.hold.max_requests=1000")]
@@ -69,7 +69,7 @@ def test_fewer_errors_that_are_our_fault_are_no_better() -> None:
 def test_what_it_costs_is_told_too() -> None:
     def slower(found: Record) -> Record:
         waits = tuple(replace(one, ended=one.ended + 5.0) if one.ok else one for one in found.requests[:200])
-        return replace(found, requests=waits, attempts=(*found.attempts, *found.attempts))
+        return replace(found, requests=waits, attempts=found.attempts * 2)
 
     found = learned(Report.of(outage()), Report.of(outage()), Report.of(slower(outage())), ["a=1"])
     assert found is not None

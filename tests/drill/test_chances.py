@@ -5,7 +5,7 @@ import pytest
 from sidecar.drill.chances import Chances, Span, able_spans
 from sidecar.drill.record import Attempt, Ill
 from sidecar.drill.scenario import Backend, Scenario, Step, Takes
-from tests.doubles.drills import OTHER, WELL, default_rules, endpoint, record
+from tests.doubles.drills import OTHER, WELL, endpoint, record, settled_rules
 
 INF = float("inf")
 QUICK = Scenario(name="quick", duration=10.0, backend=Backend(takes=Takes(median=0.1)))
@@ -55,7 +55,7 @@ def test_another_upstreams_endpoint_is_no_chance() -> None:
 
 def test_the_best_of_several_counts() -> None:
     ends = [endpoint(Ill(0, 9, "die")), endpoint(name=OTHER, place=1)]
-    chances = Chances(record([], endpoints=ends, loaded=default_rules(endpoints=(WELL, OTHER)), scenario=QUICK))
+    chances = Chances(record([], endpoints=ends, loaded=settled_rules(endpoints=(WELL, OTHER)), scenario=QUICK))
     assert chances.any(["app"], 3, 4, 15)
 
 

@@ -15,7 +15,7 @@ from sidecar.drill.figures import (
     recoveries,
 )
 from sidecar.drill.record import Event, Ill
-from tests.doubles.drills import OTHER, WELL, default_rules, endpoint, record, refused, request
+from tests.doubles.drills import OTHER, WELL, endpoint, record, refused, request, settled_rules
 
 
 @given(st.lists(st.floats(0, 100), min_size=1), st.floats(0.01, 1))
@@ -80,7 +80,7 @@ def test_without_errors_recovery_takes_no_time() -> None:
 
 def test_a_fault_of_some_endpoints_names_them() -> None:
     ends = [endpoint(Ill(2, 5, "die")), endpoint(name=OTHER, place=1)]
-    assert faults(record([], endpoints=ends, loaded=default_rules(endpoints=(WELL, OTHER)))) == [(f"die: {WELL}", 2, 5)]
+    assert faults(record([], endpoints=ends, loaded=settled_rules(endpoints=(WELL, OTHER)))) == [(f"die: {WELL}", 2, 5)]
 
 
 def test_a_breakers_states_cover_the_drill() -> None:

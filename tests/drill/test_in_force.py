@@ -7,11 +7,11 @@ import pytest
 from sidecar.drill.in_force import InForce
 from sidecar.drill.record import Ill, Request
 from sidecar.drill.scenario import Load
-from tests.doubles.drills import OTHER, WELL, default_rules, endpoint, record, request
+from tests.doubles.drills import OTHER, WELL, endpoint, record, request, settled_rules
 
 
 def _rules(*sets: str, load: Load | None = None, **told: Any) -> InForce:
-    return InForce(record([], loaded=default_rules(*sets), load=load, **told))
+    return InForce(record([], loaded=settled_rules(*sets), load=load, **told))
 
 
 def test_the_deadline_is_the_rules_or_the_clients_own_patience() -> None:

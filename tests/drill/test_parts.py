@@ -5,7 +5,7 @@ from sidecar.drill.parts import Part, listed, parts
 from sidecar.drill.record import Count, Event, Record
 from sidecar.drill.report import Report
 from sidecar.drill.verdict import judge
-from tests.doubles.drills import WELL, default_rules, outage, record, refused, request
+from tests.doubles.drills import WELL, outage, record, refused, request, settled_rules
 
 
 def _parts(found: Record) -> dict[str, Part]:
@@ -33,7 +33,11 @@ def test_a_breaker_is_told_with_how_long_it_was_open_and_what_that_cost() -> Non
 
 def test_a_policy_that_is_off_is_told_of_where_that_was_the_price() -> None:
     part = _parts(outage())["hold"]
-    assert (part.did, part.cost, str(part.setting)) == ("is off", 50, "upstreams.app.hold: null (default)")
+    assert (part.did, part.cost, str(part.setting)) == (
+        "is off",
+        50,
+        "upstreams.app.hold: null (--set upstreams.app.hold)",
+    )
 
 
 def test_a_policy_that_had_no_occasion_says_so() -> None:
@@ -47,12 +51,12 @@ def test_only_what_was_in_force_on_the_way_is_told() -> None:
 
 def test_a_hold_is_told_with_those_it_let_go() -> None:
     counts = [Count(1.0, "hold", "app", word) for word in ("held", "held", "held", "released", "released", "timed_out")]
-    part = _parts(record([request()], loaded=default_rules("upstreams.app.hold.timeout=5s"), counts=counts))["hold"]
+    part = _parts(record([request()], loaded=settled_rules("upstreams.app.hold.timeout=5s"), counts=counts))["hold"]
     assert (part.did, part.saved) == ("held 3, let go 2; timed_out × 1", 2)
 
 
 def test_limits_ejections_and_checks_are_told() -> None:
-    loaded = default_rules(
+    loaded = settled_rules(
         "routes.everything.concurrency.max=5", "upstreams.app.ejection.base=5s", "upstreams.app.health_check.path=/up"
     )
     found = record(
@@ -75,7 +79,7 @@ def test_limits_ejections_and_checks_are_told() -> None:
 
 
 def test_a_fallback_saved_what_it_stood_in_for() -> None:
-    loaded = default_rules("routes.everything.fallback.body=sorry", "routes.everything.fallback.status=200")
+    loaded = settled_rules("routes.everything.fallback.body=sorry", "routes.everything.fallback.status=200")
     part = _parts(record([request(fallback="static")], loaded=loaded))["fallback"]
     assert (part.did, part.saved) == ("stood in for 1", 1)
 

@@ -5,10 +5,10 @@ import pytest
 from sidecar.drill.record import Ill
 from sidecar.drill.report import Report, span_text, wait_text
 from sidecar.drill.scenario import Expect, Scenario
-from tests.doubles.drills import default_rules, endpoint, outage, record, refused, request
+from tests.doubles.drills import endpoint, outage, record, refused, request, settled_rules
 
 GONE = [endpoint(Ill(0, 100, "die"))]
-LIMITED = default_rules("routes.everything.concurrency.max=5")
+LIMITED = settled_rules("routes.everything.concurrency.max=5")
 
 
 def test_all_answered_is_told_with_those_that_a_rule_saved() -> None:

@@ -30,11 +30,12 @@ def test_the_default_rules_do_as_the_scenario_expects_and_leave_no_error_unexpla
 
 
 def test_to_hold_and_to_probe_soon_saves_nearly_everything_when_a_backend_dies() -> None:
-    before = _drilled("backend-dies")
+    rules = ("upstreams.app.circuit_breaker.open_for=30s", "upstreams.app.hold=null")
+    before = _drilled("backend-dies", *rules)
     assert candidates(before)[0] == ("upstreams.app.circuit_breaker.open_for=5s",)
     sets = ("upstreams.app.hold.timeout=10s", "upstreams.app.hold.max_requests=1000")
     assert sets in candidates(before)
-    after = _drilled("backend-dies", *sets)
+    after = _drilled("backend-dies", rules[0], *sets)
     assert learned(before, before, after, sets) is not None
     assert after.verdict.errors < before.verdict.errors / 20
 

@@ -1,7 +1,7 @@
 """Values in force, with their places."""
 
 from sidecar.drill.settings import Settings
-from tests.doubles.drills import default_rules, rules
+from tests.doubles.drills import rules, settled_rules
 
 WRITTEN = rules(
     "version: 1\n"
@@ -22,7 +22,9 @@ def test_a_value_is_told_with_where_it_was_written() -> None:
 
 
 def test_what_nobody_has_written_is_null() -> None:
-    assert str(Settings(default_rules()).at("upstreams.app.hold")) == "upstreams.app.hold: null (default)"
+    assert (
+        str(Settings(settled_rules()).at("upstreams.app.hold")) == "upstreams.app.hold: null (--set upstreams.app.hold)"
+    )
 
 
 def test_a_refusals_rule_leads_to_its_likeliest_key() -> None:
@@ -33,7 +35,7 @@ def test_a_refusals_rule_leads_to_its_likeliest_key() -> None:
 
 
 def test_the_first_below_a_policy_is_the_likeliest_or_any() -> None:
-    settings = Settings(default_rules())
+    settings = Settings(settled_rules())
     assert settings.first("upstreams.app.circuit_breaker", "open_for").value == "30s"
     assert settings.first("upstreams.app.circuit_breaker", "none").key == "upstreams.app.circuit_breaker.failure_ratio"
     assert settings.first("upstreams.app.hold", "timeout").key == "upstreams.app.hold"

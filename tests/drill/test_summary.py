@@ -15,7 +15,7 @@ def test_the_text_tells_the_verdict_the_causes_and_the_expectations() -> None:
     lines = summary(REPORT)
     assert lines[0] == "restart: Refuses & is <slow>."
     assert REPORT.sentence in lines
-    assert any("price: upstreams.app.circuit_breaker.open_for: 30s (default)" in one for one in lines)
+    assert any("price: upstreams.app.circuit_breaker.open_for: 30s" in one for one in lines)
     assert "met: avoidable is 0, expected at most 0" in lines
     assert "NOT MET: client_errors is 37.5%, expected at most 10%" in lines
 

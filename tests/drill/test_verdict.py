@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sidecar.drill.record import Attempt, Count, Endpoint, Ill, Record
 from sidecar.drill.scenario import Backend, Do, Load, Scenario, Step, Takes
 from sidecar.drill.verdict import CLASSES, Cause, judge
-from tests.doubles.drills import OTHER, WELL, default_rules, endpoint, record, refused, request, rules
+from tests.doubles.drills import OTHER, WELL, endpoint, record, refused, request, rules, settled_rules
 
 DEAD = Ill(2.0, 5.0, "refuse")
 FOREVER = Ill(2.0, 100.0, "refuse")
@@ -114,7 +114,7 @@ def test_a_breaker_that_is_open_although_the_backend_is_back_is_named_with_its_v
 
 
 def test_a_routes_own_breaker_is_named_as_its_own() -> None:
-    loaded = default_rules("routes.everything.circuit_breaker.open_for=9s")
+    loaded = settled_rules("routes.everything.circuit_breaker.open_for=9s")
     asked = refused("circuit_open", began=6.0, rule="everything/circuit_breaker", upstream="")
     cause = _cause(record([asked], loaded=loaded, endpoints=[endpoint(DEAD)]))
     assert cause.setting is not None
@@ -125,12 +125,14 @@ def test_where_the_endpoint_is_gone_and_will_be_back_the_price_is_not_to_hold() 
     for reason in ("connect_failure", "circuit_open", "no_endpoint"):
         found = record([refused(reason, began=3.0, seconds=0.1, attempts=3)], endpoints=[endpoint(DEAD)])
         cause = _cause(found)
-        assert (cause.kind, str(cause.setting)) == ("price", "upstreams.app.hold: null (default)"), reason
+        assert (cause.kind, str(cause.setting)) == ("price", "upstreams.app.hold: null (--set upstreams.app.hold)"), (
+            reason
+        )
 
 
 @pytest.mark.parametrize(("seconds", "key"), [(0.0, "max_requests"), (1.0, "timeout")])
 def test_a_hold_that_was_full_or_too_short_is_named(seconds: float, key: str) -> None:
-    loaded = default_rules("upstreams.app.hold.timeout=1s", "upstreams.app.hold.max_requests=5")
+    loaded = settled_rules("upstreams.app.hold.timeout=1s", "upstreams.app.hold.max_requests=5")
     held = refused("no_endpoint", began=3.0, seconds=seconds, rule="app/hold")
     cause = _cause(record([held], loaded=loaded, endpoints=[endpoint(DEAD)]))
     assert cause.setting is not None
@@ -138,20 +140,20 @@ def test_a_hold_that_was_full_or_too_short_is_named(seconds: float, key: str) ->
 
 
 def test_an_endpoint_that_checks_have_not_seen_come_back_is_the_price_of_their_interval() -> None:
-    loaded = default_rules("upstreams.app.health_check.path=/up")
+    loaded = settled_rules("upstreams.app.health_check.path=/up")
     cause = _cause(record([refused("no_endpoint", began=6.0)], loaded=loaded, endpoints=[endpoint(DEAD)]))
     assert str(cause.setting) == "upstreams.app.health_check.interval: 5s (default)"
 
 
 def test_nobody_waits_for_an_endpoint_that_checks_have_found_ill_without_a_hold() -> None:
-    loaded = default_rules("upstreams.app.health_check.path=/up")
+    loaded = settled_rules("upstreams.app.health_check.path=/up")
     ill = [endpoint(Ill(2.0, 5.0, "stall"))]
     cause = _cause(record([refused("no_endpoint", began=3.0)], loaded=loaded, endpoints=ill))
-    assert str(cause.setting) == "upstreams.app.hold: null (default)"
+    assert str(cause.setting) == "upstreams.app.hold: null (--set upstreams.app.hold)"
 
 
 def test_what_a_limit_refuses_while_the_endpoints_are_full_is_nobodys_price() -> None:
-    loaded = default_rules("routes.everything.concurrency.max=5")
+    loaded = settled_rules("routes.everything.concurrency.max=5")
     scenario = Scenario(name="full", duration=10.0, backend=Backend(takes=Takes(median=0.1), places=1))
     asked = refused("concurrency_limited", 99, began=3.0, rule="everything/concurrency")
     busy = [Attempt(number, WELL, number / 10, (number + 1) / 10, "answered") for number in range(90)]
@@ -161,7 +163,7 @@ def test_what_a_limit_refuses_while_the_endpoints_are_full_is_nobodys_price() ->
 
 
 def test_a_limit_is_named_by_its_rule() -> None:
-    loaded = default_rules("routes.everything.concurrency.max=5")
+    loaded = settled_rules("routes.everything.concurrency.max=5")
     cause = _cause(record([refused("concurrency_limited", rule="everything/concurrency")], loaded=loaded))
     assert (cause.kind, str(cause.setting)) == (
         "price",
@@ -210,7 +212,7 @@ def test_a_failure_that_the_rule_does_not_name_is_the_price_of_not_naming_it() -
 
 
 def test_without_a_retry_rule_that_is_the_price() -> None:
-    loaded = default_rules("routes.everything.retry=null")
+    loaded = settled_rules("routes.everything.retry=null")
     ill = Ill(0.0, 10.0, "fail", share=0.3)
     cause = _cause(record([request(status=503)], loaded=loaded, endpoints=[endpoint(ill)], attempts=[_attempt()]))
     assert cause.setting is not None
@@ -245,7 +247,7 @@ def test_nowhere_to_go_while_somebody_is_well_is_our_fault() -> None:
 
 def test_one_well_endpoint_among_dead_ones_is_enough_to_have_been_able() -> None:
     ends = [endpoint(FOREVER), endpoint(name=OTHER, place=1)]
-    loaded = default_rules(endpoints=(WELL, OTHER))
+    loaded = settled_rules(endpoints=(WELL, OTHER))
     found = record([refused("connect_failure", began=3.0, attempts=1, status=502)], loaded=loaded, endpoints=ends)
     assert _told(_cause(found)) == ("avoidable", "unexplained")
 
@@ -301,7 +303,7 @@ def _records(draw: st.DrawFn) -> Record:
     scenario = Scenario(name="any", duration=10.0, script=slow, backend=Backend(places=draw(st.integers(0, 2))))
     whys = st.tuples(st.floats(0, 10), st.sampled_from(["budget", "circuit_open", "deadline"]))
     counts = [Count(at, "retry_skipped", "everything", why) for at, why in draw(st.lists(whys, max_size=5))]
-    loaded = default_rules(endpoints=(WELL, OTHER))
+    loaded = settled_rules(endpoints=(WELL, OTHER))
     return record(requests, endpoints=ends, attempts=attempts, counts=counts, scenario=scenario, loaded=loaded)
 
 
