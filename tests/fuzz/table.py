@@ -50,8 +50,13 @@ TARGETS = {
         Target("values", "values.values", words.VALUES, cut=b","),
         Target("proxy-header", "values.proxy_header", words.PROXY, compiled=False, cut=b" "),
         Target("frames", "values.frames", words.FRAMES, weight=0.5, cut=b"\x81"),
+        Target("client", "connections.client", (*words.HEADS, *words.CHUNKS), compiled=False, weight=2, longest=1200),
+        Target(
+            "endpoint", "connections.endpoint", (*words.HEADS, *words.CHUNKS), compiled=False, weight=2, longest=1200
+        ),
         Target("rules", "texts.rules", words.RULES, compiled=False, weight=3, cut=b"\n", longest=4096),
         Target("manifests", "texts.manifests", words.MANIFESTS, compiled=False, weight=1.5, cut=b"\n", longest=4096),
+        Target("scenarios", "texts.scenarios", words.SCENARIOS, compiled=False, cut=b"\n", longest=4096),
         Target("log-lines", "texts.log_lines", (), compiled=False, weight=0.5, cut=b"\n"),
     )
 }

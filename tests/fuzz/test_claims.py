@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sidecar.rules.problems import ConfigError
+from sidecar.transport.upstream import UpstreamConnection
 from sidecar.wire.chunked import ChunkedBody
 from sidecar.wire.edits import FieldEdits
 from sidecar.wire.errors import BadMessage
@@ -17,7 +18,8 @@ from sidecar.wire.message import CHUNKED, HeadLimits, RequestHead
 from sidecar.wire.websocket import Frames
 from tests.fuzz import corpus
 from tests.fuzz.table import TARGETS
-from tests.fuzz.targets import bodies, fields, heads, paths, texts, values
+from tests.fuzz.targets import bodies, connections, fields, heads, paths, texts, values
+from tests.transport.clients import Client
 
 Fault = Callable[[Any], Any]
 
@@ -61,6 +63,22 @@ class _Hasty(Frames):
 
     def follow(self, data: bytes) -> None:
         super().follow(data if self.at_boundary else data[1:])
+
+
+class _Deaf(Client):
+    """Loses a piece of a single byte."""
+
+    def sends(self, data: bytes) -> None:
+        if len(data) > 1 or data.isalpha():
+            super().sends(data)
+
+
+class _Generous(UpstreamConnection):
+    """Takes an answer for whole when its connection ends."""
+
+    def eof_received(self) -> bool:
+        self.data_received(b"0\r\n\r\n")
+        return bool(super().eof_received())
 
 
 def _told_elsewhere(right: Any) -> Any:
@@ -118,6 +136,9 @@ FAULTS: list[tuple[str, Any, str, Fault]] = [
         "inject",
         _result(lambda made: type(made)(made.text + "\n---\n" * len(made.notes), made.notes)),
     ),
+    ("client", connections, "Client", lambda right: _Deaf),
+    ("endpoint", connections, "UpstreamConnection", lambda right: _Generous),
+    ("scenarios", texts, "load_scenario", _told_elsewhere),
     ("log-lines", texts, "json_line", _result(lambda line: line.replace(b",", b",\n", 1))),
     ("log-lines", texts, "text_line", _result(lambda line: b"\x1b[2J" + line)),
 ]

@@ -100,3 +100,11 @@ MANIFESTS = (
     b"<<: ", b"!!binary ", b"|\n", b"{{ x }}", b"null", b"\r\n", b"\t", b"0o17", b"1e3", b'"\\u2028"',
     b"name: true\n", b"hostNetwork: true\n",
 )  # fmt: skip
+SCENARIOS = (
+    b"name: a\n", b"about: b\n", b"duration: 40s\n", b"load: {rate: 100/s}\n", b"load:\n", b"  clients: 20\n",
+    b"  body: 1KiB\n", b"  methods: {GET: 9, POST: 1}\n", b"  paths: {/: 1}\n", b"  gives_up: 20s\n", b"backend:\n",
+    b"  places: 4\n", b"  takes: {median: 20ms, p99: 200ms}\n", b"script:\n",
+    b"  - {at: 1s, for: 2s, do: refuse, endpoints: all}\n", b"do: flap, every: 2s", b"endpoints: [0, 2]",
+    b"do: fail, status: 503, ratio: 0.5", b"do: slow, factor: 10", b"expect:\n", b"  client_errors: 0%\n",
+    b"  avoidable: 0\n", b"  p99: 1s\n", b"1e9", b"nan", b"-1", b"101%", b"0s", b"\t", b": ", b"*a", b"&a ",
+)  # fmt: skip

@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Iterable
 
+from sidecar.drill.scenario import load_scenario
 from sidecar.inject.asked import Asked
 from sidecar.inject.injection import inject, uninject
 from sidecar.model.observer import Unobserved
@@ -65,6 +66,15 @@ def _shown(problems: Iterable[Problem], text: str) -> list[str]:
         found.append(str(problem))
     assert found, "a refusal says why"
     return found
+
+
+def scenarios(data: bytes) -> object:
+    """Scenarios of drills: one that can be run, or problems, each at a place in the text."""
+    text = data.decode("utf-8", "replace")
+    try:
+        return repr(load_scenario(text, _FILE))
+    except ConfigError as error:
+        return _shown(error.problems, text)
 
 
 def manifests(data: bytes) -> object:
