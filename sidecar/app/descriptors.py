@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -44,7 +45,8 @@ def raise_limit() -> int:
 
 class Descriptors:
     """The budget of one process. `listeners` may grow and shrink; `crowd` is told when connections are to close after
-    their answer and when they may stay again. `limit` is the process's by default."""
+    their answer and when they may stay again. `most_upstream` says how many connections to endpoints there can be.
+    `limit` is the process's by default."""
 
     def __init__(
         self,
@@ -53,12 +55,15 @@ class Descriptors:
         crowd: Callable[[bool], None],
         loop: asyncio.AbstractEventLoop,
         limit: int | None = None,
+        most_upstream: Callable[[], int] = lambda: sys.maxsize,
     ) -> None:
         self._listeners = listeners
         self._stats = stats
         self._crowd = crowd
         self._loop = loop
         self.limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if limit is None else limit
+        self._most_upstream = most_upstream
+        self._most = sys.maxsize  # what it said last: asking takes long where endpoints are many
         self._reserve = int(min(_MOST_RESERVE, max(_LEAST_RESERVE, self.limit * _RESERVE_RATIO)))
         self.budget = 0
         self.is_paused = False
@@ -70,10 +75,11 @@ class Descriptors:
 
     @property
     def used(self) -> int:
-        """Descriptors that the open connections need: each of a client may need one to an endpoint."""
+        """Descriptors that the open connections need: each of a client may need one to an endpoint, as long as pools
+        have one for it."""
         down, up = self._stats.downstream_connections, self._stats.upstream_connections
         clients = down.active + down.idle
-        return clients + max(clients, up.active + up.idle)
+        return clients + max(min(clients, self._most), up.active + up.idle)
 
     def accepted(self) -> None:
         """A listener has accepted one more."""
@@ -95,6 +101,7 @@ class Descriptors:
 
     def look(self) -> None:
         """Notice what no connection tells: descriptors that others use up, and those that have come free again."""
+        self._most = self._most_upstream()
         for listener in self._listeners:
             listener.on_accept = self.accepted
         lowest, fault = _lowest_free()

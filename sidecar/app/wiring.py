@@ -269,7 +269,11 @@ class Proxy:
         self.environment.follow_tracing(rules.tracing, self.tracing.tracer)
 
     def _pressure(self, rules: RuleSet, loop: asyncio.AbstractEventLoop) -> Pressure:
-        descriptors = Descriptors(self.front.listeners, self.stats, self._crowd, loop)
+        def most_upstream() -> int:
+            upstreams = self.current.runtime.upstreams.values()
+            return sum(len(one.endpoints) * one.pool.max_connections for one in upstreams)
+
+        descriptors = Descriptors(self.front.listeners, self.stats, self._crowd, loop, most_upstream=most_upstream)
         return Pressure(loop, descriptors, Footprint(rules.overload, self.environment, self.stats))
 
     def _admin_door(self, inlets: Inlets) -> AdminDoor:

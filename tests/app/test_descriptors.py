@@ -38,12 +38,13 @@ class Listening:
 class World:
     """One process: its listeners, the connections they hold, and what it told."""
 
-    def __init__(self, limit: int = 200, listeners: int = 1) -> None:
+    def __init__(self, limit: int = 200, listeners: int = 1, most_upstream: int = 1000) -> None:
         self.stats = Stats()
         self.listeners = [Listening() for _ in range(listeners)]
         self.crowded: list[bool] = []
         loop = asyncio.get_running_loop()
-        self.guard = Descriptors(cast(Any, self.listeners), self.stats, self.crowded.append, loop, limit)
+        told = self.crowded.append
+        self.guard = Descriptors(cast(Any, self.listeners), self.stats, told, loop, limit, lambda: most_upstream)
         self.guard.budget = 40
         self.guard.look()
         self.open: list[tuple[Listening, Any]] = []
@@ -86,6 +87,14 @@ async def test_each_client_needs_two_and_none_is_accepted_past_the_budget() -> N
     assert (world.stats.accepting, world.stats.accept_pauses) == (False, 1)
     assert world.crowded == [True]
     assert world.told == ["new connections wait: all 40 descriptors for connections are in use"]
+
+
+async def test_clients_need_no_more_connections_to_endpoints_than_pools_have() -> None:
+    world = World(most_upstream=5)
+    await world.connect(35)
+    assert (world.guard.used, world.guard.is_paused) == (40, False)
+    await world.connect(1)
+    assert world.guard.is_paused
 
 
 async def test_while_it_is_paused_those_that_carry_nothing_give_way() -> None:
