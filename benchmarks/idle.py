@@ -1,5 +1,6 @@
 """What an idle keep-alive connection costs: open many, let each make one request, and leave them open."""
 
+import contextlib
 import socket
 from typing import Self
 
@@ -33,6 +34,15 @@ class IdleConnections:
                 continue
             self._open.append(connection)
             self._exchange(connection)
+
+    def ended(self) -> int:
+        """How many of them the other side has closed meanwhile."""
+        found = 0
+        for connection in self._open:
+            connection.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                found += not connection.recv(1)
+        return found
 
     def _connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self._port), timeout=5.0)

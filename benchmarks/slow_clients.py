@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,8 @@ PLACES = 1000
 """Connections of clients that a proxy may have, where it can be told."""
 _RATE = 20
 _PATIENCE = 3.0
-_ROWS = ("nginx", "haproxy", "caddy", "envoy", "sidecar")
+UNPINNED = machine.Placement(None, None)
+ROWS = ("nginx", "haproxy", "caddy", "envoy", "sidecar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,17 @@ class Row:
         return [self.attack, self.proxy, *figures, f"{self.grown / (1 << 20):.1f} MiB"]
 
 
-def command(proxy: str, program: str, folder: Path, port: int, behind: int) -> list[str]:
-    """What starts it with PLACES places, as far as it knows such a thing. Raises KeyError for one that is not known."""
+def command(proxy: str, program: str, folder: Path, port: int, behind: int, places: int = PLACES) -> list[str]:
+    """What starts it with so many places, as far as it knows such a thing. Raises KeyError for an unknown one."""
     if proxy == "sidecar":
-        text = configs.sidecar(port, free_port(), behind, PLACES)
+        text = configs.sidecar(port, free_port(), behind, places)
         return [program, "-m", "sidecar", "run", "-c", _written(folder / "sidecar.yaml", text)]
     if proxy == "nginx":  # which counts both sides
-        text = configs.nginx(folder, port, behind, 2 * PLACES)
+        text = configs.nginx(folder, port, behind, 2 * places)
         return backend.command(program, folder, Path(_written(folder / "nginx.conf", text)))
     if proxy == "haproxy":
-        text = configs.haproxy(port, behind, PLACES)
+        # It reserves descriptors for both sides of each, and does not start where the hard limit has fewer.
+        text = configs.haproxy(port, behind, places).replace("global\n", "global\n    no strict-limits\n", 1)
         return [program, "-db", "-f", _written(folder / "haproxy.cfg", text)]
     if proxy == "caddy":
         text = configs.caddy(port, behind)
@@ -126,11 +128,12 @@ def sockets(pid: int) -> int:
     return sum(len(list((Path("/proc") / str(member) / "fd").iterdir())) for member in cpu.tree(pid))
 
 
-def measure(row: Proxy, attack: Attack, tester: str, connections: int, seconds: int) -> Row | None:
-    """One proxy under one attack; None where it is not installed. Raises StartError."""
-    program, behind = row.program(), proxies.find("nginx")
-    if program is None:
-        return None
+@contextmanager
+def started(
+    row: Proxy, program: str, places: int, place: machine.Placement = UNPINNED
+) -> Iterator[tuple[Program, int]]:
+    """The proxy in front of nginx, with its port. Raises StartError."""
+    behind = proxies.find("nginx")
     if behind is None:
         raise StartError("nginx is not installed; it is the backend")
     with tempfile.TemporaryDirectory(prefix="sidecar-slow-") as folder, ExitStack() as opened:
@@ -138,12 +141,21 @@ def measure(row: Proxy, attack: Attack, tester: str, connections: int, seconds: 
         room.chmod(0o755)
         port, back = free_port(), free_port()
         (room / "backend").mkdir()
-        served = opened.enter_context(proxies.start_backend(behind, room / "backend", back, None))
+        served = opened.enter_context(proxies.start_backend(behind, room / "backend", back, place.rest))
         served.wait_until_answers(back)
-        line = command(row.name, program, room, port, back)
-        state = {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
-        running = opened.enter_context(Program(row.name, line, room, environment={**row.environment, **state}))
+        line = command(row.name, program, room, port, back, places)
+        own = {**row.environment, "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
+        running = opened.enter_context(Program(row.name, line, room, cpu=place.proxy, environment=own))
         running.wait_until_answers(port)
+        yield running, port
+
+
+def measure(row: Proxy, attack: Attack, tester: str, connections: int, seconds: int) -> Row | None:
+    """One proxy under one attack; None where it is not installed. Raises StartError."""
+    program = row.program()
+    if program is None:
+        return None
+    with started(row, program, PLACES) as (running, port):
         return attacked(running, port, attack, tester, connections, seconds)
 
 
@@ -152,7 +164,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.slow_clients", description=__doc__)
     parser.add_argument("--connections", type=int, default=2000, help="of the attacker (2000)")
     parser.add_argument("--seconds", type=int, default=10, help="of each attack (10)")
-    parser.add_argument("--proxies", nargs="*", default=list(_ROWS), choices=_ROWS, help="only these")
+    parser.add_argument("--proxies", nargs="*", default=list(ROWS), choices=ROWS, help="only these")
     parser.add_argument(
         "--attacks", nargs="*", default=[one.name for one in ATTACKS], choices=[one.name for one in ATTACKS]
     )

@@ -1,7 +1,7 @@
 """The rules of the soak: everything on, and three versions that follow each other while it runs.
 
-The second has other limits than the first, and fixed ones; the third cannot be used at all. `/probe` goes to a backend of its own, that
-nobody restarts: what the steady client sees there is the proxy's doing.
+The second has other limits than the first, and fixed ones; the third cannot be used at all. `/probe` goes to a backend
+of its own, that nobody restarts: what the steady client sees there is the proxy's doing.
 """
 
 from dataclasses import dataclass
