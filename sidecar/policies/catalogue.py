@@ -61,7 +61,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("rewrite", "route", RewriteSpec),
     Entry("request_headers", "route", HeaderEditsSpec),
     Entry("retry", "route", RetrySpec, by_default=True, counts_in_shadow=True),
-    Entry("hold", "upstream", HoldSpec, counts_in_shadow=True),
+    Entry("hold", "upstream", HoldSpec, by_default=True, counts_in_shadow=True),
     Entry("health_check", "upstream", HealthCheckSpec, counts_in_shadow=True),
     Entry("ejection", "upstream", EjectionSpec, counts_in_shadow=True),
     Entry("slow_start", "upstream", SlowStart),

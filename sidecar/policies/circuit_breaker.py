@@ -26,6 +26,9 @@ from sidecar.policies.window import slices_of
 _LEASE_WITHOUT_TIMEOUT = 60.0
 
 
+_LONGEST_OPEN = 10.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitBreakerSpec:
     """Open after too many failed or slow attempts in a window; half open after a while."""
@@ -36,8 +39,8 @@ class CircuitBreakerSpec:
     consecutive_failures: Annotated[Count | None, Off(), "failures in a row that open it; 0 switches it off"] = None
     min_requests: Annotated[Count, "attempts in the window before a ratio means anything"] = 10
     window: Annotated[Seconds, "how far back attempts are counted"] = 10.0
-    open_for: Annotated[Seconds, "how long it stays open the first time; doubles each time it opens again"] = 30.0
-    max_open_for: Annotated[Seconds, "longest time it stays open"] = 300.0
+    open_for: Annotated[Seconds, "how long it stays open the first time; doubles each time it opens again"] = 1.0
+    max_open_for: Annotated[Seconds | None, "longest time it stays open; absent: 10s, or `open_for` where longer"] = None
     half_open_requests: Annotated[Count, "attempts admitted at a time to find out whether it has recovered"] = 3
     mode: Mode = "enforce"
 
@@ -48,9 +51,15 @@ class CircuitBreakerSpec:
             ("min_requests", self.min_requests >= 1, "must be at least 1"),
             ("window", 1.0 <= self.window <= 3600.0, "must be from 1s to 1h; it is counted in slices of a second"),
             ("open_for", self.open_for > 0, "must be more than 0"),
-            ("max_open_for", self.max_open_for >= self.open_for, "must be at least open_for"),
+            ("max_open_for", self.longest >= self.open_for, "must be at least open_for"),
             ("half_open_requests", self.half_open_requests >= 1, "must be at least 1, or it could never close again"),
         )
+
+    @property
+    def longest(self) -> float:
+        """`max_open_for`, or what it is where nobody says. A backend that is back is refused for that long at worst,
+        and one that is not is asked three requests as often: both are little."""
+        return max(_LONGEST_OPEN, self.open_for) if self.max_open_for is None else self.max_open_for
 
 
 class CircuitBreaker(Admission):
@@ -179,7 +188,7 @@ def _thresholds(spec: CircuitBreakerSpec, lease_seconds: float) -> Thresholds:
     limits.window = spec.window
     limits.slices = slices_of(spec.window)
     limits.open_for = spec.open_for
-    limits.max_open_for = spec.max_open_for
+    limits.max_open_for = spec.longest
     limits.half_open_requests = spec.half_open_requests
     limits.lease_seconds = lease_seconds if math.isfinite(lease_seconds) else _LEASE_WITHOUT_TIMEOUT
     return limits

@@ -95,8 +95,8 @@ class SlowStart:
 class HoldSpec:
     """When no endpoint is available, hold requests for a while instead of refusing them at once."""
 
-    timeout: Annotated[Seconds, "longest hold of one request"] = 5.0
-    max_requests: Annotated[Count, "requests held at once"] = 100
+    timeout: Annotated[Seconds, "longest hold of one request"] = 10.0
+    max_requests: Annotated[Count, "requests held at once"] = 1000
     release: Annotated[PerSecond | None, "held requests let go per second; absent: all within a second"] = None
     mode: Mode = "enforce"
 

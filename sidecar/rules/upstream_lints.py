@@ -85,7 +85,8 @@ def _waits(upstream: UpstreamRule, users: Sequence[RouteRule], known: Places) ->
     here = ("upstreams", upstream.name)
     hold = upstream.spec(HoldSpec)
     deadline = max([_deadline(route) for route in users])
-    if hold is not None and hold.timeout > deadline:
+    # Only what somebody wrote: by default a request is held as long as it has time.
+    if hold is not None and hold.timeout > deadline and known.wrote(*here, "hold", "timeout"):
         yield known.at(*here, "hold", "timeout").warning(
             f"a request may be held {show_duration(hold.timeout)}, but has at most {show_duration(deadline)} in all"
         )

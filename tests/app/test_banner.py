@@ -74,9 +74,9 @@ def test_a_socket_of_the_file_system_is_no_place_for_a_browser() -> None:
 
 def test_it_names_the_policies_that_act_without_a_file() -> None:
     keys = acting(loaded("http://127.0.0.1:3000").rules)
-    assert keys == ["timeout", "circuit_breaker", "retry"]
+    assert keys == ["timeout", "circuit_breaker", "retry", "hold"]
     text = banner(Scene([Address("", 8080)], ADMIN, FRONTS, policies=keys))
-    assert "  policies: timeout, circuit_breaker, retry\n" in text
+    assert "  policies: timeout, circuit_breaker, retry, hold\n" in text
 
 
 def test_it_names_no_policy_that_is_off_or_only_counts() -> None:

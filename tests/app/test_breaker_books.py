@@ -45,7 +45,7 @@ async def test_a_breaker_that_opens_under_traffic_tells_its_listeners_and_the_co
     listener = Listener()
     rules = rules_text(
         "http://127.0.0.1:1",
-        upstream="circuit_breaker: {consecutive_failures: 1, open_for: 100s}",
+        upstream="hold: null, circuit_breaker: {consecutive_failures: 1, open_for: 100s}",
         route="retry: null",
     )
     async with running(rules=rules) as proxy:

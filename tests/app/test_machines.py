@@ -153,7 +153,7 @@ def test_evictions_of_each_keyed_limit_are_read_under_the_limit_s_rule() -> None
 def test_what_an_upstream_holds_is_read_and_shown_beside_what_its_attempts_are_asked_of() -> None:
     upstream = an_upstream()
     assert machines.admissions_of_upstream(upstream) == ()
-    upstream.hold = Hold("app/hold", HoldSpec(), upstream.observer)
+    upstream.hold = Hold("app/hold", HoldSpec(max_requests=100), upstream.observer)
     upstream.hold.try_acquire(NOW, Waiting())
     assert list(machines.readings(a_runtime(upstreams={"app": upstream}), NOW)) == [("held_requests", ("app",), 1.0)]
     told = machines.policies(machines.admissions_of_upstream(upstream), NOW)["app/hold"]

@@ -70,6 +70,7 @@ def test_only_what_never_surprises_is_on_without_being_written() -> None:
     assert given == {
         ("route", "timeout"),
         ("route", "retry"),
+        ("upstream", "hold"),
         ("upstream", "balance"),
         ("upstream", "circuit_breaker"),
         ("upstream", "pool"),

@@ -9,6 +9,7 @@ import pytest
 
 from sidecar.model.address import Address
 from sidecar.model.outcome import Outcome
+from sidecar.policies.bulkhead import BulkheadSpec
 from sidecar.policies.circuit_breaker import CircuitBreakerSpec
 from sidecar.policies.contract import REFUSED, WAIT
 from sidecar.policies.fallback import FallbackSpec
@@ -121,7 +122,15 @@ def test_a_policy_that_is_not_written_costs_nothing() -> None:
     (route,) = build(rule_set((upstream_rule(ONE),), route_rule("a"))).routes
     assert (route.admissions, route.attempt_admissions, route.branch.admissions) == ((), (), ())
     assert (route.announcer, route.split, route.split_key, route.fallback, route.branch.retry) == (None,) * 5
+    assert route.meter is None
     assert (route.branch.upstream.ejection, route.branch.upstream.slow_start) == (None, None)
+
+
+def test_what_learns_its_limit_hears_of_attempts_and_what_does_not_hears_none() -> None:
+    number, learned = BulkheadSpec(max=5), BulkheadSpec(max="adaptive")
+    for spec in (number, learned):
+        (route,) = build(rule_set((upstream_rule(ONE),), route_rule("a", concurrency=spec))).routes
+        assert route.meter is (None if spec is number else route.admissions[0])
 
 
 def test_ejection_and_slow_start_are_made_from_their_rules() -> None:
@@ -141,7 +150,7 @@ def test_an_endpoint_that_joins_by_a_reload_is_new_and_one_of_the_start_is_not()
 
 
 def test_the_breaker_of_an_upstream_leases_its_probes_for_the_longest_attempt_that_may_run() -> None:
-    upstream = upstream_rule(ONE, circuit_breaker=CircuitBreakerSpec(half_open_requests=1))
+    upstream = upstream_rule(ONE, circuit_breaker=CircuitBreakerSpec(open_for=30.0, half_open_requests=1))
     short = route_rule("a", match=match_rule("/a"), timeout=TimeoutSpec(attempt=2.0))
     breaker = build(
         rule_set((upstream,), short, route_rule("b", timeout=TimeoutSpec(request=20.0, attempt=7.0)))
