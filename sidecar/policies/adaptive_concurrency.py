@@ -299,6 +299,9 @@ class AdaptiveLimit:
             if r > self.base:
                 self.limit = max(self.limit, self._known)  # it has fallen for nothing
             self.base = r
+        elif self._trial >= self._low + 1.0:
+            self._try(n, r)  # neither: with less it will be clear. Left open, the limit would stay as low as it fell
+            return
         else:
             doubt = False
         soon = _WINDOWS_IN_DOUBT * lasted

@@ -81,6 +81,23 @@ def test_an_upstream_that_becomes_faster_or_slower_is_known_anew(times: float) -
     assert limit.base == pytest.approx(times * SECONDS, rel=0.4)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_trial_that_is_not_clear_is_followed_by_another_with_less(seed: int) -> None:
+    # Left open, one in four of these stays for ten seconds at half of what can be done.
+    scale = [1.0]
+    times = spread(0.02, 0.5)
+    world = Crowd(
+        adaptive(),
+        rate=lambda now: 450.0,
+        places=lambda now: 10,
+        times=lambda now, rng: scale[0] * times(now, rng),
+        seed=seed,
+    )
+    world.run(8.0)
+    scale[0] = 3.0
+    assert world.run(16.0).rate(11.0, 16.0) >= 0.85 * 10 / 0.06
+
+
 def test_an_upstream_that_becomes_slower_keeps_its_places_where_there_are_enough() -> None:
     scale = [1.0]
     world = crowd(adaptive(), 0.3, times=lambda now, rng: scale[0] * EVEN(now, rng))
