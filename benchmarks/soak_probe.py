@@ -45,6 +45,11 @@ class Probe:
             "errors": errors,
         }
 
+    def close(self) -> None:
+        """Close them."""
+        for link in self._links:
+            link.close()
+
     def _asks(self, place: int) -> bool:
         reader = AnswerReader()
         try:
