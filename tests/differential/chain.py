@@ -25,7 +25,13 @@ from tests.doubles.running import ONE_ATTEMPT, RunningProxy, running
 
 _AT_ONCE = 8
 _CUT = "cut off: "
-_SETS = (*ONE_ATTEMPT, "upstreams.app.ejection=null", "tracing.headers=false")
+# A busy machine may take its time over a connection.
+_SETS = (
+    *ONE_ATTEMPT,
+    "upstreams.app.ejection=null",
+    "upstreams.app.connect_timeout=10s",
+    "tracing.headers=false",
+)
 # What a served request has and one that was read in process has not, or with another value.
 _OF_SERVING = frozenset({b"x-request-timeout-ms", b"traceparent"})
 

@@ -212,6 +212,7 @@ CADDY = Norm(
         ),
     ),
     changes=(
+        _SERVER_ASKED,
         Change(
             "a path with a byte that RFC 3986 escapes",
             "Go decodes such a path and escapes it anew; Sidecar passes bytes on",

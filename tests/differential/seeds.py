@@ -1,9 +1,10 @@
-"""Where mutation begins: the requests that other tests found worth a case, and the corpus of the fuzzers."""
+"""Where mutation begins: what was found before, what other tests found worth a case, and the corpus of the fuzzers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tests.differential.findings import FINDINGS
 from tests.integration.test_smuggling import PASSED, REFUSED
 from tests.wire.test_head_mutations import REQUESTS
 
@@ -17,4 +18,10 @@ def _kept() -> list[bytes]:
     return [data for data in kept if 0 < len(data) <= _MOST]
 
 
-SEEDS: tuple[bytes, ...] = (*REQUESTS, *[case.data for case in REFUSED], *[case.data for case in PASSED], *_kept())
+SEEDS: tuple[bytes, ...] = (
+    *[found.data for found in FINDINGS],
+    *REQUESTS,
+    *[case.data for case in REFUSED],
+    *[case.data for case in PASSED],
+    *_kept(),
+)

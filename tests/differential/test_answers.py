@@ -15,7 +15,7 @@ from tests.differential.peers import PEERS
 from tests.differential.their_answers import fault, passed
 from tests.doubles.servers import require
 
-ANSWERS = 300
+ANSWERS = 200
 
 
 @pytest.fixture(autouse=True)
