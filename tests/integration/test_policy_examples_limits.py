@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.doubles.backend import Backend
+from tests.doubles.backend import OK, Backend, Call
 from tests.doubles.clock import Clock
 from tests.doubles.running import example, running
 from tests.doubles.steps import Gate, stall
@@ -116,6 +116,37 @@ async def test_a_watched_limit_lets_through_what_it_counts() -> None:
         # 16 that run and 32 that would have queued.
         assert search["shadow_rejected_by"] == {"search/concurrency": 12}
         assert search["policies"]["search/concurrency"]["in_flight"] == 0
+
+
+async def test_a_limit_that_is_learned_moves_with_what_the_backend_can_do() -> None:
+    gate = Gate()
+
+    async def step(call: Call) -> None:
+        await (gate(call) if call.request.target == b"/slow" else call.send(OK))
+
+    async with (
+        Backend(step) as backend,
+        running(given=example("adaptive-concurrency", backend.url), clock=Clock()) as proxy,
+        proxy.peer() as peer,
+        asyncio.TaskGroup() as clients,
+    ):
+
+        async def limits() -> list[tuple[str, int]]:
+            shown = [next(iter(route["policies"].items())) for route in (await proxy.status())["routes"]]
+            return [(name, policy["max"]) for name, policy in shown if "concurrency" in name]
+
+        began = [("reports/concurrency", 2), ("search/concurrency", 20), ("everything/concurrency", 20)]
+        assert await limits() == began
+        slow = [clients.create_task(proxy.ask("/slow")) for _ in range(15)]
+        await backend.wait_requests(15)
+        for _ in range(60):
+            assert (await peer.get("/")).status == 200
+            await proxy.pass_time(0.02)
+        # As many are in flight as the limit is there for, and those that answer are as fast as ever.
+        assert await limits() == [*began[:2], ("everything/concurrency", 30)]
+        for _ in slow:
+            gate.permits.release()
+        assert {(await one).status for one in slow} == {200}
 
 
 async def test_a_fault_delays_before_the_backend_is_asked() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sidecar.model.observer import BreakerObserver, RouteObserver
 from sidecar.model.outcome import Outcome
+from sidecar.policies.adaptive_concurrency import AdaptiveSpec
 from sidecar.policies.bulkhead import BulkheadSpec
 from sidecar.policies.circuit import CLOSED, HALF_OPEN, OPEN
 from sidecar.policies.contract import ADMITTED, WAIT
@@ -192,6 +193,29 @@ def test_whoever_dies_while_one_leaves_its_queue_keeps_a_place_from_nobody() -> 
 
 def test_whoever_dies_while_one_joins_its_queue_keeps_a_place_from_nobody() -> None:
     _places_after(lambda machine, _, now: machine.try_acquire(now, Asking(machine)))
+
+
+def test_whoever_dies_while_it_learns_a_limit_leaves_one_that_the_others_go_on_with() -> None:
+    def attempt(stores: int) -> bool:
+        instance = Mortal(2)
+        spec = BulkheadSpec(max="adaptive", adaptive=AdaptiveSpec(max=50))
+        dying, living = (SharedBulkhead("login/concurrency", spec, memory) for memory in instance.memories)
+        now = 1.0
+        for _ in range(11):
+            now += 0.1
+            living.try_acquire(now, LimitedApplicant())
+            living.attempted(now, 0.05, 200)
+        died = instance.killed(0, stores, lambda: dying.attempted(now + 1.0, 0.05, 200))
+        now += 2.0
+        for _ in range(40):
+            now += 0.1
+            living.try_acquire(now, LimitedApplicant())
+            living.attempted(now, 0.05, 200)
+            assert 1 <= living.snapshot(now)["max"] <= 50  # type: ignore[operator]
+        assert living.snapshot(now)["max"] == 50
+        return died
+
+    at_every_store(attempt)
 
 
 class Heard(BreakerObserver):

@@ -107,6 +107,7 @@ class Bridge:
         """These are asked once a request."""
         self.route.admissions = machines
         self.route.announcer = next((one for one in machines if one.announces), None)
+        self.route.meter = next((one for one in machines if one.measures), None)
 
     def admits_attempts(self, *machines: Admission) -> None:
         """These are asked before each attempt."""

@@ -220,3 +220,16 @@ def test_one_raw_url_is_enough_to_run() -> None:
 def test_raw_urls_change_no_kind_of_a_listener_that_a_file_has() -> None:
     with pytest.raises(ConfigError, match="takes requests"):
         load_text("listeners: [{address: ':1'}]\n", "f", Given(upstreams=["tcp://a:1"]))
+
+
+def test_a_limit_that_learns_from_answers_is_refused_where_there_are_none() -> None:
+    said = "`adaptive` learns from how fast answers begin, and the listener `db` is `protocol: tcp`; write a number"
+    column = len("- {name: db, match: {listener: db}, upstream: pg, concurrency: {max: ") + 1
+    assert errors(WHOLE + DB.replace("upstream: pg", "upstream: pg, concurrency: {max: adaptive}")) == [
+        f"f:5:{column}: error: {said}"
+    ]
+
+
+def test_one_of_the_defaults_is_not_meant_for_it() -> None:
+    loaded = load(WHOLE + DB + "defaults: {concurrency: {max: adaptive}}\n")
+    assert ["concurrency" in route.policies for route in loaded.rules.routes] == [True, False]

@@ -171,3 +171,19 @@ def test_a_slip_in_defaults_is_told_once_for_all_routes() -> None:
         "routes:\n- {name: a, match: {path: /a}, upstream: app}\n- {name: b, upstream: app}\n"
     )
     assert warnings(text) == ["f:2:44: warning: an attempt may take 2s, but the whole request only 1s"]
+
+
+def test_bounds_of_a_learned_limit_beside_a_number_say_nothing() -> None:
+    text = route("concurrency: {max: 9, adaptive: {max: 20}}")
+    column = text.splitlines()[2].index("{max: 20}") + 1
+    assert warnings(text) == [f"f:3:{column}: warning: says nothing: it is about `max: adaptive`, and `max` is 9"]
+    head, routes = route("concurrency: {max: 9}").split("routes:")
+    given = "defaults: {concurrency: {max: adaptive, adaptive: {max: 20}}}\n"
+    assert warnings(f"{head}{given}routes:{routes}") == []
+
+
+def test_a_limit_cannot_be_learned_where_there_is_no_upstream() -> None:
+    text = "routes:\n- {name: all, respond: {status: 200}, concurrency: {max: adaptive}}\n"
+    column = text.splitlines()[1].index("adaptive") + 1
+    said = "`adaptive` learns from an upstream, and this route has none; write a number"
+    assert warnings(text) == [f"f:2:{column}: warning: {said}"]
