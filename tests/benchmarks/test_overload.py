@@ -48,7 +48,7 @@ def test_one_run_measures_saves_and_reports(
     (point,) = Result.load(tmp_path / "overload.json").ramp
     assert (point.row, point.load) == ("direct", 0.2)
     assert point.verdict.offered > 20
-    assert point.worked == point.verdict.offered
+    assert 0 < point.worked <= point.verdict.offered
     assert "| direct" in capsys.readouterr().out
     assert (tmp_path / "overload.svg").is_file()
 
