@@ -4,7 +4,7 @@ It works on PLACES requests at once, each for MEAN seconds on average (lognormal
 requests a second and no more. The rest waits in line, without bound, first come first served; and it finishes what it
 was asked for although the caller has gone, since a server that computes an answer learns of that when it writes it.
 
-Paths: `/work` waits its turn, `/ready` answers at once, `/pace/F` makes each later request take F times as long,
+Paths: `/job` waits its turn, `/ready` answers at once, `/pace/F` makes each later request take F times as long,
 `/state` tells what was done so far, as JSON.
 """
 
@@ -72,7 +72,7 @@ class Backend:
 
     def take(self, connection: "Connection", path: str) -> None:
         """One request."""
-        if path == "/work":
+        if path == "/job":
             self.arrived += 1
             now = self._loop.time()
             end = self._line.arrive(now, connection)

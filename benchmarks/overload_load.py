@@ -27,7 +27,7 @@ from benchmarks.loads import request_bytes
 from benchmarks.paced import percentile
 from benchmarks.processes import ask
 
-PATH = "/work"
+PATH = "/job"
 GOOD, REFUSED, LOST = "good", "refused", "lost"
 _REQUEST = request_bytes(PATH)
 

@@ -115,8 +115,8 @@ def test_a_place_nobody_waits_for_is_free_again() -> None:
 def test_work_for_a_caller_that_has_gone_is_done_and_wasted(clock: Clock) -> None:
     behind = backend(clock, line())
     gone, patient = Caller(behind), Caller(behind)
-    gone.ask("/work")
-    patient.ask("/work")
+    gone.ask("/job")
+    patient.ask("/job")
     gone.connection.connection_lost(None)
     clock.run()
     assert (gone.got, patient.got[:12]) == (b"", b"HTTP/1.1 200")
@@ -126,16 +126,16 @@ def test_work_for_a_caller_that_has_gone_is_done_and_wasted(clock: Clock) -> Non
 
 def test_a_change_of_pace_holds_for_what_begins_after_it(clock: Clock) -> None:
     caller = Caller(backend(clock, line()))
-    caller.ask("/work")
+    caller.ask("/job")
     caller.ask("/pace/3")
-    caller.ask("/work")
+    caller.ask("/job")
     clock.run()
     assert clock.now == pytest.approx(0.08)
 
 
 def test_other_paths_do_not_wait_for_a_place(clock: Clock) -> None:
     behind = backend(clock, line())
-    Caller(behind).ask("/work")
+    Caller(behind).ask("/job")
     caller = Caller(behind)
     caller.ask("/ready")
     assert caller.got.startswith(b"HTTP/1.1 200")
