@@ -24,7 +24,7 @@ def main() -> int:
         print("no atheris for this Python: mutations of what is known, without guidance by coverage")
     work = run.shifts(targets, builds, arguments.minutes * 60 * arguments.jobs)
     done: list[run.Done] = []
-    for one in run.worked(work, arguments.jobs, guided):
+    for one in run.worked(work, arguments.jobs, guided, arguments.seed):
         print(one, flush=True)
         done.append(one)
     run.book(done)
@@ -49,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--target", action="append", choices=[*TARGETS], help="this one only; may be repeated")
     parser.add_argument("--build", choices=["interpreted", "compiled"], help="this one only")
     parser.add_argument("--jobs", type=int, default=2, help="workers at a time")
+    parser.add_argument("--seed", type=int, default=0, help="of chance; 0, as by default, takes another one each time")
     parser.add_argument("--keep", action="store_true", help="put what reaches more into the corpus of the repository")
     parser.add_argument("--table", action="store_true", help="print what was done so far, and do nothing")
     return parser.parse_args()

@@ -73,15 +73,15 @@ def shifts(targets: Sequence[Target], builds: Sequence[Build], seconds: float) -
     ]
 
 
-def worked(work: Sequence[Shift], jobs: int, guided: bool) -> Iterator[Done]:
-    """Each shift as it is done."""
+def worked(work: Sequence[Shift], jobs: int, guided: bool, seed: int = 0) -> Iterator[Done]:
+    """Each shift as it is done. `seed`: of chance; 0 takes another one each time."""
     FINDINGS.mkdir(parents=True, exist_ok=True)
     (HOME / "said").mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda shift: _work(shift, guided), work)
+        yield from pool.map(lambda shift: _work(shift, guided, seed), work)
 
 
-def _work(shift: Shift, guided: bool) -> Done:
+def _work(shift: Shift, guided: bool, seed: int) -> Done:
     name = shift.target.name
     fresh = HOME / "corpus" / name
     fresh.mkdir(parents=True, exist_ok=True)
@@ -92,10 +92,11 @@ def _work(shift: Shift, guided: bool) -> Done:
         command = [
             str(shift.build.launcher), f"-max_total_time={shift.seconds}", f"-timeout={INPUT_SECONDS}",
             f"-rss_limit_mb={_MOST_MEGABYTES}", f"-max_len={shift.target.longest}", f"-artifact_prefix={prefix}",
-            "-print_final_stats=1", "-detect_leaks=0", *_dictionary(shift.target), str(fresh), str(kept),
+            "-print_final_stats=1", "-detect_leaks=0", f"-seed={seed}", *_dictionary(shift.target),
+            str(fresh), str(kept),
         ]  # fmt: skip
     else:
-        command = [str(shift.build.launcher), "blind", str(shift.seconds), str(prefix), str(kept)]
+        command = [str(shift.build.launcher), "blind", str(shift.seconds), str(seed), str(prefix), str(kept)]
     done = Done(shift, HOME / "said" / f"{name}-{shift.build.name}")
     before = set(_left(prefix))
     code, done.seconds = _ran(command, name, done.said, shift.seconds + INPUT_SECONDS + _GRACE_SECONDS)

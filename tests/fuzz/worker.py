@@ -52,10 +52,10 @@ def guided(arguments: list[str]) -> None:
     atheris.Fuzz()
 
 
-def blind(seconds: float, findings: Path, folders: list[Path]) -> int:
+def blind(seconds: float, seed: int, findings: Path, folders: list[Path]) -> int:
     """Mutates what is in the folders for so long; says what libFuzzer would say of it."""
     target, run = _target(os.environ["FUZZ_TARGET"])
-    seed = random.randrange(1 << 32)
+    seed = seed or random.randrange(1, 1 << 32)
     rng = random.Random(seed)
     known = [path.read_bytes() for folder in folders for path in sorted(folder.iterdir())] or [b""]
     findings.parent.mkdir(parents=True, exist_ok=True)
@@ -109,10 +109,10 @@ def _target(name: str) -> tuple[Target, Callable[[bytes], object]]:
 
 
 def main(arguments: list[str]) -> int:
-    """`blind SECONDS FINDINGS FOLDER…`, `outcomes JSON`, `once FILE…`, or the arguments of libFuzzer."""
+    """`blind SECONDS SEED FINDINGS FOLDER…`, `outcomes JSON`, `once FILE…`, or the arguments of libFuzzer."""
     match arguments:
-        case ["blind", seconds, findings, *folders]:
-            return blind(float(seconds), Path(findings), list(map(Path, folders)))
+        case ["blind", seconds, seed, findings, *folders]:
+            return blind(float(seconds), int(seed), Path(findings), list(map(Path, folders)))
         case ["outcomes", folders]:
             for line in outcomes(json.loads(folders)):
                 print(line)
