@@ -125,6 +125,8 @@ soak: $(VENV)/.tests $(VENV)/.built
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30)
 
 overload: $(VENV)/.built
+	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[bench]' \
+		|| echo 'no Envoy to compare with'
 	@$(BIN)/python -m benchmarks.overload $(OVERLOAD_ARGS)
 
 audit: $(VENV)/.audit
