@@ -44,10 +44,9 @@ class AnnouncingPool(EndpointPool):
             self._serve_soon()
 
     def _dial_missing(self) -> None:
-        if self._in_use + self._dialling >= self._max_connections:
-            return
         for receiver in [one for one in self._waiting if one not in self._dialled]:
             if self._in_use + self._dialling >= self._max_connections:
+                self._relief.ask()
                 return
             self._dialling += 1
             self._dialled.add(receiver)

@@ -3,17 +3,11 @@ cimport cython
 from sidecar.model.connections cimport Connections
 from sidecar.transport.stream cimport Receiver
 from sidecar.transport.upstream cimport Home, UpstreamConnection
-from sidecar.transport.wheel cimport DeadlineWheel, Timer
+from sidecar.transport.wheel cimport DeadlineWheel
 
 cdef int CLOSED
 cdef int IDLE
 cdef int LEASED
-
-cdef class Waiter:
-    cdef public object _pool
-    cdef public bint fresh
-    cdef public Receiver receiver
-    cdef public Timer timer
 
 cdef class EndpointPool(Home):
     cdef dict _aside
@@ -30,6 +24,7 @@ cdef class EndpointPool(Home):
     cdef object _observer
     cdef set _open
     cdef object _pace
+    cdef object _relief
     cdef bint _serving
     cdef double _idle_timeout
     cdef long long _max_connections
@@ -43,7 +38,6 @@ cdef class EndpointPool(Home):
     cdef public bytes greeting
     cdef public bint raw
     cdef public object version
-    @cython.locals(waiter=Waiter)
     cpdef UpstreamConnection lease(self, Receiver receiver, double deadline, bint fresh=*, bint whole=*)
     cpdef forget(self, Receiver receiver)
     cdef long long _room(self) except? -9

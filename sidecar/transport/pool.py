@@ -19,6 +19,7 @@ from sidecar.model.connections import Connections
 from sidecar.model.observer import UpstreamObserver
 from sidecar.model.outcome import Cause
 from sidecar.transport.dialling import Connector, cause_of, sentence
+from sidecar.transport.line import Relief, Waiter
 from sidecar.transport.patience import Patience
 from sidecar.transport.raw_upstream import RawUpstream
 from sidecar.transport.settings import PoolSettings
@@ -26,7 +27,7 @@ from sidecar.transport.stream import Receiver
 from sidecar.transport.tasks import Tasks
 from sidecar.transport.upstream import Home, UpstreamConnection
 from sidecar.transport.upstream_state import CLOSED, IDLE, LEASED
-from sidecar.transport.wheel import DeadlineWheel, Timer
+from sidecar.transport.wheel import DeadlineWheel
 from sidecar.wire.message import HeadLimits
 
 _log = logging.getLogger(__name__)
@@ -45,21 +46,6 @@ class PoolSnapshot:
     connecting: int
 
 
-class Waiter:
-    """One receiver in line."""
-
-    __slots__ = ("_pool", "fresh", "receiver", "timer")
-
-    def __init__(self, pool: EndpointPool, receiver: Receiver, fresh: bool) -> None:
-        self._pool = pool
-        self.receiver = receiver
-        self.fresh = fresh
-        self.timer = Timer(self._expired)
-
-    def _expired(self) -> None:
-        self._pool.expired(self)
-
-
 class EndpointPool(Home):
     """The pool of one endpoint; a Channel. `connect_timeout` in seconds; `connections` counts the upstream side. `raw`:
     its connections carry bytes without HTTP, and each serves whoever it is lent to and nobody after. `version` is that
@@ -69,7 +55,7 @@ class EndpointPool(Home):
     __slots__ = (
         "_aside", "_closed", "_connect_timeout", "_connecting", "_connections", "_dialling", "_errand", "_idle",
         "_idle_timeout", "_in_use", "_limits", "_loop", "_max_connections", "_max_lifetime", "_observer", "_open",
-        "_pace", "_serving", "_settings", "_tasks", "_waiting", "_wheel", "address", "connector", "greeting",
+        "_pace", "_relief", "_serving", "_settings", "_tasks", "_waiting", "_wheel", "address", "connector", "greeting",
         "raw", "version",
     )
     # fmt: on
@@ -106,6 +92,7 @@ class EndpointPool(Home):
         self._idle: list[UpstreamConnection] = []
         self._waiting: dict[Receiver, Waiter] = {}
         self._aside: dict[Receiver, Waiter] = {}  # whose request is not here: in line once there is room for them
+        self._relief = Relief(wheel, self._open, self._waiting)
         self._in_use = 0
         self._dialling = 0
         self._connecting = 0
@@ -316,6 +303,7 @@ class EndpointPool(Home):
             if self._in_use + len(self._idle) + self._dialling >= self._max_connections:
                 # Only those who will not have an idle one still wait: the oldest makes room.
                 if not self._idle or not all(waiter.fresh for waiter in self._waiting.values()):
+                    self._relief.ask()
                     return
                 self._retire(self._idle.pop(0))
             self._dialling += 1

@@ -38,6 +38,7 @@ cdef class UpstreamConnection(UpstreamStream):
     cdef bytes _backlog
     cdef object _decoder
     cdef ReadGate _gate
+    cdef double _held_at
     cdef public Home _home
     cdef int _informational
     cdef _Limits _limits
@@ -66,6 +67,7 @@ cdef class UpstreamConnection(UpstreamStream):
     cpdef discard(self)
     cpdef pause(self)
     cpdef resume(self)
+    cpdef double held_since(self) except? -9
     @cython.locals(head=ResponseHead, receiver=Receiver)
     cdef _read_heads(self, bytes data)
     @cython.locals(size=Py_ssize_t, body=bytes, trailers=bytes, end=cython.longlong, done=bint, framing=int, receiver=Receiver)

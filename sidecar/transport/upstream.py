@@ -1,15 +1,16 @@
 """A connection to an endpoint: one request out, its answer in, strictly; then back to its pool, or closed.
 
 Owns the reading of answers and the verdict whether the connection may be used again. Knows neither why a request is
-made nor who gets the connection next. Called back by the transport only; no task, no
-future. The states and what leads from one to the next: upstream_state.py.
+made nor who gets the connection next. Called back by the transport; no task, no future. States: upstream_state.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 from sidecar.model.outcome import Cause
+from sidecar.model.reason import Reason
 from sidecar.tls.failures import TlsFailure
 from sidecar.transport.flow import BY_ANY, BY_RECEIVER, FLOWING, FULL, FULL_READ, HIGH_WATER, TOLD, ReadGate
 from sidecar.transport.phases import DONE
@@ -25,8 +26,7 @@ from sidecar.wire.message import LENGTH, NO_BODY, HeadLimits, ResponseHead
 
 # An endpoint that only ever says "wait" holds its place for nothing.
 _MAX_INFORMATIONAL = 32
-# Of an answer that is not wanted: more, or slower, than this is not waited for.
-_MAX_DISCARDED = 65536
+_MAX_DISCARDED = 65536  # of an answer that is not wanted: more, or slower, than this is not waited for
 _DISCARD_SECONDS = 1.0
 
 
@@ -51,15 +51,14 @@ class Home(Channel):
 class UpstreamConnection(UpstreamStream):
     """One connection; also the UpstreamStream of the attempt that has leased it.
 
-    `born` is when it stood, `dialled` when its making began, `timer` its pool's to set while it is idle, `reused`
-    whether an answer came over it.
+    `born`: when it stood; `dialled`: when it began to be made; `timer`: its pool's; `reused`: an answer came over it.
     """
 
     # fmt: off
     __slots__ = (
-        "_backlog", "_decoder", "_gate", "_home", "_informational", "_limits", "_method", "_out", "_pressure",
-        "_receiver", "_request_head", "_rest", "_reusable", "_searched", "_transport", "_tunnel", "_wheel", "born",
-        "dialled", "state", "timer",
+        "_backlog", "_decoder", "_gate", "_held_at", "_home", "_informational", "_limits", "_method", "_out",
+        "_pressure", "_receiver", "_request_head", "_rest", "_reusable", "_searched", "_transport", "_tunnel", "_wheel",
+        "born", "dialled", "state", "timer",
     )
     # fmt: on
 
@@ -74,6 +73,7 @@ class UpstreamConnection(UpstreamStream):
         self.timer = Timer(self._aged)
         self._out = MessageWriter()
         self._gate = ReadGate()
+        self._held_at = inf
         self._pressure = FLOWING
         self.reused = False
         self.state = IDLE
@@ -197,6 +197,8 @@ class UpstreamConnection(UpstreamStream):
     def pause(self) -> None:
         """What has been read already is still given."""
         if LEASED < self.state < CLOSED and (self._tunnel is None or self._tunnel.readable()):
+            if not self._gate.stops & BY_RECEIVER:
+                self._held_at = self._wheel.turn
             self._gate.stop(BY_RECEIVER)
 
     def resume(self) -> None:
@@ -204,6 +206,14 @@ class UpstreamConnection(UpstreamStream):
             self._gate.start(BY_RECEIVER)
 
     # The pool's calls.
+
+    def held_since(self) -> float:
+        """Since when the client has not let the rest of its answer come; infinite while it does."""
+        return self._held_at if self.state == BODY and self._gate.stops & BY_RECEIVER else inf
+
+    def give_way(self, why: str) -> None:
+        """Ends the exchange for another's sake: its answer is cut."""
+        self._receiver.request_broken(Reason.OVERLOADED, why)
 
     def close(self) -> None:
         """Closes an idle connection; the pool is not told."""
