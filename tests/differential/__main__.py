@@ -25,6 +25,7 @@ from tests.differential.chain import Chain, chain
 from tests.differential.grammar import cases
 from tests.differential.peers import PEERS
 from tests.differential.pure import fault
+from tests.differential.seeds import SEEDS, corpus
 from tests.differential.sides import Sides, sides
 from tests.differential.smaller import smaller
 from tests.differential.tables import tables
@@ -38,13 +39,14 @@ class Rounds:
     def __init__(self, chains: dict[str, Chain], fronts: dict[str, AnswerChain], beside: Sides) -> None:
         self.connections = 0
         self.found = 0
+        self._seeds = (*SEEDS, *corpus())
         self._chains = chains
         self._fronts = fronts
         self._beside = beside
 
     async def one(self, seed: int) -> None:
         """A thousand connections of one seed, through everything."""
-        batch = list(islice(cases(seed), _ROUND))
+        batch = list(islice(cases(seed, self._seeds), _ROUND))
         self.connections += len(batch)
         for data in batch:
             if said := fault(data):

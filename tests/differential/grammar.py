@@ -13,11 +13,11 @@ from tests.differential import words
 from tests.differential.seeds import SEEDS
 
 
-def cases(seed: int) -> Iterator[bytes]:
-    """Without end: what one client sends on one connection, mostly one request, sometimes two."""
+def cases(seed: int, seeds: Sequence[bytes] = SEEDS) -> Iterator[bytes]:
+    """Without end: what one client sends on one connection, mostly one request, sometimes two. `seeds` are mutated."""
     rng = random.Random(seed)
     while True:
-        yield mutated(rng.choice(SEEDS), rng) if rng.random() < 0.125 else made(rng)
+        yield mutated(rng.choice(seeds), rng) if rng.random() < 0.125 else made(rng)
 
 
 def made(rng: random.Random) -> bytes:
