@@ -43,6 +43,9 @@ class Chances:
         self._upstreams: dict[str, list[str]] = defaultdict(list)
         for endpoint in record.endpoints:
             self._upstreams[endpoint.upstream].append(endpoint.name)
+        self._endpoints = record.endpoints
+        self.most = max((endpoint.most for endpoint in record.endpoints), default=0)
+        self._random = record.scenario.backend.takes.p99 is not None
         self.attempts: dict[int, list[Attempt]] = defaultdict(list)
         for attempt in record.attempts:
             self.attempts[attempt.request].append(attempt)
@@ -67,6 +70,18 @@ class Chances:
             self._at(name, since, until, deadline, number, free)
             for upstream in upstreams
             for name in self._upstreams.get(upstream, ())
+        )
+
+    def in_trouble(self, upstreams: Iterable[str], since: float, until: float) -> bool:
+        """Whether there was anything that an attempt could have failed of: an endpoint that was ill, had more than it
+        can do, or may take longer by chance. Where there was not, it is ours."""
+        names = set(upstreams)
+        return any(
+            any(ill.at <= until and ill.until >= since for ill in endpoint.ill)
+            or self._random
+            or 0 < self._places < endpoint.most
+            for endpoint in self._endpoints
+            if endpoint.upstream in names
         )
 
     def full(self, upstreams: Iterable[str], at: float) -> bool:

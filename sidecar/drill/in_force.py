@@ -12,6 +12,7 @@ from sidecar.drill.record import Record, Request
 from sidecar.drill.scenario import Do
 from sidecar.drill.settings import Settings
 from sidecar.policies.health_gate import HoldSpec
+from sidecar.policies.pool import PoolSpec
 from sidecar.policies.retry import IDEMPOTENT, RetrySpec
 
 # Nobody listened there, which is what a hold is for. Where connections hang, none begins.
@@ -98,6 +99,11 @@ class InForce:
             if isinstance(hold, HoldSpec):
                 return hold.timeout
         return 0.0
+
+    def pool_size(self, request: Request) -> int:
+        """How many connections its upstream has for an endpoint."""
+        pools = [self._upstreams[name].policies.get("pool") for name in self.upstreams(request)]
+        return min((pool.max_connections for pool in pools if isinstance(pool, PoolSpec)), default=0)
 
     def has(self, owner: str, policy: str) -> bool:
         """Whether this upstream (`upstreams.app`) has a policy."""

@@ -40,6 +40,9 @@ _LIMITS = {
     "fault_injected": "abort",
     "draining": "announce",
 }
+# Of breakers and health checks.
+_REMEMBERING = frozenset({"circuit_open", "no_endpoint"})
+_AFTERMATH = 5.0  # seconds for which connections of before may be found broken
 _NO_HOLD = "is off, so nobody waits for an endpoint that is gone"
 _NEVER_RIGHT = frozenset({"not_its_own", "malformed"})
 
@@ -135,11 +138,20 @@ class _Judge:
             return self._late(request)
         if request.failure:
             return _UNEXPLAINED  # a connection that the proxy ended without a word
+        if not self._has_occasion(request):
+            return _UNEXPLAINED
         if request.reason:
             return self._reasons.get(request.reason, self._other)(request)
         return self._broken(request)  # the endpoint's own bad answer was passed on
 
     # What the endpoints could have done.
+
+    def _has_occasion(self, request: Request) -> bool:
+        """Whether there was anything wrong that it could have failed of, now or, where it is remembered, before."""
+        if request.reason in _LIMITS:
+            return True
+        since = 0.0 if request.reason in _REMEMBERING else request.began - _AFTERMATH
+        return self._chances.in_trouble(self._rules.upstreams(request), since, request.ended)
 
     def _able(self, request: Request, since: float, until: float, *, free: bool = True) -> bool:
         return self._chances.any(
@@ -180,7 +192,7 @@ class _Judge:
 
     def _limited(self, request: Request) -> Cause:
         setting = self._rules.settings.behind(request.rule, _LIMITS[request.reason]) if request.rule else None
-        if setting is None and request.reason == "overloaded":
+        if setting is None and request.reason == "overloaded" and self._chances.most >= self._rules.pool_size(request):
             setting = self._rules.settings.at(f"upstreams.{self._upstream(request)}.pool.max_connections")
         if setting is None:
             return _UNEXPLAINED

@@ -29,10 +29,10 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-def restart() -> str:
+def whole() -> str:
     """The page of a whole drill. Made without a loop, for a drill has its own."""
-    report = Report.of(run_drill(scenario("rolling-restart"), default_rules()))
-    return page(report, "sidecar drill rolling-restart --out page.html")
+    report = Report.of(run_drill(scenario("connections-reset"), default_rules()))
+    return page(report, "sidecar drill connections-reset --out page.html")
 
 
 async def test_it_fits_on_a_desk_and_on_a_phone_in_both_colours(chromium: Browser, tmp_path: Path) -> None:
@@ -50,10 +50,10 @@ async def test_it_fits_on_a_desk_and_on_a_phone_in_both_colours(chromium: Browse
 
 
 async def test_a_picture_of_a_drill_shows_the_verdict_and_the_timeline(
-    chromium: Browser, tmp_path: Path, restart: str
+    chromium: Browser, tmp_path: Path, whole: str
 ) -> None:
     file = tmp_path / "page.html"
-    file.write_text(restart)
+    file.write_text(whole)
     picture = IMAGE if os.environ.get("SIDECAR_SCREENSHOTS") == "1" else tmp_path / "drill.png"
     async with browsing(chromium, file.as_uri(), size=(WIDTH, 800)) as tab:
         timeline = await tab.locator(".plot").bounding_box()

@@ -77,7 +77,8 @@ def test_what_waits_behind_more_than_can_be_done_is_nobodys_fault() -> None:
     scenario = Scenario(name="full", duration=10.0, backend=Backend(takes=Takes(median=1.0), places=1))
     attempts = [Attempt(number, WELL, 0.0, 40.0, "aborted") for number in range(3)]
     late = refused("request_timeout", 1, began=0.0, seconds=15.0, attempts=1)
-    assert _told(_cause(record([late], attempts=attempts, scenario=scenario))) == ("unavoidable", "overloaded")
+    found = record([late], attempts=attempts, scenario=scenario, endpoints=[endpoint(most=3)])
+    assert _told(_cause(found)) == ("unavoidable", "overloaded")
 
 
 def test_a_client_that_waits_for_less_than_an_answer_takes_has_itself_to_blame() -> None:
@@ -232,6 +233,19 @@ def test_a_connection_that_ends_without_a_word_is_our_fault() -> None:
     for failure in ("refused", "reset", "closed"):
         found = record([request(failure=failure, status=0, head=None)])
         assert _told(_cause(found)) == ("avoidable", "unexplained")
+
+
+@pytest.mark.parametrize("reason", ["connect_failure", "reset", "circuit_open", "request_timeout", "no_endpoint"])
+def test_a_failure_while_nothing_was_ever_wrong_is_our_fault(reason: str) -> None:
+    later = [endpoint(Ill(9.0, 10.0, "die"))]
+    found = record([refused(reason, began=1.0, attempts=3, rule="app/circuit_breaker")], endpoints=later)
+    assert _told(_cause(found)) == ("avoidable", "unexplained")
+
+
+def test_a_pool_is_full_only_where_an_endpoint_had_as_many() -> None:
+    asked = refused("overloaded")
+    kinds = [_cause(record([asked], endpoints=[endpoint(most=most)])).kind for most in (511, 512)]
+    assert kinds == ["avoidable", "price"]
 
 
 def test_a_failure_with_attempts_left_and_nothing_that_forbade_them_is_our_fault() -> None:
