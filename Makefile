@@ -24,7 +24,7 @@ CODE := sidecar tests benchmarks deploy/binary deploy/image setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-shipped check fmt build bench image binary deep screenshots clean \
-	conformance fuzz soak overload audit
+	conformance fuzz differential soak overload audit
 
 help:
 	@echo 'make run [UPSTREAM=http://host:port]  proxy on $(LISTEN), admin on $(ADMIN) (LISTEN=, ADMIN=)'
@@ -35,6 +35,7 @@ help:
 	@echo 'make test-shipped                     build both and prove them, compose too (root, Debian; minutes)'
 	@echo 'make conformance [TARGET=nginx]       the duties of an HTTP intermediary, shown by us or by another proxy'
 	@echo 'make fuzz [MINUTES=2] [TARGET=]       feed hostile bytes to every parser, guided by what they reach'
+	@echo 'make differential [MINUTES=2]         what we forward, and how h11 and real proxies read it'
 	@echo 'make soak [MINUTES=30] | overload     hours in minutes, and too much load, measured and drawn'
 	@echo 'make audit                            known holes in what we depend on, and careless code in what we wrote'
 	@echo 'make screenshots                      take the pictures of docs/images anew'
@@ -120,6 +121,10 @@ conformance: $(VENV)/.tests $(VENV)/.built
 
 fuzz: $(VENV)/.fuzz $(VENV)/.built
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),2) $(if $(TARGET),--target $(TARGET))
+
+# The same heads to us, to h11 and to nginx, HAProxy, Envoy and Caddy, those that are installed.
+differential: $(VENV)/.tests $(VENV)/.built
+	@$(BIN)/python -m tests.differential --minutes $(or $(MINUTES),2)
 
 soak: $(VENV)/.tests $(VENV)/.built
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30)
