@@ -18,6 +18,8 @@ from sidecar.transport.wheel import DeadlineWheel, Timer
 HELD_UP_SECONDS = 5.0
 # For all who come meanwhile.
 _LOOK_SECONDS = 0.1
+# Each is followed by a new connection: hundreds in one turn would be late, and be taken for the endpoint's failures.
+_AT_ONCE = 32
 _HELD_UP = "the client took too little of its answer while others waited for a connection"
 
 
@@ -59,14 +61,19 @@ class Relief:
             self._wheel.set(self._timer, soon)
 
     def _look(self) -> None:
-        wanted = len(self._line)
+        wanted = min(len(self._line), _AT_ONCE)
         if not wanted:
             return
         now = self._wheel.turn
         held = [(one.held_since(), number, one) for number, one in enumerate(self._connections)]
         held.sort()
-        for since, _, connection in held[:wanted]:
-            if since <= now - HELD_UP_SECONDS:
-                connection.give_way(_HELD_UP)
-        left = [since for since, _, _ in held[:wanted] if since > now - HELD_UP_SECONDS]
-        self._wheel.set(self._timer, min([*left, now]) + HELD_UP_SECONDS)
+        again = now + HELD_UP_SECONDS
+        for place, (since, _, connection) in enumerate(held):
+            if since > now - HELD_UP_SECONDS:
+                again = min(again, since + HELD_UP_SECONDS)
+                break
+            if place == wanted:
+                again = now + _LOOK_SECONDS
+                break
+            connection.give_way(_HELD_UP)
+        self._wheel.set(self._timer, again)

@@ -15,17 +15,17 @@ BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"
 
 
 class Hall:
-    """A pool of two, both carrying an answer that has begun; `cut` are those whose exchanges were ended."""
+    """A pool whose connections carry answers that have begun; `cut` are those whose exchanges were ended."""
 
-    def __init__(self, loop: VirtualLoop, kind: type[AnnouncingPool] | None = None) -> None:
-        settings = PoolSettings(max_connections=2, max_lifetime=None)
+    def __init__(self, loop: VirtualLoop, kind: type[AnnouncingPool] | None = None, size: int = 2) -> None:
+        settings = PoolSettings(max_connections=size, max_lifetime=None)
         if kind is None:
             self.endpoint = Endpoint(loop, settings)
         else:
             self.endpoint = Endpoint(loop, settings, kind=lambda *terms: AnnouncingPool(*terms, version="v1"))
         self.loop = loop
         self.cut: list[str] = []
-        self.ears = [self.begun("a"), self.begun("b")]
+        self.ears = [self.begun("ab"[number] if size == 2 else f"{number}:") for number in range(size)]
 
     def begun(self, name: str) -> ResponseEar:
         ear = self.endpoint.ask(name)
@@ -115,3 +115,17 @@ def test_a_pool_that_announces_its_clients_has_it_too(virtual: VirtualLoop) -> N
     hall.endpoint.ask("c")
     hall.loop.advance(0.2)
     assert hall.cut == ["a"]
+
+
+def test_hundreds_give_way_little_by_little(virtual: VirtualLoop) -> None:
+    hall = Hall(virtual, size=100)
+    for number in range(100):
+        hall.holds_up(number)
+    virtual.advance(6)
+    for _ in range(100):
+        hall.endpoint.ask("x")
+    while not hall.cut:
+        virtual.advance(0.01)
+    assert len(hall.cut) == 32
+    virtual.advance(1)
+    assert len(hall.cut) == 100
