@@ -78,7 +78,7 @@ def _fields(spec: HeaderEditsSpec | None, secure: bool = False) -> FieldEdits | 
         removed, absent = spec.removed(), spec.defaults(secure)
     if not (spec.set or spec.add or removed or absent):
         return None
-    return FieldEdits(removed, spec.set, spec.add, absent)
+    return FieldEdits(removed, spec.set, spec.add, absent, twins=not isinstance(spec, ResponseEditsSpec))
 
 
 def _own(spec: HeaderEditsSpec | None, secure: bool) -> FieldEdits | None:

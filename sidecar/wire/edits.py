@@ -7,6 +7,9 @@ where the rules are read, and the caller adds those lines afterwards.
 The order: removed, then set, then added. A field that is set stands where the first line of that name stood, and all
 other lines of that name go; it goes to the end when there was none. Added lines stand at the end, and before them those
 for fields that are not there (`absent`). Every other line keeps its bytes and its place.
+
+Of a request, a line whose name has `_` where a removed or set one has `-` goes too: backends of the CGI family make one
+variable of both (RFC 3875 section 4.1.18), and a rule that says who the user is would be heard beside a stranger.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +24,7 @@ class FieldEdits:
     of these a rule could split a message in two.
     """
 
-    __slots__ = ("_absent", "_added", "_needles", "_removed", "_set", "_tail")
+    __slots__ = ("_absent", "_added", "_needles", "_removed", "_set", "_tail", "_twins")
 
     def __init__(
         self,
@@ -29,7 +32,9 @@ class FieldEdits:
         set_to: Mapping[str, str] | None = None,
         add: Mapping[str, str] | None = None,
         absent: Mapping[str, str] | None = None,
+        twins: bool = False,
     ) -> None:
+        """`twins`: the block is a request's, and names with `_` for `-` go with those that are removed or set."""
         self._removed = frozenset([_name(name) for name in remove])
         self._set = {_name(name): _line(name, value) for name, value in (set_to or {}).items()}
         self._added = b"".join([_line(name, value) for name, value in (add or {}).items()])
@@ -37,7 +42,8 @@ class FieldEdits:
         # What most messages get: none of the names is there.
         self._tail = b"".join((*self._set.values(), *self._absent.values(), self._added))
         names = sorted(self._removed | self._set.keys() | self._absent.keys())
-        self._needles = tuple([b"\r\n" + name + b":" for name in names])
+        self._twins = (self._removed | self._set.keys()) if twins else frozenset()
+        self._needles = tuple([b"\r\n" + (name.replace(b"_", b"-") if twins else name) + b":" for name in names])
 
     def apply(self, fields: bytes) -> bytes:
         """The block after the edits; the very same object where they change nothing.
@@ -47,6 +53,8 @@ class FieldEdits:
         # A search of the whole block for each name costs less than looking at each line: bytes.find runs at the speed
         # of memory, and most rules name a handful.
         lowered = b"\r\n" + fields.lower()
+        if self._twins:
+            lowered = lowered.replace(b"_", b"-")
         for needle in self._needles:
             if lowered.find(needle) >= 0:
                 return self._edited(fields)
@@ -61,7 +69,7 @@ class FieldEdits:
         kept = []
         for line in fields.split(b"\r\n"):
             name = line[: line.find(b":")].lower()
-            if not line or name in removed:
+            if not line or name in removed or self._is_twin(name):
                 continue
             absent.pop(name, None)
             if name not in set_to:
@@ -69,6 +77,9 @@ class FieldEdits:
             elif name in unset:
                 kept.append(unset.pop(name))
         return b"".join([*kept, *unset.values(), *absent.values(), self._added])
+
+    def _is_twin(self, name: bytes) -> bool:
+        return b"_" in name and name not in self._set and name.replace(b"_", b"-") in self._twins
 
 
 def _name(name: str) -> bytes:

@@ -38,8 +38,10 @@ cdef int _CONTENT_TYPE
 cdef int _IDEMPOTENCY_KEY
 cdef int _EXPECT
 cdef int _DATE
-cdef int _CLIENT_CERTIFICATE
 cdef int _TRACESTATE
+cdef int _OTHER
+cdef int _SAME
+cdef int _TWIN
 
 @cython.final
 @cython.no_gc
@@ -75,13 +77,14 @@ cpdef FieldScan new_scan(RequestHead head, str code, str too_large, Py_ssize_t m
     colon=Py_ssize_t,
     lines=Py_ssize_t,
     slot=Py_ssize_t,
+    same=int,
 )
 cpdef Py_ssize_t scan_fields(FieldScan scan, bytes data, Py_ssize_t start, Py_ssize_t limit) except -2
 
 cdef Py_ssize_t _value_stop(FieldScan scan, bytes data, Py_ssize_t at, Py_ssize_t limit) except -2
 
-@cython.locals(p="const unsigned char *", q="const unsigned char *", k=Py_ssize_t)
-cdef bint _same_name(bytes data, Py_ssize_t begin, Py_ssize_t colon, bytes name, bint loose) except -1
+@cython.locals(p="const unsigned char *", q="const unsigned char *", k=Py_ssize_t, same=int)
+cdef int _same_name(bytes data, Py_ssize_t begin, Py_ssize_t colon, bytes name, bint loose) except -1
 
 @cython.locals(p="const unsigned char *", last=Py_ssize_t, repeated=bint, value=bytes)
 cdef void _known_field(

@@ -40,8 +40,12 @@ _CONTENT_TYPE = _NAMES.index(b"content-type")
 _IDEMPOTENCY_KEY = _NAMES.index(b"idempotency-key")
 _EXPECT = _NAMES.index(b"expect")
 _DATE = _NAMES.index(b"date")
-_CLIENT_CERTIFICATE = _NAMES.index(b"x-forwarded-client-cert")
 _TRACESTATE = _NAMES.index(b"tracestate")  # and all that follow
+
+# How a name that came compares with a known one; a twin has `_` for `-`.
+_OTHER = 0
+_SAME = 1
+_TWIN = 2
 
 
 class FieldScan:
@@ -103,7 +107,9 @@ def new_scan(head: RequestHead | None, code: str, too_large: str, max_fields: in
     return scan
 
 
-def scan_fields(scan: FieldScan, data: bytes, start: int, limit: int) -> int:
+def scan_fields(  # noqa: C901 - the one pass, whose every call counts
+    scan: FieldScan, data: bytes, start: int, limit: int
+) -> int:
     """Reads the field lines of `data` from `start`; answers the index after the empty line, -1 when it is not there.
 
     Never looks at `limit` or beyond. Raises `BadMessage` with the codes of `scan`.
@@ -137,7 +143,12 @@ def scan_fields(scan: FieldScan, data: bytes, start: int, limit: int) -> int:
         slot = ((colon - begin) * _SLOT_LENGTH + (p[begin] | 32) * _SLOT_FIRST + (p[colon - 1] | 32) * _SLOT_LAST) & 255
         identifier = slots[slot]
         while identifier:
-            if _same_name(data, begin, colon, _NAMES[identifier], identifier == _CLIENT_CERTIFICATE):
+            same = _same_name(data, begin, colon, _NAMES[identifier], scan.cut[identifier] != 0)
+            if same == _TWIN:
+                # Nor is it believed: it has no meaning of its own, and goes.
+                _cut_line(scan, data, begin, i + 2)
+                break
+            if same:
                 if identifier == _DATE:
                     scan.dated = True
                 else:
@@ -167,21 +178,28 @@ def _name_fault(data: bytes, begin: int, at: int) -> str:
     return "bare LF in the head" if byte == 10 else "illegal field name"
 
 
-def _same_name(data: bytes, begin: int, colon: int, name: bytes, loose: bool) -> bool:
-    # `loose`: backends of the CGI family (WSGI, PHP) make one variable of `-` and `_` (RFC 3875 section 4.1.18), and
-    # nobody may say who a client is.
+def _same_name(data: bytes, begin: int, colon: int, name: bytes, loose: bool) -> int:
+    # `loose`: backends of the CGI family (WSGI, PHP) make one variable of `-` and `_` (RFC 3875 section 4.1.18), so
+    # that a twin of a field that is cut, or written here, would hide it there: X_Forwarded_For.
     if colon - begin != len(name):
-        return False
+        return _OTHER
     if not COMPILED:
         spelled = data[begin:colon].lower()
-        return spelled == name or (loose and spelled.replace(b"_", b"-") == name)
+        if spelled == name:
+            return _SAME
+        return _TWIN if loose and spelled.replace(b"_", b"-") == name else _OTHER
     p = data
     q = name
     k = 0
+    same = _SAME
     # Both are token bytes, among which `| 32` changes capital letters alone (and `^` and `_`, which no name here has).
-    while begin + k < colon and (p[begin + k] | 32 == q[k] or (loose and p[begin + k] == 95 and q[k] == 45)):
+    while begin + k < colon:
+        if p[begin + k] | 32 != q[k]:
+            if not loose or p[begin + k] != 95 or q[k] != 45:
+                return _OTHER
+            same = _TWIN
         k += 1
-    return begin + k == colon
+    return same
 
 
 def _known_field(  # noqa: C901 - a switch, as `_pick` is

@@ -30,6 +30,21 @@ def test_an_edit_finds_its_name_in_any_case_and_leaves_the_rest(edits: FieldEdit
     assert edits.apply(BLOCK) == expected
 
 
+@pytest.mark.parametrize(
+    ("edits", "expected"),
+    [
+        (FieldEdits(remove=["x-user-id"], twins=True), b"a_b: 1\r\nc: d_e\r\n"),
+        (FieldEdits(set_to={"x-user-id": "7"}, twins=True), b"a_b: 1\r\nc: d_e\r\nx-user-id: 7\r\n"),
+        (FieldEdits(set_to={"a_b": "2"}, twins=True), b"X_User-Id: 6\r\na_b: 2\r\nc: d_e\r\n"),
+        (FieldEdits(remove=["a-b"], set_to={"a_b": "2"}, twins=True), b"X_User-Id: 6\r\na_b: 2\r\nc: d_e\r\n"),
+        (FieldEdits(remove=["x-user-id"]), b"X_User-Id: 6\r\na_b: 1\r\nc: d_e\r\n"),
+        (FieldEdits(add={"a-b": "2"}, twins=True), b"X_User-Id: 6\r\na_b: 1\r\nc: d_e\r\na-b: 2\r\n"),
+    ],
+)
+def test_of_a_request_what_some_backends_take_for_the_same_name_goes_too(edits: FieldEdits, expected: bytes) -> None:
+    assert edits.apply(b"X_User-Id: 6\r\na_b: 1\r\nc: d_e\r\n") == expected
+
+
 def test_removed_comes_before_set_and_set_before_added() -> None:
     edits = FieldEdits(remove=["b"], set_to={"a": "set", "b": "set"}, add={"a": "added", "b": "added"})
     assert edits.apply(b"b: 1\r\na: 1\r\nc: 1\r\n") == b"a: set\r\nc: 1\r\nb: set\r\na: added\r\nb: added\r\n"

@@ -3,6 +3,7 @@
 import pytest
 
 from sidecar.wire.errors import BadMessage
+from sidecar.wire.fieldnames import HOP_BY_HOP, REWRITTEN
 from sidecar.wire.fieldscan import new_scan, scan_fields
 from sidecar.wire.hop import CLOSE, UPGRADE
 from sidecar.wire.message import RequestHead
@@ -32,19 +33,17 @@ def test_names_that_only_share_a_slot_or_a_length_are_ordinary() -> None:
     assert (scan.block(lines, len(lines)), scan.content_length, scan.host) == (lines, -1, None)
 
 
-def test_what_is_said_of_a_clients_certificate_is_cut_however_it_is_spelled() -> None:
-    names = (
-        b"x-forwarded-client-cert",
-        b"X_Forwarded_Client_Cert",
-        b"X-FORWARDED_CLIENT-CERT",
-        b"x_forwarded-client-cert",
-    )
-    lines = b"".join(name + b": Hash=forged\r\n" for name in names)
-    others = b"X_Forwarded_Client-Cart: a\r\nX.Forwarded.Client.Cert: b\r\nX-Request_Id: c\r\n"
-    data = lines + others + b"\r\n"
-    scan = new_scan(RequestHead(), "c", "t", 9)
+@pytest.mark.parametrize("name", sorted(name for name in HOP_BY_HOP | REWRITTEN if b"-" in name))
+def test_what_is_cut_from_a_request_is_cut_however_it_is_spelled_and_a_twin_is_not_believed(name: bytes) -> None:
+    twins = (name.replace(b"-", b"_"), name.replace(b"-", b"_").upper(), name.replace(b"-", b"_", 1))
+    others = name[:-1].replace(b"-", b"_") + b": a\r\n" + name.replace(b"-", b".") + b": b\r\n"
+    data = b"".join(twin + b": forged\r\n" for twin in twins) + others + b"\r\n"
+    head = RequestHead()
+    scan = new_scan(head, "c", "t", 9)
     assert scan_fields(scan, data, 0, len(data)) == len(data)
     assert scan.block(data, len(data) - 2) == others
+    known = (head.forwarded_for, head.forwarded_host, head.forwarded_proto, head.request_id, head.timeout_ms)
+    assert (*known, head.trace_fields, scan.coding) == (None, None, None, None, None, b"", 0)
 
 
 def test_faults_carry_the_codes_of_the_side_they_came_from() -> None:
