@@ -30,14 +30,22 @@ _SAFE = (b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"QUERY")
 
 class Question:
     """A request as the store sees it. `directives` maps Cache-Control's words in lower case to their seconds, and is
-    None where it is malformed; `bodiless` is whether the request has no body. `scheme` is the one the client used."""
+    None where it is malformed; `bodiless` is whether the request has no body. `scheme` is the one the client used.
+    `certified`: the upstream is told of the client's certificate, and may answer as suits its owner."""
 
-    __slots__ = ("bodiless", "directives", "facts", "key", "scheme")
+    __slots__ = ("bodiless", "certified", "directives", "facts", "key", "scheme")
 
     def __init__(
-        self, facts: RequestFacts, scheme: bytes, target: bytes, directives: Mapping[bytes, int] | None, bodiless: bool
+        self,
+        facts: RequestFacts,
+        scheme: bytes,
+        target: bytes,
+        directives: Mapping[bytes, int] | None,
+        bodiless: bool,
+        certified: bool = False,
     ) -> None:
         """`target` is path and query as they arrived: one that is spelt otherwise is another one."""
+        self.certified = certified
         self.facts = facts
         self.scheme = scheme
         self.key = target_key(facts.authority, target)
@@ -156,6 +164,7 @@ def _may_be_kept_for(question: Question) -> bool:
         and directives is not None
         and b"no-store" not in directives
         and facts.header(b"authorization") is None  # RFC 9111 section 3.5, without its exceptions
+        and not question.certified  # a certificate says who asks as well as Authorization does
         and facts.header(b"range") is None
         and facts.header(b"upgrade") is None
     )

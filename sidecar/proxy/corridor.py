@@ -224,8 +224,8 @@ class Corridor(Exchange):
         fallback = self.route.fallback
         store = None if fallback is None else fallback.stale
         if store is not None and self.head.method == b"GET":
-            scheme = self.downstream.origin.scheme
-            self.capture = capture(store, self.head, head, scheme, self.decision.attempt_started, now, time.time())
+            origin = self.downstream.origin
+            self.capture = capture(store, self.head, head, origin, self.decision.attempt_started, now, time.time())
 
     def response_data(self, data: bytes) -> None:
         try:

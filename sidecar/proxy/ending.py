@@ -168,7 +168,7 @@ class Exchange(Receiver):
         origin, head = self.downstream.origin, self.head
         edits = self.route.edits
         secure = edits is not None and client_scheme(head, origin) == b"https"
-        found = fallback_reply(fallback, head, origin.scheme, now, cause, ours, edits, secure)
+        found = fallback_reply(fallback, head, origin, now, cause, ours, edits, secure)
         if found is not None:
             self.fallback = found.kind
             self.route.observer.fell_back(found.kind, cause)

@@ -15,6 +15,7 @@ from sidecar.proxy.local_reply import LocalReply, quoted
 from sidecar.wire.caching import age_seconds, cache_directives, ends_itself, replayable, vary_names
 from sidecar.wire.dates import parse_http_date
 from sidecar.wire.message import NO_BODY, RequestHead, ResponseHead
+from sidecar.wire.origin import Origin
 from sidecar.wire.writer import status_line
 
 STATIC = "static"
@@ -34,7 +35,7 @@ class FallbackReply:
 def fallback_reply(
     fallback: Fallback,
     head: RequestHead,
-    scheme: bytes,
+    origin: Origin,
     now: float,
     cause: str,
     ours: bytes,
@@ -54,7 +55,7 @@ def fallback_reply(
         block = fields + _proxy_status(STATIC, cause) + ours + b"\r\n"
         body = b"" if without_body or fallback.status in BODILESS else fallback.body
         return FallbackReply(STATIC, LocalReply(fallback.status, status_line(fallback.status) + block, body))
-    kept = fallback.stale.find(question(head, scheme), now)
+    kept = fallback.stale.find(question(head, origin), now)
     if kept is None:
         return None
     lines = b"Age: %d\r\nContent-Length: %d\r\n" % (int(kept.age(now)), len(kept.body))
@@ -65,16 +66,17 @@ def fallback_reply(
 
 
 def capture(
-    store: StaleStore, head: RequestHead, answer: ResponseHead, scheme: bytes, sent_at: float, now: float, wall: float
+    store: StaleStore, head: RequestHead, answer: ResponseHead, origin: Origin, sent_at: float, now: float, wall: float
 ) -> Capture | None:
     """Begins to remember an answer that is relayed, where it may be kept. To be ended by `commit` or `abandon`."""
-    return store.begin(question(head, scheme), _answer(answer, wall), sent_at, now, wall)
+    return store.begin(question(head, origin), _answer(answer, wall), sent_at, now, wall)
 
 
-def question(head: RequestHead, scheme: bytes) -> Question:
-    """A request as the store sees it."""
+def question(head: RequestHead, origin: Origin) -> Question:
+    """A request as the store sees it. A certificate that the upstream is told of may choose the answer."""
     directives = cache_directives(head.header(b"cache-control"), head.header(b"pragma"))
-    return Question(head, scheme, head.origin_target, directives, head.framing == NO_BODY)
+    told = origin.certificate != b""
+    return Question(head, origin.scheme, head.origin_target, directives, head.framing == NO_BODY, told)
 
 
 def _answer(head: ResponseHead, wall: float) -> Answer:

@@ -65,6 +65,7 @@ def test_a_plain_answer_to_a_plain_get_is_kept_and_served() -> None:
         _question(method=b"HEAD"),
         _question(method=b"POST"),
         _question(bodiless=False),
+        Question(Facts(), b"http", b"/", {}, True, certified=True),
     ],
 )
 def test_what_was_asked_in_confidence_or_in_part_is_neither_kept_nor_served(question: Question) -> None:
