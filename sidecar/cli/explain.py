@@ -26,7 +26,7 @@ from sidecar.rules.schema import RouteRule, RuleSet, UpstreamRule
 from sidecar.runtime.build import prepare
 from sidecar.runtime.listening import GONE
 from sidecar.runtime.route import Route
-from sidecar.runtime.routing import Router
+from sidecar.runtime.routing import AMBIGUOUS, Router
 from sidecar.wire.errors import BadMessage
 from sidecar.wire.head import parse_request
 from sidecar.wire.message import HeadLimits, RequestHead
@@ -115,7 +115,10 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead, listener: str
             matched = route
             break
     if matched is None:
-        yield "no route matches: the answer is 404 with reason no_route"
+        if any(why == AMBIGUOUS for _, _, why in told.values()):
+            yield "the answer is 400 with reason bad_request"
+        else:
+            yield "no route matches: the answer is 404 with reason no_route"
         return
     yield from _applied(loaded, matched)
 

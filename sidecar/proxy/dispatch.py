@@ -20,6 +20,7 @@ from sidecar.proxy.local_reply import NO_RULE, local_reply, send_reply
 from sidecar.proxy.record import RAW_METHOD, refusal_record, turned_away_record
 from sidecar.proxy.trace import trace_refusal
 from sidecar.runtime.generation import Current
+from sidecar.runtime.routing import AMBIGUOUS, Router
 from sidecar.transport.stream import DEAF, Acceptor, DownstreamStream, Receiver
 from sidecar.wire.deadline_fields import allowed_seconds
 from sidecar.wire.message import NO_BODY, RequestHead
@@ -56,7 +57,7 @@ class Dispatcher(Acceptor):
             router = runtime.router_at(stream.origin.listener) if runtime.by_listener else runtime.router
             route = router.match(head)
             if route is None:
-                self._no_route(stream, head)
+                self._no_route(stream, head, router)
                 return DEAF
             corridor = Corridor(self.environment, stream, head, route, _limit(head))
             corridor.begin(self.environment.wheel.turn)
@@ -116,7 +117,10 @@ class Dispatcher(Acceptor):
         detail = "Max-Forwards is 0, and the proxy itself has nothing to say to this method"
         self._answer(stream, head, Reason.MAX_FORWARDS, detail, extra=b"Allow: \r\n")
 
-    def _no_route(self, stream: DownstreamStream, head: RequestHead) -> None:
+    def _no_route(self, stream: DownstreamStream, head: RequestHead, router: Router) -> None:
+        if router.is_ambiguous(head):
+            self._answer(stream, head, Reason.BAD_REQUEST, AMBIGUOUS)
+            return
         self._answer(stream, head, Reason.NO_ROUTE, "no route of the rules matches this host, path, method and fields")
 
     def _answer(

@@ -1,10 +1,12 @@
 cimport cython
 
 from sidecar.runtime.matching cimport Matcher, matching_host
-from sidecar.runtime.paths cimport matching_path
+from sidecar.runtime.paths cimport climbs, matching_path, unresolved
 from sidecar.runtime.route cimport Route
 
 cdef int _NO_LIMIT
+cdef int _CLIMBS
+cdef int _NO_CLIMB
 
 cdef class Candidate:
     cdef readonly bint bare
@@ -54,8 +56,13 @@ cdef class Router:
     cdef bint _needs_host
     cdef bint _needs_path
     cdef public tuple routes
-    @cython.locals(path=bytes, host=bytes, route=Route, matcher=Matcher)
+    @cython.locals(asked=bytes, path=bytes, host=bytes, route=Route)
     cpdef Route match(self, object head)
+    cpdef bint is_ambiguous(self, object head) except -1
+    @cython.locals(climbing=int)
+    cdef bint _is_two_faced(self, object head, bytes asked, bytes host, Route route) except -1
+    @cython.locals(route=Route, matcher=Matcher)
+    cdef Route _taking(self, object head, bytes path, bytes host)
 
 @cython.locals(better=Candidate)
 cdef Candidate _better(Choice choice, object head, Candidate found)

@@ -1,7 +1,8 @@
 """Which route a request takes: the first, in the order of the rules, whose conditions hold.
 
 Paths and hosts are brought into their matching forms once a request, and only when a route asks for them; what is
-forwarded is never touched. See `paths.py` for why `/public/../admin` is `/admin` here, `matching.py` for conditions.
+forwarded is never touched. See `paths.py` for why `//admin` is `/admin` here, and why `/public/../admin` leads nowhere
+where routes differ on it; `matching.py` for conditions.
 
 A table of few routes is searched one by one, a larger one through an index: by host, then by exact path or along a tree
 of segments, and of what is left by method and header. What a request costs does not grow with the routes, but with the
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Sequence
 
 from sidecar.model.facts import RequestFacts
 from sidecar.runtime.matching import ANY_PATH, EXACT, TEMPLATE, Matcher, matching_host
-from sidecar.runtime.paths import matching_path, segments
+from sidecar.runtime.paths import CLIMBS, NO_CLIMB, climbs, matching_path, segments, unresolved
 from sidecar.runtime.route import Route
 
 # Up to here looking at each route is cheaper than the index, which costs as much as trying about eight.
@@ -26,6 +27,10 @@ _FEW_ROUTES = 8
 # From here on the routes of one host and path are told apart by a look-up, which costs as much as trying a few.
 _CROWD = 8
 _NO_LIMIT = 1 << 30
+_CLIMBS = CLIMBS
+_NO_CLIMB = NO_CLIMB
+
+AMBIGUOUS = "the path climbs by `..`, and different backends would read it as different paths"
 
 
 class Candidate:
@@ -281,11 +286,30 @@ class Router:
         self._index = Index(self.routes) if len(self.routes) > _FEW_ROUTES and self._always is None else None
 
     def match(self, head: RequestFacts) -> Route | None:
-        """The route of a request, None when no route takes it."""
+        """The route of a request, None when no route takes it, or when its path leads to two."""
         if self._always is not None:
             return self._always
-        path = matching_path(head.path) if self._needs_path else b""
+        asked = head.path if self._needs_path else b""
+        path = matching_path(asked)
         host = matching_host(head.authority) if self._needs_host else b""
+        route = self._taking(head, path, host)
+        return None if path is not asked and self._is_two_faced(head, asked, host, route) else route
+
+    def is_ambiguous(self, head: RequestFacts) -> bool:
+        """Whether it is its path's two readings that keep a request from every route."""
+        if self._always is not None or not self._needs_path:
+            return False
+        host = matching_host(head.authority)
+        route = self._taking(head, matching_path(head.path), host)
+        return self._is_two_faced(head, head.path, host, route)
+
+    def _is_two_faced(self, head: RequestFacts, asked: bytes, host: bytes, route: Route | None) -> bool:
+        climbing = climbs(asked)
+        if climbing == _NO_CLIMB:
+            return False
+        return climbing != _CLIMBS or self._taking(head, unresolved(asked), host) is not route
+
+    def _taking(self, head: RequestFacts, path: bytes, host: bytes) -> Route | None:
         if self._index is not None:
             return self._index.first(head, path, host)
         for route in self.routes:
@@ -301,6 +325,9 @@ class Router:
         host = matching_host(head.authority)
         for route in self.routes:
             refusal = route.matcher.refusal(head, path, host)
+            if refusal is None and self.is_ambiguous(head):
+                told.append((route, False, AMBIGUOUS))
+                break
             if refusal is None:
                 why = "it has no condition" if route.matcher.always else "every condition holds"
                 told.append((route, True, why))

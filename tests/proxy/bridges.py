@@ -39,6 +39,9 @@ class Router:
             raise self.broken
         return self.route
 
+    def is_ambiguous(self, head: RequestHead) -> bool:
+        return False
+
 
 class Runtime:
     """What a dispatcher sees of the runtime."""

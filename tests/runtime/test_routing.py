@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from sidecar.rules.schema import MatchRule
 from sidecar.runtime.matching import matching_host
-from sidecar.runtime.paths import matching_path
+from sidecar.runtime.paths import climbs, matching_path
 from sidecar.runtime.route import Route
-from sidecar.runtime.routing import Index, Router
+from sidecar.runtime.routing import AMBIGUOUS, Index, Router
 from tests.runtime.requests import Request, match_rule, route
 
 PATHS = ("/", "/a", "/a/b", "=/a", "=/", "/a/{x}", "/{x}/b")
@@ -117,6 +117,9 @@ def test_the_index_finds_what_looking_at_each_route_finds(table: list[MatchRule]
         expected = one_by_one(routes, request)
         path, host = matching_path(request.path), matching_host(request.authority)
         assert index.first(request, path, host) is expected
+        if router.is_ambiguous(request):
+            assert climbs(request.path)
+            expected = None
         assert router.match(request) is expected
         assert [one for one, matched, _ in router.explain(request) if matched] == ([expected] if expected else [])
 
@@ -225,12 +228,46 @@ def test_a_route_for_everything_looks_at_nothing() -> None:
 
 def test_no_disguise_dodges_the_route_of_a_path() -> None:
     router = Router([route("admin", match_rule("/admin")), route("all", match_rule())])
-    for path in (b"/public/../admin", b"//admin", b"/%2e/admin", b"/x%2f..%2fadmin", b"/%61dmin/", b"/admin;x"):
+    for path in (b"/admin/x/..", b"//admin", b"/%2e/admin", b"/admin%2fx", b"/%61dmin/", b"/admin;x"):
         request = Request(path)
         found = router.match(request)
         assert found is not None
         assert found.name == "admin", path
         assert request.path == path, "what is forwarded stays as it came"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/public/../admin", b"/admin/../public", b"/admin/..", b"/x%2f..%2fadmin", b"/admin/..%2fpublic",
+        b"/admin/%2e%2e/public", b"/admin/.%2E/public", b"/admin/..;/public", b"/admin\\..\\public",
+        b"/public/../admin/..%2fpublic", b"/public//../admin", b"/public\\x/../admin", b"/admin/..%3b/public",
+    ],
+)  # fmt: skip
+def test_a_path_that_backends_could_read_as_another_routes_leads_nowhere(path: bytes) -> None:
+    router = Router(
+        [route("admin", match_rule("/admin")), route("public", match_rule("/public")), route("all", match_rule())]
+    )
+    assert router.match(Request(path)) is None
+    assert router.is_ambiguous(Request(path))
+    assert [(matched, why) for _, matched, why in router.explain(Request(path))][-1] == (False, AMBIGUOUS)
+
+
+def test_a_path_that_climbs_within_a_route_is_that_routes_and_where_no_rule_looks_at_paths_nobody_cares() -> None:
+    router = Router([route("admin", match_rule("/admin")), route("all", match_rule())])
+    for path, name in (
+        (b"/admin/a/../b", "admin"),
+        (b"/~/a/../b/./c", "all"),
+        (b"/a..b/..c", "all"),
+        (b"/../x", "all"),
+    ):
+        found = router.match(Request(path))
+        assert found is not None
+        assert found.name == name, path
+    every = route("all", match_rule(methods=("GET",)))
+    assert Router([every]).match(Request(b"/x/..%2fy")) is every
+    assert not Router([every]).is_ambiguous(Request(b"/x/..%2fy"))
+    assert not Router([route("all", match_rule())]).is_ambiguous(Request(b"/x/..%2fy"))
 
 
 def test_an_explanation_ends_with_the_route_that_matches() -> None:
