@@ -5,12 +5,15 @@ Owns how an error is told and that nothing here is cached. Knows no signal and n
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from sidecar.admin import callers
+from sidecar.admin.callers import Callers
 from sidecar.admin.debug import DebugViews
 from sidecar.admin.event_stream import EventStream
 from sidecar.admin.guard import Guard, Refusal
@@ -34,6 +37,8 @@ class AdminServer:
         self._guard = Guard(loopback=loopback, token=token)
         self._subject = subject
         self._stream = EventStream(subject)
+        self._callers = Callers()
+        self._doors: list[asyncio.Server] = []
         self._runner: web.AppRunner | None = None
 
     def application(self) -> web.Application:
@@ -56,16 +61,27 @@ class AdminServer:
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Serve on sockets that are bound; they are closed with the server."""
         # Whoever asked for a minute's profile and leaves ends it. Verbs go on behind the view that waited for them.
-        self._runner = web.AppRunner(
-            self.application(), access_log=None, shutdown_timeout=_CLOSE_WAIT, handler_cancellation=True
+        runner = self._runner = web.AppRunner(
+            self.application(),
+            access_log=None,
+            shutdown_timeout=_CLOSE_WAIT,
+            handler_cancellation=True,
+            keepalive_timeout=callers.IDLE_SECONDS,
+            logger=callers.log(),
         )
-        await self._runner.setup()
+        await runner.setup()
+        assert runner.server is not None  # noqa: S101 - that is what setup has made
+        self._callers.of(runner.server)
+        loop = asyncio.get_running_loop()
         for one in sockets:
-            await web.SockSite(self._runner, one).start()
+            self._doors.append(await loop.create_server(self._callers.connection, sock=one))
 
     async def close(self) -> None:
         """Stop serving; an answer under way is finished."""
         self._stream.close()
+        doors, self._doors = self._doors, []
+        for door in doors:
+            door.close()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -76,7 +92,8 @@ class AdminServer:
     ) -> web.StreamResponse:
         try:
             self._guard.check(request)
-            answer = await handler(request)
+            with self._callers.answering(request.protocol):
+                answer = await handler(request)
         except Refusal as refusal:
             answer = problem(refusal.status, refusal.sentence)
             if refusal.status == 401:
