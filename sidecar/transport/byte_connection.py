@@ -196,7 +196,7 @@ class ByteConnection(DownstreamStream):
     def leave_websocket(self) -> None:
         """There is none."""
 
-    def waits(self) -> tuple[bool, float] | None:
+    def waits(self) -> tuple[int, float] | None:
         """It is a request from its accept on."""
         return None
 

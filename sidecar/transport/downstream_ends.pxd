@@ -7,6 +7,8 @@ from sidecar.transport.stream cimport DownstreamStream, Receiver
 from sidecar.transport.wheel cimport DeadlineWheel, Timer
 
 cdef Receiver DEAF
+cdef int A_BODY
+cdef int A_HEAD
 cdef int BODY
 cdef int BROKEN
 cdef int CLOSED
@@ -16,9 +18,13 @@ cdef int FULL
 cdef int HEAD
 cdef int IDLE
 cdef int LINGER
+cdef int NOTHING_MORE
 cdef double LINGER_SECONDS
 cdef int TOLD
 cdef int TUNNEL
+cdef int UNSENT
+cdef double _BODY_GRACE_SECONDS
+cdef double _LEAST_RATE
 
 cdef class Leaving(DownstreamStream):
     cdef bint _close_after
@@ -42,6 +48,7 @@ cdef class Leaving(DownstreamStream):
     cdef public object refusal
     cdef public int state
     cdef bint _has_unsent(self) except -1
+    cdef object _waits_for_body(self)
     cdef _close_unasked(self)
     cdef _linger(self)
     cdef _close(self)

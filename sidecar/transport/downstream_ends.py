@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from fcntl import ioctl
+from math import inf
 from termios import FIONREAD
 
 from sidecar.model.reason import Reason
@@ -17,7 +18,8 @@ from sidecar.transport.departure import LINGER_SECONDS, Departure
 from sidecar.transport.downstream_state import BODY, BROKEN, CLOSED, CLOSING, HEAD, IDLE, LINGER, TUNNEL
 from sidecar.transport.flow import FULL, TOLD, ReadGate, WriteWatch
 from sidecar.transport.intake import RequestIntake
-from sidecar.transport.registry import NOTHING, RAW_TUNNEL, REQUEST, WEBSOCKET
+from sidecar.transport.phases import UNSENT
+from sidecar.transport.registry import A_BODY, A_HEAD, NOTHING, NOTHING_MORE, RAW_TUNNEL, REQUEST, WEBSOCKET
 from sidecar.transport.sending import MessageWriter
 from sidecar.transport.service import Service
 from sidecar.transport.stream import DEAF, DownstreamStream, Receiver
@@ -26,6 +28,9 @@ from sidecar.transport.wheel import Timer
 
 _OUT_OF_TIME = "the proxy shuts down, and this request did not finish in time"
 _NONE = bytes(4)
+# A body that has come with less than this, in bytes a second since its request began, is slow once this time is over.
+_LEAST_RATE = 1024.0
+_BODY_GRACE_SECONDS = 4.0
 
 
 class Leaving(DownstreamStream):
@@ -136,15 +141,24 @@ class Leaving(DownstreamStream):
         self._cut()
         receiver.downstream_gone()
 
-    def waits(self) -> tuple[bool, float] | None:
+    def waits(self) -> tuple[int, float] | None:
         state = self.state
         if state == HEAD:
-            return False, self.started
+            return A_HEAD, self.started
         if state == LINGER:
-            return False, self._timer.deadline - LINGER_SECONDS
+            return A_HEAD, self._timer.deadline - LINGER_SECONDS
+        if state == BODY:
+            return self._waits_for_body()
         if state != IDLE or self._intake.backlog or self._has_unsent():
             return None
-        return (True, self._timer.deadline - self._idle_timeout) if self._served else (False, self.started)
+        return (NOTHING_MORE, self._timer.deadline - self._idle_timeout) if self._served else (A_HEAD, self.started)
+
+    def _waits_for_body(self) -> tuple[int, float] | None:
+        """Only where it is the client who is waited for, and all of the answer is still to come."""
+        if self._timer.deadline == inf or self._out.phase != UNSENT:
+            return None
+        slow = self._intake.received() < _LEAST_RATE * (self._wheel.turn - self.started)
+        return (A_BODY, self.started + _BODY_GRACE_SECONDS) if slow else None
 
     def give_way(self) -> bool:
         """As if its time were over, and without lingering."""

@@ -18,6 +18,7 @@ cdef class RequestIntake:
     @cython.locals(head=RequestHead, size=Py_ssize_t)
     cpdef RequestHead head(self, bytes data)
     cpdef bytes feed(self, bytes data)
+    cpdef long long received(self) except -1
     cpdef Py_ssize_t keep(self, bytes data) except -1
     cpdef clear(self)
     cpdef fail(self, object reason, str detail)

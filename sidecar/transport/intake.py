@@ -76,6 +76,10 @@ class RequestIntake:
         """The piece of body in `data`; afterwards look at `reason` and `complete`."""
         return self._feed(data, 0)
 
+    def received(self) -> int:
+        """So many bytes of a body have come whose end has not."""
+        return 0 if self._decoder is None else self._decoder.received
+
     def keep(self, data: bytes) -> int:
         """Adds to the backlog; answers its size."""
         self.backlog = self.backlog + data if self.backlog else data

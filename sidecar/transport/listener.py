@@ -269,7 +269,7 @@ class _Arrival:
     def abort(self) -> None:
         self.is_cut = True
 
-    def waits(self) -> tuple[bool, float] | None:
+    def waits(self) -> tuple[int, float] | None:
         return None
 
     def give_way(self) -> bool:

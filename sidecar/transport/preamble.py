@@ -19,7 +19,7 @@ from sidecar.model.reason import Reason
 from sidecar.transport.arrival import FIRST_WORD_SECONDS, Announced, PreambleTerms, peer_name
 from sidecar.transport.downstream_ends import unread
 from sidecar.transport.listener import Accepted
-from sidecar.transport.registry import NOTHING
+from sidecar.transport.registry import A_HEAD, NOTHING
 from sidecar.transport.service import Service
 from sidecar.transport.wheel import Timer
 from sidecar.wire.proxy_protocol import MalformedHeaderError, read
@@ -148,8 +148,8 @@ class Preamble:
     def abort(self) -> None:
         self._cut()
 
-    def waits(self) -> tuple[bool, float] | None:
-        return False, self._started
+    def waits(self) -> tuple[int, float] | None:
+        return A_HEAD, self._started
 
     def give_way(self) -> bool:
         self._terms.counted(TIMEOUT)

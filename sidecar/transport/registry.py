@@ -11,6 +11,11 @@ REQUEST = 1
 RAW_TUNNEL = 2
 WEBSOCKET = 3
 
+# What a connection that waits is behind with; the first of these gives way first.
+A_HEAD = 0
+NOTHING_MORE = 1  # it is kept after an answer
+A_BODY = 2
+
 
 class Closable(Protocol):
     """An open connection, as its owner sees it."""
@@ -30,9 +35,9 @@ class Closable(Protocol):
     def abort(self) -> None:
         """Cuts it."""
 
-    def waits(self) -> tuple[bool, float] | None:
-        """None while it carries something, or is about to. Else since when it does not, as an instant of its loop's
-        wheel, behind whether it has been answered: False where it still owes a head, or the rest of one."""
+    def waits(self) -> tuple[int, float] | None:
+        """None while it carries something, or is about to. Else A_HEAD, NOTHING_MORE or A_BODY, and since when, as an
+        instant of its loop's wheel."""
 
     def give_way(self) -> bool:
         """Ends it for another's sake, at once; for one that `waits`. Whether it did: it may have spoken just now."""

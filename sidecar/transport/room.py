@@ -3,8 +3,8 @@
 Owns who gives way, and how often anybody looks. Without it, whoever opens `max_connections` connections and is slow
 with its heads keeps everybody else out, however short the timeouts: as soon as one ends, he takes the place again.
 First go those that owe a head, or the rest of one, then those kept after an answer (RFC 9112 section 9.5 lets us close
-them at any time), each time the longest waiting ones. What carries a request or a tunnel never does. nginx reuses idle
-connections like this, but none that has sent a part of a head.
+them at any time), then those whose body is very slow, each time the longest waiting ones. No other request ever does.
+nginx reuses idle connections like this, but none that has sent a part of a head.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Room:
         now = self._now()
         if now < self._not_before:
             return False
-        waiting: list[tuple[bool, float, Closable]] = []
+        waiting: list[tuple[int, float, Closable]] = []
         # Who has waited for less may be about to speak, or has spoken: its request is on the way.
         latest = now - FIRST_WORD_SECONDS
         for connection in self._registry:

@@ -2,6 +2,7 @@ from sidecar.transport.secure_transport cimport SecureTransport
 from sidecar.transport.service cimport Service
 from sidecar.transport.wheel cimport Timer
 
+cdef int A_HEAD
 cdef int CLOSED
 cdef int CLOSING
 cdef int HANDSHAKE

@@ -16,7 +16,7 @@ from sidecar.transport.arrival import FIRST_WORD_SECONDS, peer_name
 from sidecar.transport.downstream import DownstreamConnection
 from sidecar.transport.downstream_ends import unread
 from sidecar.transport.listener import Accepted
-from sidecar.transport.registry import NOTHING, RAW_TUNNEL, WEBSOCKET
+from sidecar.transport.registry import A_HEAD, NOTHING, RAW_TUNNEL, WEBSOCKET
 from sidecar.transport.resumption import Resumption
 from sidecar.transport.secure_state import CLOSED, CLOSING, HANDSHAKE
 from sidecar.transport.secure_transport import NOBODY, SecureTransport
@@ -63,8 +63,8 @@ class SecureServer(SecureTransport):
         self._give_up()
         return 0
 
-    def waits(self) -> tuple[bool, float] | None:
-        return False, self._accepted
+    def waits(self) -> tuple[int, float] | None:
+        return A_HEAD, self._accepted
 
     def give_way(self) -> bool:
         self._overdue()

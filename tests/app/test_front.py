@@ -43,7 +43,7 @@ class FakeConnection:
     def abort(self) -> None:
         self.registry.discard(self)
 
-    def waits(self) -> tuple[bool, float] | None:
+    def waits(self) -> tuple[int, float] | None:
         return None
 
     def give_way(self) -> bool:

@@ -62,7 +62,7 @@ class Accepted:
     def abort(self) -> None:
         self.transport.abort()
 
-    def waits(self) -> tuple[bool, float] | None:
+    def waits(self) -> tuple[int, float] | None:
         return None
 
     def give_way(self) -> bool:

@@ -28,7 +28,7 @@ class Connection:
     def abort(self) -> None:
         self.registry.discard(self)
 
-    def waits(self) -> tuple[bool, float] | None:
+    def waits(self) -> tuple[int, float] | None:
         return None
 
     def give_way(self) -> bool:

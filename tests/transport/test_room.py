@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sidecar.model.reason import Reason
-from sidecar.transport.registry import NOTHING, Closable, Registry
+from sidecar.transport.registry import A_BODY, A_HEAD, NOTHING, NOTHING_MORE, Closable, Registry
 from sidecar.transport.room import Room
-from tests.transport.clients import GET, POST, UPGRADE, Client
+from sidecar.wire.message import CHUNKED
+from tests.transport.clients import CHUNKS, GET, POST, UPGRADE, Client
 from tests.transport.doubles import VirtualLoop, answer
 
 
@@ -19,7 +20,7 @@ class One:
         self.willing = willing
         self.asked = 0
 
-    def waits(self) -> tuple[bool, float] | None:
+    def waits(self) -> tuple[int, float] | None:
         return self.waiting
 
     def give_way(self) -> bool:
@@ -94,7 +95,7 @@ def test_a_look_in_vain_is_not_made_again_at_once() -> None:
     asked: list[One] = []
 
     class Busy(One):
-        def waits(self) -> tuple[bool, float] | None:
+        def waits(self) -> tuple[int, float] | None:
             asked.append(self)
             return None
 
@@ -127,7 +128,7 @@ def client(virtual: VirtualLoop) -> Client:
 def test_a_head_that_is_not_complete_is_refused_and_not_lingered_for(client: Client, virtual: VirtualLoop) -> None:
     virtual.advance(3)
     client.sends(b"GET / HT")
-    assert client.connection.waits() == pytest.approx((False, 3.0)), "since its first byte"
+    assert client.connection.waits() == pytest.approx((A_HEAD, 3.0)), "since its first byte"
     client.acceptor.answers_refusals = True
     assert client.connection.give_way()
     assert client.calls == [("refuse", Reason.HEADER_TIMEOUT)]
@@ -139,7 +140,7 @@ def test_a_head_that_is_not_complete_is_refused_and_not_lingered_for(client: Cli
 
 def test_one_that_has_said_nothing_is_closed_silently(client: Client, virtual: VirtualLoop) -> None:
     virtual.advance(3)
-    assert client.connection.waits() == (False, 0.0)
+    assert client.connection.waits() == (A_HEAD, 0.0)
     assert client.connection.give_way()
     assert (client.transport.sent, client.transport.closed) == (b"", True)
     client.gone()
@@ -152,9 +153,9 @@ def test_one_that_is_kept_after_its_answer_waits_since_then(client: Client, virt
     client.wheel.now()
     answer(client.stream)
     virtual.advance(5)
-    assert client.connection.waits() == pytest.approx((True, 3.0))
+    assert client.connection.waits() == pytest.approx((NOTHING_MORE, 3.0))
     client.sends(b"GET")
-    assert client.connection.waits() == pytest.approx((False, 8.0)), "now it owes one, since its first byte"
+    assert client.connection.waits() == pytest.approx((A_HEAD, 8.0)), "now it owes one, since its first byte"
     assert client.connection.give_way()
     client.gone()
 
@@ -164,6 +165,38 @@ def test_answers_that_nobody_has_taken_keep_their_connection(client: Client) -> 
     answer(client.stream)
     client.transport.unsent = 5
     assert client.connection.waits() is None
+
+
+def test_a_body_that_hardly_comes_is_waited_for_after_some_seconds_and_refused(
+    client: Client, virtual: VirtualLoop
+) -> None:
+    broken: list[Reason] = []
+
+    def refuse(reason: Reason) -> None:
+        broken.append(reason)
+        answer(client.stream, status=408, close=True)
+
+    client.acceptor.on["request_broken"] = refuse
+    client.sends(CHUNKS + b"1\r\nx\r\n")
+    virtual.advance(2)
+    client.wheel.now()
+    assert client.connection.waits() == pytest.approx((A_BODY, 4.0))
+    assert client.connection.give_way()
+    assert broken == [Reason.BODY_TIMEOUT]
+    assert client.transport.sent.startswith(b"HTTP/1.1 408")
+    assert client.transport.closed
+    client.gone()
+
+
+def test_a_body_that_comes_or_is_not_read_or_has_its_answer_already_is_not_waited_for(virtual: VirtualLoop) -> None:
+    quick, held_up, answered = Client(virtual), Client(virtual), Client(virtual)
+    for client in (quick, held_up, answered):
+        client.sends(CHUNKS + b"1\r\nx\r\n")
+    virtual.advance(2)
+    quick.sends(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+    held_up.stream.pause()
+    answered.stream.send_head(b"HTTP/1.1 200 X\r\n\r\n", CHUNKED, False)
+    assert [client.connection.waits() for client in (quick, held_up, answered)] == [None] * 3
 
 
 def test_a_body_and_a_tunnel_are_carried(virtual: VirtualLoop) -> None:
