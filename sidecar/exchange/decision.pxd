@@ -35,7 +35,7 @@ cdef class Decision(Standing):
     @cython.locals(retry=Retry, wait=double, elsewhere=bint)
     cpdef int failed(self, double now, object cause) except -1
     cpdef int expired(self, double now) except -1
-    @cython.locals(retry=Retry, wait=double, exhausted=bint, fallback=Fallback)
+    @cython.locals(endpoint=Endpoint, retry=Retry, wait=double, exhausted=bint, fallback=Fallback)
     cpdef int answered(self, double now, int status, double hint) except -1
     @cython.locals(endpoint=Endpoint, upstream=Upstream)
     cpdef switched(self, double now)
@@ -54,7 +54,7 @@ cdef class Decision(Standing):
     @cython.locals(machine=Admission)
     cdef int _nowhere(self, double now) except -1
     @cython.locals(upstream=Upstream, machine=Admission, endpoint=Endpoint)
-    cdef bint _goes_elsewhere(self, double now) except -1
+    cdef bint _goes_elsewhere(self, double now, object cause) except -1
     @cython.locals(branch=Branch, machine=Admission, endpoint=Endpoint, verdict=cython.longlong)
     cdef int _attempt(self, double now, Endpoint same) except -1
     cdef bint _let_go_on(self, Admission machine) except -1

@@ -83,7 +83,7 @@ class Decision(Standing):
         elif cause is Cause.ATTEMPT_TIMEOUT:
             # The wait in our own line is part of that time; what is left of it may be too little to answer in.
             outcome = of_silence(now, self.lent_at, self.route.attempt_timeout, False)
-        elsewhere = cause is Cause.CONNECT_FAILURE and self._goes_elsewhere(now)
+        elsewhere = self._goes_elsewhere(now, cause)
         if elsewhere:
             # The endpoint is out until it is back, which is all that a breaker could do for it: counted, a burst before
             # the backend has started would open the breaker, and it would refuse those that are held.
@@ -119,8 +119,11 @@ class Decision(Standing):
 
     def answered(self, now: float, status: int, hint: float) -> int:
         """The head of the final answer is here; `hint` is its Retry-After in seconds, NO_HINT without one."""
+        endpoint = self.endpoint
         self.status = status
         self.head_at = now
+        if endpoint is not None:
+            endpoint.answered_at = now
         self._measure(now, status)
         retry = self.branch.retry
         exhausted = False
@@ -146,8 +149,11 @@ class Decision(Standing):
         self._measure(now, SWITCHING_PROTOCOLS)
         tell_answering(self.held_by_attempt, now)
         endpoint = self.endpoint
+        if endpoint is None:
+            return
+        endpoint.answered_at = now
         upstream = self.branch.upstream
-        if endpoint is not None and upstream.ejection is not None:
+        if upstream.ejection is not None:
             # Its end may be weeks away, or say nothing: the failures before it were not in a row with those after.
             upstream.settle(now, endpoint, _SUCCESS, self.attempt_started)
 
@@ -279,14 +285,20 @@ class Decision(Standing):
             return self._wait_for(machine)
         return self._reject(Reason.NO_ENDPOINT) if machine.shadow else self._refused(machine)
 
-    def _goes_elsewhere(self, now: float) -> bool:
-        """Whether an attempt that found nobody listening is as good as not made: nothing was sent, the upstream holds
-        requests until somebody listens, and each endpoint that refuses is marked down. So this costs no retry, and
-        comes to an end."""
+    def _goes_elsewhere(self, now: float, cause: Cause) -> bool:
+        """Whether an attempt that got no connection is as good as not made: nothing was sent, the upstream holds
+        requests until somebody listens, and each endpoint that cannot be connected to is marked down. So this costs no
+        retry, and comes to an end."""
+        if cause is not Cause.CONNECT_FAILURE and cause is not Cause.CONNECT_TIMEOUT:
+            return False
         upstream = self.branch.upstream
         machine: Admission | None = upstream.hold
         endpoint = self.endpoint
         if machine is None or machine.shadow or endpoint is None or not self.kept or now >= self.deadline:
+            return False
+        # One that answered others meanwhile is there, and has more to do than it can: to take it from them, whose
+        # connections stand, would make an outage of a crowd. That is for retries and the breaker.
+        if cause is Cause.CONNECT_TIMEOUT and endpoint.answered_at > now - upstream.connect_timeout:
             return False
         if not upstream.lost(now, endpoint, self.attempt_started):
             return False

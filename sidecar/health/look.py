@@ -8,6 +8,7 @@ what a finding means is the policy's.
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import cast
 
 from sidecar import __version__
@@ -46,9 +47,11 @@ _RESULT_OF: dict[Cause, str] = {cause: cause.value for cause in Cause if cause.v
 _RESULT_OF |= {Cause.CONNECT_FAILURE: CONNECT_FAILURE, Cause.POOL_FULL: SHORTAGE}
 
 
-# How an endpoint is looked at that was lost and has no check to bring it back: whether somebody listens at all. What
-# else is wrong with it, requests are to be told.
-VIGIL = HealthCheckSpec(tcp=True, interval=0.1, timeout=1.0, healthy_after=1, unhealthy_after=1)
+@cache
+def vigil(connect_timeout: float) -> HealthCheckSpec:
+    """How an endpoint is looked at that was lost and has no check to bring it back: whether a connection such as
+    requests have comes about in the time that theirs have, in seconds."""
+    return HealthCheckSpec(tcp=True, interval=0.1, timeout=connect_timeout, healthy_after=1, unhealthy_after=1)
 
 
 async def look(endpoint: Endpoint, spec: HealthCheckSpec) -> Finding:
@@ -89,7 +92,7 @@ async def _look(endpoint: Endpoint, spec: HealthCheckSpec, found: list[Finding])
 
 async def _connected(endpoint: Endpoint, spec: HealthCheckSpec) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     loop = asyncio.get_running_loop()
-    channel = None if spec is VIGIL else endpoint.channel
+    channel = endpoint.channel
     dial: Dial = connector_to(loop, endpoint.address) if channel is None else channel.connector
     greeting: bytes = b"" if channel is None else channel.greeting
     reader = asyncio.StreamReader(limit=_PIECE, loop=loop)

@@ -13,8 +13,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from sidecar.health.finding import PROTOCOL_ERROR, Finding
-from sidecar.health.look import VIGIL, look
+from sidecar.health.finding import PROTOCOL_ERROR, SUCCESS, TLS_FAILURES, Finding
+from sidecar.health.look import look, vigil
 from sidecar.health.verdicts import Verdicts, enforced
 from sidecar.policies.health_check import HealthCheck
 from sidecar.policies.health_gate import HealthCheckSpec
@@ -26,7 +26,7 @@ from sidecar.transport.wheel import DeadlineWheel, Timer
 
 Look = Callable[[Endpoint, HealthCheckSpec], Awaitable[Finding]]
 
-_LOST = "nobody listens"
+_LOST = "cannot be connected to"
 # Looks under way at one time. Thousands of endpoints are all asked at the start: all at once, each would take from the
 # others the time in which it has to answer, and from requests the loop and the descriptors.
 AT_ONCE = 100
@@ -154,10 +154,11 @@ class Prober(Sentinel):
 
     def _watch_over(self, upstream: Upstream, endpoint: Endpoint, known: _Watch | None) -> _Watch:
         if known is None:
-            known = _Watch(upstream, endpoint, HealthCheck(VIGIL, up=False), vigil=True)
+            known = _Watch(upstream, endpoint, HealthCheck(vigil(upstream.connect_timeout), up=False), vigil=True)
             known.shown = False
             self._begin(known, known.machine.delay(self._rng))
         known.upstream = upstream
+        known.machine.adopt(vigil(upstream.connect_timeout))
         self._vigils[endpoint] = known
         return known
 
@@ -198,6 +199,9 @@ class Prober(Sentinel):
     def _judge(self, watch: _Watch, finding: Finding) -> None:
         endpoint, machine = watch.endpoint, watch.machine
         watch.upstream.observer.checked(endpoint.name, finding.result)
+        if watch.vigil and finding.result in TLS_FAILURES:
+            # For requests to be told: they would otherwise wait for what no waiting mends.
+            finding = Finding(SUCCESS, f"accepts connections: {finding.why}")
         if not finding.is_ours:
             _ = machine.succeeded() if finding.ok else machine.failed()
         news = machine.up != watch.shown

@@ -1,5 +1,6 @@
 cdef class Endpoint:
     cdef public object address
+    cdef public double answered_at
     cdef public bytes authority
     cdef public object channel
     cdef public bint down

@@ -25,13 +25,14 @@ class Endpoint:
 
     `down` is what the active checks know, `drained` what an operator wants, `health` what ejection remembers; the
     upstream's own methods set the first two. `up_since` is when `down` last ended; `unchecked`: it is down because the
-    first look is still to come.
+    first look is still to come. `answered_at` is when the head of an answer last came, or a connection of bytes stood.
     `weight` is in the units of the rules, `share` in hundredths of them and less during a slow start, which began at
     `ramp_since` (STEADY when there is none).
     """
 
     __slots__ = (
         "address",
+        "answered_at",
         "authority",
         "channel",
         "down",
@@ -63,6 +64,7 @@ class Endpoint:
         self.down = False
         self.unchecked = False
         self.up_since = -math.inf
+        self.answered_at = -math.inf
         self.drained = False
         self.health = EndpointHealth(self.name)
         self.in_flight = 0

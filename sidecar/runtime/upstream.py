@@ -29,12 +29,12 @@ from sidecar.runtime.endpoint import Endpoint
 
 
 class Sentinel:
-    """Looks after endpoints that nobody was listening at, and says when one is back: `Upstream.mark_up`."""
+    """Looks after endpoints that could not be connected to, and says when one is back: `Upstream.mark_up`."""
 
     __slots__ = ()
 
     def unreachable(self, endpoint: Endpoint) -> None:
-        """An attempt was refused, and the endpoint is down from now on: look often, for requests wait for it.
+        """An attempt got no connection, and the endpoint is down from now on: look often, for requests wait for it.
 
         Called on the loop's thread, inside somebody's attempt: it notes, and looks later."""
 
@@ -176,8 +176,8 @@ class Upstream:
             self.recovered(now, endpoint)
 
     def lost(self, now: float, endpoint: Endpoint, started: float) -> bool:
-        """An attempt that began at `started` found nobody listening. True when the endpoint is looked after, so that
-        to go elsewhere, or to wait for it, makes sense."""
+        """An attempt that began at `started` could not be connected. True when the endpoint is looked after, so that to
+        go elsewhere, or to wait for it, makes sense."""
         sentinel = self.sentinel
         if sentinel is None:
             return False

@@ -280,9 +280,9 @@ def test_who_knows_why_an_endpoint_is_down_is_believed() -> None:
     barred = ENDPOINT | {"takes_attempts": False, "down": True, "why_down": ""}
     first, second = changed(), changed()
     first["upstreams"][0]["endpoints"] = [barred]
-    second["upstreams"][0]["endpoints"] = [barred | {"why_down": "nobody listens"}]
+    second["upstreams"][0]["endpoints"] = [barred | {"why_down": "cannot be connected to"}]
     (endpoint,) = merged(first, second)["upstreams"][0]["endpoints"]
-    assert (endpoint["why_down"], endpoint["workers"]) == ("nobody listens", {"taking_attempts": 0, "all": 2})
+    assert (endpoint["why_down"], endpoint["workers"]) == ("cannot be connected to", {"taking_attempts": 0, "all": 2})
 
 
 def test_one_that_does_not_answer_is_said_to_be_so() -> None:

@@ -234,10 +234,50 @@ def test_without_anybody_to_notice_the_recovery_nothing_is_marked_down() -> None
     assert not scene.endpoints[0].down
 
 
-@pytest.mark.parametrize("cause", [Cause.CONNECT_TIMEOUT, Cause.RESET, Cause.POOL_FULL])
-def test_only_where_nobody_listened_is_a_request_sent_elsewhere_for_nothing(cause: Cause) -> None:
+@pytest.mark.parametrize("cause", [Cause.TLS_HANDSHAKE_FAILED, Cause.RESET, Cause.POOL_FULL])
+def test_only_where_no_connection_came_about_is_a_request_sent_elsewhere_for_nothing(cause: Cause) -> None:
     scene, watch = holding(1, 2)
     assert scene.begun().failed(START, cause) == REJECT
+    assert watch.lost == []
+
+
+def test_a_connection_that_does_not_come_about_takes_the_endpoint_down_and_costs_no_more_than_a_refusal() -> None:
+    log: list[tuple[Any, ...]] = []
+    scene, watch = holding(1, 2, each=[Scripted("each", log, 8)])
+    decision = scene.begun()
+    first = decision.endpoint
+    assert decision.failed(START + 1.0, Cause.CONNECT_TIMEOUT) == ATTEMPT
+    assert decision.endpoint is not first
+    assert decision.failed(START + 2.0, Cause.CONNECT_TIMEOUT) == WAIT
+    assert watch.lost == [first, *(one for one in scene.endpoints if one is not first)]
+    assert {entry[3] for entry in log if entry[0] == "settled"} == {Outcome.IGNORED}
+    assert scene.told.retries == []
+    back(scene, START + 3.0)
+    assert decision.resumed(START + 3.0) == ATTEMPT
+    assert decision.attempt == 1
+
+
+def test_one_that_answered_somebody_meanwhile_is_there_and_stays() -> None:
+    log: list[tuple[Any, ...]] = []
+    scene, watch = holding(each=[Scripted("each", log, 8)])
+    other, decision = scene.begun(), scene.begun()
+    sent(other, START)
+    other.answered(START + 0.1, 200, NO_HINT)
+    assert decision.failed(START + 1.0, Cause.CONNECT_TIMEOUT) == REJECT
+    assert decision.reason is Reason.CONNECT_TIMEOUT
+    assert log[-1][:4] == ("settled", "each", 8, Outcome.FAILURE)
+    assert watch.lost == []
+    later = scene.begun(START + 1.0)
+    assert later.failed(START + 2.0, Cause.CONNECT_TIMEOUT) == WAIT
+    assert watch.lost == [*scene.endpoints]
+
+
+def test_one_that_answered_with_a_tunnel_is_there_too() -> None:
+    scene, watch = holding()
+    other, decision = scene.begun(), scene.begun()
+    sent(other, START)
+    other.switched(START + 0.5)
+    assert decision.failed(START + 1.0, Cause.CONNECT_TIMEOUT) == REJECT
     assert watch.lost == []
 
 

@@ -109,7 +109,7 @@ async def test_who_is_to_lead_goes_on_from_what_it_knows_and_says_so_at_once_and
         assert not one.down()
         checks.lost("app", APP)
         assert one.down()
-        assert crier.said[1:] == [[("app", APP, False, "nobody listens")]]
+        assert crier.said[1:] == [[("app", APP, False, "cannot be connected to")]]
         await looked(one, prober)
         await one.clock.advance(2.0)
         await looked(one, prober)

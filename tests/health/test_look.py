@@ -14,7 +14,7 @@ import pytest
 
 from sidecar import __version__
 from sidecar.health.finding import Finding
-from sidecar.health.look import MAX_BODY_BYTES, MAX_INTERIM, VIGIL, look
+from sidecar.health.look import MAX_BODY_BYTES, MAX_INTERIM, look, vigil
 from sidecar.model.address import Address
 from sidecar.model.outcome import Cause
 from sidecar.policies.health_gate import HealthCheckSpec
@@ -334,17 +334,9 @@ async def test_who_says_nothing_of_what_is_expected_times_out() -> None:
 async def test_a_look_goes_the_way_of_requests_and_names_what_tls_failed_of(cause: Cause) -> None:
     one = endpoint(443)
     one.channel = Channel(TlsFailure("word", "Its certificate is bad", cause))
-    for spec in (http(), tcp()):
+    for spec in (http(), tcp(), vigil(1.0)):
         assert await look(one, spec) == Finding(cause.value, "its certificate is bad")
-    assert one.channel.asked == 2
-
-
-async def test_a_vigil_asks_no_more_than_whether_somebody_listens() -> None:
-    async with Backend() as backend:
-        one = endpoint(backend.port)
-        one.channel = Channel(TlsFailure("word", "its certificate is bad", Cause.CERTIFICATE_EXPIRED))
-        assert await look(one, VIGIL) == Finding("success", "accepts connections")
-        assert one.channel.asked == 0
+    assert one.channel.asked == 3
 
 
 async def test_a_unix_socket_is_asked_too(tmp_path: Path) -> None:

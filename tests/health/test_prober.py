@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from sidecar.health.finding import STATUS, Finding
-from sidecar.health.look import VIGIL
+from sidecar.health.finding import STATUS, TLS_FAILURES, Finding
+from sidecar.health.look import vigil
 from sidecar.model.address import Address
 from sidecar.model.outcome import Outcome
 from sidecar.policies.contract import Applicant
@@ -98,7 +98,7 @@ async def test_one_that_nobody_listened_on_is_looked_at_often_and_one_success_br
         one.finds[3001] = WELL
         await one.looks(1)
         assert not one.down()
-        assert one.events()[1:] == [f"{APP} down: nobody listens", f"{APP} up: status 200"]
+        assert one.events()[1:] == [f"{APP} down: cannot be connected to", f"{APP} up: status 200"]
 
 
 async def test_a_look_that_began_before_the_endpoint_was_lost_says_nothing() -> None:
@@ -116,7 +116,7 @@ async def test_a_look_that_began_before_the_endpoint_was_lost_says_nothing() -> 
 
 
 async def test_without_a_check_a_lost_endpoint_is_knocked_at_until_it_opens_and_then_left_alone() -> None:
-    async with scene(upstream="connect_timeout: 1s") as one:
+    async with scene(upstream="connect_timeout: 2s") as one:
         await one.start()
         assert (one.down(), await one.passes(10.0)) == (False, 0)
         one.finds[3001] = REFUSED
@@ -124,12 +124,37 @@ async def test_without_a_check_a_lost_endpoint_is_knocked_at_until_it_opens_and_
         assert one.upstream.lost(now, one.endpoint(), now)
         one.upstream.lost(now, one.endpoint(), now)
         assert await one.passes(2.0, TICK) in range(14, 23)  # every 100 ms, and up to a tick later
-        assert {spec for _, spec in one.looked} == {VIGIL}
+        assert {spec for _, spec in one.looked} == {vigil(2.0)}
         one.finds[3001] = WELL
         await one.looks(1)
         assert not one.down()
         assert await one.passes(10.0) == 0
-        assert one.events() == [f"{APP} down: nobody listens", f"{APP} up: status 200"]
+        assert one.events() == [f"{APP} down: cannot be connected to", f"{APP} up: status 200"]
+
+
+@pytest.mark.parametrize("failure", TLS_FAILURES)
+async def test_where_only_tls_fails_somebody_listens_and_requests_are_to_be_told(failure: str) -> None:
+    async with scene(upstream="connect_timeout: 1s") as one:
+        await one.start()
+        now = one.wheel.now()
+        one.upstream.lost(now, one.endpoint(), now)
+        one.finds[3001] = Finding(failure, "its certificate is bad")
+        await one.looks(1)
+        assert not one.down()
+        assert one.events()[1:] == [f"{APP} up: accepts connections: its certificate is bad"]
+        assert one.counted() == {failure: 1}
+
+
+async def test_a_vigil_keeps_to_the_connect_timeout_of_new_rules() -> None:
+    async with scene(upstream="connect_timeout: 1s") as one:
+        one.finds[3001] = REFUSED
+        await one.start()
+        now = one.wheel.now()
+        one.upstream.lost(now, one.endpoint(), now)
+        one.reload(ONE, upstream="connect_timeout: 3s")
+        await one.looks(1)
+        assert one.looked[-1][1] == vigil(3.0)
+        assert one.down()
 
 
 async def test_who_joins_beside_one_that_serves_is_down_until_looked_at_within_a_second() -> None:

@@ -66,7 +66,8 @@ async def test_a_name_is_looked_up() -> None:
 
 
 async def test_a_name_without_an_address_is_answered_for() -> None:
-    async with running("http://no-such-name.invalid:80") as proxy, proxy.peer() as peer:
+    sets = ["upstreams.app.hold=null"]
+    async with running("http://no-such-name.invalid:80", sets=sets) as proxy, proxy.peer() as peer:
         answer = await peer.get()
         # The last is a resolver that takes longer to say so than the connect timeout.
         assert (answer.status, answer.problem["reason"]) in (

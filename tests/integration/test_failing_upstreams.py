@@ -6,8 +6,8 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 
 import pytest
 
@@ -16,6 +16,9 @@ from tests.doubles.running import ONE_ATTEMPT, RunningProxy, rules_text, running
 from tests.doubles.steps import stall
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+# What becomes of one attempt, and nothing that would help it.
+UNAIDED = (*ONE_ATTEMPT, "upstreams.app.hold=null")
 
 # A backend of its own process, so that it can be killed as the kernel kills: it answers half, says so, and waits.
 HALF_A_BACKEND = """
@@ -30,11 +33,34 @@ while True:
 """
 
 
+@contextmanager
+def frozen() -> Iterator[socket.socket]:
+    """Listens with a full backlog: the kernel drops further SYNs, as a frozen machine would."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener
+
+
+async def receipt(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers one upload of five bytes with itself."""
+    with suppress(asyncio.IncompleteReadError, ConnectionError):  # a filler
+        await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(5)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n" + body)
+    writer.close()
+
+
 @asynccontextmanager
 async def refused() -> AsyncIterator[RunningProxy]:
     """A proxy in front of an endpoint that refuses."""
     with refusing() as port:
-        async with running(f"http://127.0.0.1:{port}", sets=ONE_ATTEMPT) as proxy:
+        async with running(f"http://127.0.0.1:{port}", sets=UNAIDED) as proxy:
             yield proxy
 
 
@@ -55,25 +81,26 @@ async def test_a_refused_upload_is_answered_before_it_is_complete() -> None:
 
 
 async def test_an_endpoint_that_does_not_accept_is_a_504() -> None:
-    # A full backlog: the kernel drops further SYNs, as a frozen machine would.
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        port = listener.getsockname()[1]
-        fillers = []
-        for _ in range(3):
-            filler = socket.socket()
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", port))
-            fillers.append(filler)
-        try:
-            rules = rules_text(f"http://127.0.0.1:{port}", upstream="connect_timeout: 200ms")
-            async with running(rules=rules) as proxy, proxy.peer() as peer:
-                answer = await peer.get()
-                assert (answer.status, answer.problem["reason"]) == (504, "connect_timeout")
-        finally:
-            for filler in fillers:
-                filler.close()
+    with frozen() as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        rules = rules_text(url, upstream="connect_timeout: 200ms, hold: null")
+        async with running(rules=rules) as proxy, proxy.peer() as peer:
+            answer = await peer.get()
+            assert (answer.status, answer.problem["reason"]) == (504, "connect_timeout")
+
+
+async def test_a_request_waits_for_an_endpoint_that_does_not_accept_yet() -> None:
+    with frozen() as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        rules = rules_text(url, upstream="connect_timeout: 200ms, hold: {timeout: 60s}", route="retry: null")
+        async with running(rules=rules) as proxy, asyncio.TaskGroup() as client:
+            (endpoint,) = proxy.proxy.current.runtime.endpoints()
+            asked = client.create_task(proxy.ask("/", method="POST", body=b"order"))
+            await proxy.until(lambda: endpoint.down)
+            async with await asyncio.start_server(receipt, sock=listener):
+                answer = await asked
+                assert (answer.status, answer.body) == (200, b"order")
+            assert (await proxy.status())["breakers"]["upstream.app"]["failures"] == 0
 
 
 async def test_a_stall_before_the_head_is_a_504_within_the_attempt_timeout() -> None:
@@ -164,7 +191,7 @@ async def test_a_backend_that_is_killed_in_mid_answer(half: str, status: int) ->
         assert process.stdout is not None
         async with asyncio.timeout(LIMIT_SECONDS):
             port = int(await process.stdout.readline())
-        async with running(f"http://127.0.0.1:{port}", sets=ONE_ATTEMPT) as proxy:
+        async with running(f"http://127.0.0.1:{port}", sets=UNAIDED) as proxy:
             async with proxy.peer() as peer:
                 await peer.send(GET)
                 async with asyncio.timeout(LIMIT_SECONDS):
@@ -192,7 +219,7 @@ async def test_a_backend_that_is_killed_in_mid_answer(half: str, status: int) ->
 
 async def test_a_backend_that_comes_back_is_used_again() -> None:
     with refusing() as port:
-        async with running(f"http://127.0.0.1:{port}") as proxy, proxy.peer() as peer:
+        async with running(f"http://127.0.0.1:{port}", sets=["upstreams.app.hold=null"]) as proxy, proxy.peer() as peer:
             assert (await peer.get()).status == 502
             async with Backend(port=port):
                 assert (await peer.get()).status == 200

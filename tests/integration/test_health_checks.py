@@ -48,7 +48,7 @@ async def ready(proxy: RunningProxy) -> tuple[int, str]:
 async def test_nothing_is_sent_to_a_backend_before_it_says_that_it_is_well() -> None:
     patient = Patient()
     patient.health = ILL
-    rules = "health_check: {path: /healthz}"
+    rules = "health_check: {path: /healthz}, hold: null"
     async with (
         Backend(patient) as backend,
         running(rules=rules_text(backend.url, upstream=rules), clock=Clock()) as proxy,

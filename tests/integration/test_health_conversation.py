@@ -30,6 +30,7 @@ async def test_an_endpoint_that_accepts_and_says_the_wrong_thing_takes_no_connec
     async with await asyncio.start_server(store.serve, "127.0.0.1", 0) as server:
         url = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         sets = ["upstreams.app.health_check.interval=100ms", "upstreams.app.health_check.timeout=5s"]
+        sets.append("upstreams.app.hold=null")
         async with running(given=example("health-check-send-expect", url, sets=sets)) as proxy:
             (endpoint,) = proxy.proxy.current.runtime.upstreams["app"].endpoints
             await proxy.until(lambda: not endpoint.down)

@@ -318,7 +318,7 @@ async def test_a_bug_where_health_is_told_is_not_the_end_of_looking() -> None:
         raise RuntimeError("a bug in a callback")
 
     async with Backend() as backend:
-        rules = rules_text(backend.url, upstream="health_check: {tcp: true, interval: 100ms}")
+        rules = rules_text(backend.url, upstream="health_check: {tcp: true, interval: 100ms}, hold: null")
         async with running(rules=rules) as proxy:
             await proxy.until(lambda: all(not one.down for one in proxy.proxy.current.runtime.endpoints()))
             proxy.prober._told = broken

@@ -53,7 +53,7 @@ async def test_failures_and_retries_leave_no_cycle_behind() -> None:
     with refusing() as port:
         rules = rules_text(
             f"http://127.0.0.1:{port}",
-            upstream="circuit_breaker: null",
+            upstream="circuit_breaker: null, hold: null",
             route="retry: {backoff: {base: 1ms, max: 2ms}}",
         )
         async with running(rules=rules) as proxy, proxy.peer() as peer:

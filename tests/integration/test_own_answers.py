@@ -78,7 +78,7 @@ async def test_nothing_of_the_request_is_repeated_in_the_answer() -> None:
 
 async def test_the_address_of_the_backend_is_not_told() -> None:
     with refusing() as port:
-        async with running(f"http://127.0.0.1:{port}") as proxy, proxy.peer() as peer:
+        async with running(f"http://127.0.0.1:{port}", sets=["upstreams.app.hold=null"]) as proxy, proxy.peer() as peer:
             answer = await peer.get()
             assert_own(answer, 502, "connect_failure")
             assert str(port).encode() not in answer.raw

@@ -89,7 +89,7 @@ async def test_a_drained_endpoint_gets_nothing_and_takes_part_again_when_it_is_r
 
 
 async def test_an_upstream_that_is_drained_whole_answers_503_and_is_not_ready() -> None:
-    async with Backend() as backend, running(backend.url) as proxy:
+    async with Backend() as backend, running(backend.url, sets=["upstreams.app.hold=null"]) as proxy:
         name = quote(f"app/127.0.0.1:{backend.port}", safe="")
         assert (await proxy.admin("GET", "/readyz")).status == 200
         assert (await proxy.admin("POST", f"/endpoints/{name}/drain")).status == 200

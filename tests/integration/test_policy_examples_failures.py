@@ -160,7 +160,8 @@ async def test_a_fixed_reply_stands_in_for_errors_of_reading() -> None:
         assert (await proxy.ask("/recommendations")).status == 500  # not among the causes
         assert (await proxy.ask("/other")).status == 500
     with refusing() as port:
-        async with running(given=example("fallback-static", f"http://127.0.0.1:{port}")) as proxy:
+        away = example("fallback-static", f"http://127.0.0.1:{port}", sets=["upstreams.app.hold=null"])
+        async with running(given=away) as proxy:
             fallen = await proxy.ask("/recommendations")
             assert (fallen.status, fallen.body) == (200, b'{"items": []}')
             assert b"fallback=static; connect_failure" in (fallen.get("proxy-status") or b"")

@@ -129,6 +129,7 @@ SHOWN_BESIDE |= {"tls", "mtls", "tls-several-names", "tcp-postgres", "tcp-redis"
 # Shown in test_front.
 SHOWN_BESIDE |= {"forwarded", "https-redirect", "own-answers"}
 SHOWN = {
+    "adaptive-concurrency",
     "canary-split",
     "circuit-breaker",
     "concurrency",

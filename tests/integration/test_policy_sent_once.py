@@ -94,7 +94,7 @@ async def test_a_failed_post_is_sent_again_only_when_it_is_vouched_for(misbehave
 async def test_a_post_that_was_refused_a_connection_is_sent_once_the_backend_is_there() -> None:
     with refusing() as port:
         route = "retry: {max_attempts: 3, backoff: {base: 60s, max: 60s}}, timeout: {request: 5m}"
-        rules = rules_text(f"http://127.0.0.1:{port}", route=route)
+        rules = rules_text(f"http://127.0.0.1:{port}", upstream="hold: null", route=route)
         async with running(rules=rules, clock=Clock(), seed=1) as proxy, asyncio.TaskGroup() as client:
             asked = client.create_task(proxy.ask("/", method="POST", body=b"order"))
             retries = proxy.stats.route("everything").retries

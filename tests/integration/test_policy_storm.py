@@ -33,6 +33,7 @@ upstreams:
     pool: {{max_connections: 12}}
     ejection: {{consecutive_failures: 3, base: 50ms, max: 100ms}}
     slow_start: 100ms
+    hold: null
     circuit_breaker: {{failure_ratio: 0.7, min_requests: 20, window: 1s, open_for: 50ms, max_open_for: 100ms}}
   other:
     endpoints: ['{two}']

@@ -146,7 +146,8 @@ async def read(peer: Peer, count: int) -> list[bytes]:
 async def test_a_retry_goes_to_the_other_endpoint() -> None:
     with refusing() as port:
         async with Backend() as backend:
-            rules = rules_text(f"http://127.0.0.1:{port}", backend.url, upstream="balance: round_robin")
+            upstream = "balance: round_robin, hold: null"
+            rules = rules_text(f"http://127.0.0.1:{port}", backend.url, upstream=upstream)
             async with running(rules=rules, clock=Clock(), seed=1) as proxy:
                 assert {(await proxy.ask_in_time()).status for _ in range(8)} == {200}
                 assert sum(proxy.stats.route("everything").retries.values()) == 4

@@ -51,7 +51,11 @@ log: {{access: "off"}}
 defaults: {{retry: null}}
 upstreams:
   app: {{endpoints: ["{url}"]}}
-  gone: {{endpoints: ["{gone}"], circuit_breaker: null, health_check: {{tcp: true, interval: 1s, unhealthy_after: 1}}}}
+  gone:
+    endpoints: ["{gone}"]
+    circuit_breaker: null
+    hold: null
+    health_check: {{tcp: true, interval: 1s, unhealthy_after: 1}}
   failing: {{endpoints: ["{url}"], circuit_breaker: {{consecutive_failures: 3, open_for: 5m}}}}
 routes:
   - {{name: gone, match: {{path: /gone}}, upstream: gone}}

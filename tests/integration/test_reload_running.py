@@ -303,7 +303,7 @@ async def test_one_that_leaves_takes_up_no_other_rules() -> None:
         assert proxy.stats.config_generation == 1
 
 
-async def test_a_reload_that_brings_another_only_endpoint_refuses_nobody_before_its_first_check() -> None:
+async def test_a_reload_that_brings_another_only_endpoint_without_a_hold_sends_there_before_its_first_check() -> None:
     looked, may_answer = asyncio.Event(), asyncio.Event()
 
     async def slow_to_tell(call: Call) -> None:
@@ -312,7 +312,7 @@ async def test_a_reload_that_brings_another_only_endpoint_refuses_nobody_before_
             await may_answer.wait()
         await call.send(OK)
 
-    check = "health_check: {path: /healthz, timeout: 60s}"
+    check = "health_check: {path: /healthz, timeout: 60s}, hold: null"
     async with (
         Backend() as first,
         Backend(slow_to_tell) as second,

@@ -29,7 +29,7 @@ log: {{access: 'off'}}
 defaults: {{timeout: {{attempt: 30ms, idle: 30ms}}, retry: null}}
 upstreams:
   app: {{endpoints: ['{url}'], pool: {{max_connections: 24}}, circuit_breaker: null}}
-  nobody: {{endpoints: ['http://127.0.0.1:{refused}'], circuit_breaker: null}}
+  nobody: {{endpoints: ['http://127.0.0.1:{refused}'], circuit_breaker: null, hold: null}}
 routes:
   - {{name: patient, match: {{path: /patient}}, upstream: app, timeout: {{attempt: 10s, idle: 10s}}}}
   - {{name: refused, match: {{path: /refused}}, upstream: nobody}}

@@ -221,7 +221,7 @@ async def test_an_endpoint_that_refuses_is_left_for_another_and_the_client_sees_
 
 
 async def test_a_breaker_opens_on_connects_and_then_closes_connections_at_once() -> None:
-    breaker = "circuit_breaker: {consecutive_failures: 2, open_for: 30s}"
+    breaker = "circuit_breaker: {consecutive_failures: 2, open_for: 30s}, hold: null"
     with refusing() as port:
         text = rules(f"tcp://127.0.0.1:{port}", upstream=breaker, route="retry: null")
         async with running(rules=text) as proxy:

@@ -39,7 +39,7 @@ async def test_who_connects_to_a_new_listener_during_its_reload_finds_its_route(
 
 
 async def test_a_request_on_a_connection_from_before_never_reaches_an_endpoint_as_bytes() -> None:
-    async with serving() as server, running(rules=rules_text("http://127.0.0.1:1")) as proxy:
+    async with serving() as server, running(rules=rules_text("http://127.0.0.1:1", upstream="hold: null")) as proxy:
         async with proxy.peer() as web:
             assert (await web.get()).status == 502
             await proxy.adopt(rules(server.url))

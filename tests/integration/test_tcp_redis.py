@@ -96,7 +96,7 @@ async def test_a_subscriber_hears_each_message_as_it_is_published(server: Redis)
 
 
 async def test_a_crash_cuts_connections_opens_the_breaker_and_is_over_when_it_is_back() -> None:
-    breaker = "circuit_breaker: {consecutive_failures: 3, open_for: 5s, half_open_requests: 1}"
+    breaker = "circuit_breaker: {consecutive_failures: 3, open_for: 5s, half_open_requests: 1}, hold: null"
     with redis() as server:
         given = rules(url(server), upstream=breaker, route="retry: null")
         async with running(rules=given, clock=Clock()) as proxy:
@@ -120,7 +120,7 @@ async def test_a_crash_cuts_connections_opens_the_breaker_and_is_over_when_it_is
 async def test_a_health_check_that_talks_to_it_keeps_connections_away_while_it_is_down() -> None:
     check = "interval: 200ms, timeout: 5s, healthy_after: 1, unhealthy_after: 1"
     with redis() as server:
-        health = f'health_check: {{tcp: true, send: "PING\\r\\n", expect: "+PONG", {check}}}'
+        health = f'health_check: {{tcp: true, send: "PING\\r\\n", expect: "+PONG", {check}}}, hold: null'
         async with running(rules=rules(url(server), upstream=health, route="retry: null")) as proxy:
 
             async def down() -> str | None:

@@ -43,8 +43,8 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracing_module, "FLUSH_SECONDS", LIMIT_SECONDS)
 
 
-def exporting(*urls: str, collector: Collector, tracing: str = "") -> str:
-    rules = rules_text(*urls, route=f"match: {{path: '/users/{{id}}'}}, {RETRY}")
+def exporting(*urls: str, collector: Collector, tracing: str = "", upstream: str = "") -> str:
+    rules = rules_text(*urls, upstream=upstream, route=f"match: {{path: '/users/{{id}}'}}, {RETRY}")
     return f"{rules}tracing: {{export: {{endpoint: '{collector.url}', service: shop}}, {tracing}}}\n"
 
 
@@ -117,7 +117,9 @@ async def test_a_refusal_is_a_server_span_that_says_why() -> None:
 async def test_an_endpoint_that_refuses_leaves_spans_of_attempts_that_were_never_sent() -> None:
     with refusing() as port:
         async with Collector() as collector:
-            async with running(rules=exporting(f"http://127.0.0.1:{port}", collector=collector)) as proxy:
+            async with running(
+                rules=exporting(f"http://127.0.0.1:{port}", collector=collector, upstream="hold: null")
+            ) as proxy:
                 assert (await proxy.ask("/users/7")).status == 502
             (server,), clients = by_kind(await collector.received(3))
     assert [span.attributes["error.type"] for span in clients] == ["connect_failure", "connect_failure"]

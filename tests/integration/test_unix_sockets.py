@@ -31,7 +31,7 @@ async def test_a_backend_behind_a_unix_socket_serves_as_any_other(written: str, 
 
 async def test_its_label_is_its_path_and_the_operator_s_verbs_take_it(tmp_path: Path) -> None:
     path = tmp_path / "app.sock"
-    async with Backend(path=path), running(rules=rules_text(f"unix:{path}")) as proxy:
+    async with Backend(path=path), running(rules=rules_text(f"unix:{path}", upstream="hold: null")) as proxy:
         assert (await proxy.ask()).status == 200
         name = f"app/unix:{path}"
         (upstream,) = (await proxy.status())["upstreams"]
@@ -55,7 +55,7 @@ async def test_a_check_goes_over_it_and_asks_for_localhost(tmp_path: Path) -> No
 
 
 async def test_one_that_nobody_listens_on_is_a_failed_connection(tmp_path: Path) -> None:
-    rules = rules_text(f"unix:{tmp_path / 'nobody'}", route="retry: null")
+    rules = rules_text(f"unix:{tmp_path / 'nobody'}", upstream="hold: null", route="retry: null")
     async with running(rules=rules) as proxy:
         answer = await proxy.ask()
         assert (answer.status, answer.problem["reason"]) == (502, "connect_failure")

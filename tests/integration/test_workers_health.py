@@ -84,7 +84,9 @@ async def test_requests_held_in_every_worker_go_when_one_of_them_finds_the_backe
             for peer in peers:
                 await peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             await one.proxy.until(lambda told: told["upstreams"][0]["policies"]["app/hold"]["held"] == 16)
-            await one.proxy.until(lambda told: told["upstreams"][0]["endpoints"][0]["why_down"] == "nobody listens")
+            await one.proxy.until(
+                lambda told: told["upstreams"][0]["endpoints"][0]["why_down"] == "cannot be connected to"
+            )
             async with Backend(port=port) as backend:
                 assert [(await peer.answer()).status for peer in peers] == [200] * 16
                 assert len(backend.requests) == 16

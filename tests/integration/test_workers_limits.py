@@ -183,7 +183,8 @@ async def test_what_opens_a_breaker_in_one_worker_opens_it_in_all_and_commands_r
 
 
 async def test_a_worker_that_is_started_again_knows_of_an_endpoint_that_was_drained_by_hand() -> None:
-    async with Backend() as backend, crew(backend.url, workers=2) as one:
+    hold_nobody = ("upstreams.app.hold=null",)
+    async with Backend() as backend, crew(backend.url, sets=hold_nobody, workers=2) as one:
         peers = await one.peers()
         name = f"app%2F127.0.0.1%3A{backend.port}"
         assert (await one.proxy.admin("POST", f"/endpoints/{name}/drain")).status == 200
