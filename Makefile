@@ -101,6 +101,7 @@ check: $(VENV)/.checks
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
+	@$(BIN)/bandit -q -r sidecar -c pyproject.toml
 	@$(BIN)/python -m pytest -q tests/architecture
 
 fmt: $(VENV)/.checks
@@ -134,9 +135,13 @@ overload: $(VENV)/.built
 		|| echo 'no Envoy to compare with'
 	@$(BIN)/python -m benchmarks.overload $(OVERLOAD_ARGS)
 
+# What the product needs to run, spans included, and what that needs; of what cannot be looked up it says so, and fails.
+RUN_TIME := 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	print(*p["dependencies"], *p["optional-dependencies"]["otel"], sep="\n")'
 audit: $(VENV)/.audit
 	@$(BIN)/bandit -q -r sidecar -c pyproject.toml
-	@$(BIN)/pip-audit --progress-spinner off --skip-editable --desc off
+	@$(BIN)/python -c $(RUN_TIME) >$(VENV)/run-time.txt
+	@$(BIN)/pip-audit --strict --progress-spinner off --desc off -r $(VENV)/run-time.txt
 
 # BUILDER chooses one of docker, podman and buildah, IMAGE_ARGS are for it: --build-arg BASE_IMAGE=…, --platform …
 image:

@@ -74,7 +74,8 @@ def _stand_between(command: Sequence[str], environment: Mapping[str, str], telli
         # A signal to the whole group reaches this copy too, and would be told to our loop a second time: "end now".
         signal.set_wakeup_fd(-1)
         try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)  # noqa: S603 - ours
+            null = subprocess.DEVNULL
+            process = subprocess.Popen(command, stdin=null, env=environment)  # noqa: S603 - ours  # nosec B603
             os.write(telling, str(process.pid).encode())
         except OSError as error:
             os.write(telling, str(error).encode())

@@ -235,7 +235,7 @@ class Link:
             if len(self._received) < end:
                 return
             with memoryview(self._received) as view:
-                kind, number, body = pickle.loads(view[_HEAD.size : end])  # noqa: S301 - see the module
+                kind, number, body = pickle.loads(view[_HEAD.size : end])  # noqa: S301 - see the module  # nosec B301
             del self._received[:end]
             descriptors = [self._descriptors.popleft() for _ in range(attached)]
             if kind in (_TELL, _ASK):
