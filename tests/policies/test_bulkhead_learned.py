@@ -15,6 +15,7 @@ from sidecar.policies.adaptive_concurrency import AdaptiveLimit, AdaptiveSpec
 from sidecar.policies.bulkhead import LIMIT, Bulkhead, BulkheadSpec
 from sidecar.policies.contract import REFUSED, WAIT
 from sidecar.policies.shared_bulkhead import SharedBulkhead
+from sidecar.policies.shared_places import SharedPlaces
 from tests.doubles.limited_applicant import LimitedApplicant
 from tests.doubles.shared_memory import Instance
 from tests.policies.crowd import Crowd, spread
@@ -182,7 +183,8 @@ class InTurn:
     def attempted(self, now: float, seconds: float, status: int, in_flight: int) -> bool:
         """One of them hears."""
         machine = self.turn.choice(self.machines)
-        places = machine._shared
+        places = machine._places
+        assert isinstance(places, SharedPlaces)
         places.occupy(in_flight - places.taken())
         machine.attempted(now, seconds, status)
         return True
