@@ -185,5 +185,5 @@ def test_bounds_of_a_learned_limit_beside_a_number_say_nothing() -> None:
 def test_a_limit_cannot_be_learned_where_there_is_no_upstream() -> None:
     text = "routes:\n- {name: all, respond: {status: 200}, concurrency: {max: adaptive}}\n"
     column = text.splitlines()[1].index("adaptive") + 1
-    said = "`adaptive` learns from an upstream, and this route has none; write a number"
+    said = "`adaptive` learns from an upstream, and this route answers by itself; write a number"
     assert warnings(text) == [f"f:2:{column}: warning: {said}"]
