@@ -14,16 +14,18 @@ cdef int BROKEN
 cdef int CLOSED
 cdef int CLOSING
 cdef double FIRST_WORD_SECONDS
+cdef int FLOWING
 cdef int FULL
 cdef int HEAD
 cdef int IDLE
 cdef int LINGER
 cdef int NOTHING_MORE
+cdef int READING
 cdef double LINGER_SECONDS
 cdef int TOLD
 cdef int TUNNEL
 cdef int UNSENT
-cdef double _BODY_GRACE_SECONDS
+cdef double _GRACE_SECONDS
 cdef double _LEAST_RATE
 
 cdef class Leaving(DownstreamStream):

@@ -16,10 +16,10 @@ from sidecar.model.reason import Reason
 from sidecar.transport.arrival import FIRST_WORD_SECONDS, Announced, Ends, ends_of
 from sidecar.transport.departure import LINGER_SECONDS, Departure
 from sidecar.transport.downstream_state import BODY, BROKEN, CLOSED, CLOSING, HEAD, IDLE, LINGER, TUNNEL
-from sidecar.transport.flow import FULL, TOLD, ReadGate, WriteWatch
+from sidecar.transport.flow import FLOWING, FULL, TOLD, ReadGate, WriteWatch
 from sidecar.transport.intake import RequestIntake
 from sidecar.transport.phases import UNSENT
-from sidecar.transport.registry import A_BODY, A_HEAD, NOTHING, NOTHING_MORE, RAW_TUNNEL, REQUEST, WEBSOCKET
+from sidecar.transport.registry import A_BODY, A_HEAD, NOTHING, NOTHING_MORE, RAW_TUNNEL, READING, REQUEST, WEBSOCKET
 from sidecar.transport.sending import MessageWriter
 from sidecar.transport.service import Service
 from sidecar.transport.stream import DEAF, DownstreamStream, Receiver
@@ -28,9 +28,11 @@ from sidecar.transport.wheel import Timer
 
 _OUT_OF_TIME = "the proxy shuts down, and this request did not finish in time"
 _NONE = bytes(4)
-# A body that has come with less than this, in bytes a second since its request began, is slow once this time is over.
+# A body that has come with less than this, in bytes a second since its request began, is slow.
 _LEAST_RATE = 1024.0
-_BODY_GRACE_SECONDS = 4.0
+# Slow bodies and slow readers are waited for so much longer than those that carry nothing.
+_GRACE_SECONDS = 4.0
+_UNREAD = "the client took too little of its answer while others waited for a connection"
 
 
 class Leaving(DownstreamStream):
@@ -147,6 +149,8 @@ class Leaving(DownstreamStream):
             return A_HEAD, self.started
         if state == LINGER:
             return A_HEAD, self._timer.deadline - LINGER_SECONDS
+        if state < TUNNEL and self._watch.pressure != FLOWING:
+            return READING, self._watch.since + _GRACE_SECONDS
         if state == BODY:
             return self._waits_for_body()
         if state != IDLE or self._intake.backlog or self._has_unsent():
@@ -158,11 +162,15 @@ class Leaving(DownstreamStream):
         if self._timer.deadline == inf or self._out.phase != UNSENT:
             return None
         slow = self._intake.received() < _LEAST_RATE * (self._wheel.turn - self.started)
-        return (A_BODY, self.started + _BODY_GRACE_SECONDS) if slow else None
+        return (A_BODY, self.started + _GRACE_SECONDS) if slow else None
 
     def give_way(self) -> bool:
         """As if its time were over, and without lingering."""
         self._wheel.now()
+        if self._watch.pressure != FLOWING:
+            self._receiver.request_broken(Reason.OVERLOADED, _UNREAD)
+            self.abort()
+            return True
         self._overdue()
         if self.state == LINGER:
             self._close()

@@ -16,4 +16,5 @@ cdef class WriteWatch:
     cdef Py_ssize_t _unsent
     cdef DeadlineWheel _wheel
     cdef public int pressure
+    cdef public double since
     cdef public object transport

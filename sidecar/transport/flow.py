@@ -72,10 +72,10 @@ class WriteWatch:
     """Whether the peer reads.
 
     `stalled` is called when it has taken nothing at all for `patience` seconds, `paused` in the turn
-    after the buffer became full.
+    after the buffer became full. `since` is when it did last.
     """
 
-    __slots__ = ("_patience", "_paused", "_stalled", "_timer", "_unsent", "_wheel", "pressure", "transport")
+    __slots__ = ("_patience", "_paused", "_stalled", "_timer", "_unsent", "_wheel", "pressure", "since", "transport")
 
     transport: asyncio.Transport
 
@@ -93,10 +93,12 @@ class WriteWatch:
         self._stalled = stalled
         self._unsent = 0
         self.pressure = FLOWING
+        self.since = 0.0
 
     def full(self) -> None:
         """The buffer is past its high-water mark."""
         self.pressure = FULL
+        self.since = self._wheel.turn
         self.watch()
         self._wheel.loop.call_soon(self._paused)
 

@@ -15,6 +15,7 @@ WEBSOCKET = 3
 A_HEAD = 0
 NOTHING_MORE = 1  # it is kept after an answer
 A_BODY = 2
+READING = 3
 
 
 class Closable(Protocol):
@@ -36,8 +37,8 @@ class Closable(Protocol):
         """Cuts it."""
 
     def waits(self) -> tuple[int, float] | None:
-        """None while it carries something, or is about to. Else A_HEAD, NOTHING_MORE or A_BODY, and since when, as an
-        instant of its loop's wheel."""
+        """None while it carries something, or is about to. Else what it is behind with, and since when, as an instant
+        of its loop's wheel."""
 
     def give_way(self) -> bool:
         """Ends it for another's sake, at once; for one that `waits`. Whether it did: it may have spoken just now."""

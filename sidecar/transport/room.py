@@ -3,8 +3,9 @@
 Owns who gives way, and how often anybody looks. Without it, whoever opens `max_connections` connections and is slow
 with its heads keeps everybody else out, however short the timeouts: as soon as one ends, he takes the place again.
 First go those that owe a head, or the rest of one, then those kept after an answer (RFC 9112 section 9.5 lets us close
-them at any time), then those whose body is very slow, each time the longest waiting ones. No other request ever does.
-nginx reuses idle connections like this, but none that has sent a part of a head.
+them at any time), then those whose body hardly comes, then those whose answer is not taken, each time the longest
+waiting ones. No other request ever does. nginx reuses idle connections like this, but none that has sent a part of a
+head.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sidecar.model.reason import Reason
-from sidecar.transport.registry import A_BODY, A_HEAD, NOTHING, NOTHING_MORE, Closable, Registry
+from sidecar.transport.registry import A_BODY, A_HEAD, NOTHING, NOTHING_MORE, READING, Closable, Registry
 from sidecar.transport.room import Room
-from sidecar.wire.message import CHUNKED
+from sidecar.wire.message import CHUNKED, LENGTH
 from tests.transport.clients import CHUNKS, GET, POST, UPGRADE, Client
 from tests.transport.doubles import VirtualLoop, answer
 
@@ -197,6 +197,29 @@ def test_a_body_that_comes_or_is_not_read_or_has_its_answer_already_is_not_waite
     held_up.stream.pause()
     answered.stream.send_head(b"HTTP/1.1 200 X\r\n\r\n", CHUNKED, False)
     assert [client.connection.waits() for client in (quick, held_up, answered)] == [None] * 3
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_an_answer_that_is_not_taken_is_cut_after_some_seconds(
+    client: Client, virtual: VirtualLoop, complete: bool
+) -> None:
+    client.sends(GET % 1)
+    virtual.advance(2)
+    client.wheel.now()
+    client.stream.send_head(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n", LENGTH, False)
+    client.stream.send_data(b"ok" if complete else b"o")
+    if complete:
+        client.stream.send_end()
+    client.transport.unsent = 300_000
+    client.connection.pause_writing()
+    virtual.advance(1)
+    assert client.connection.waits() == pytest.approx((READING, 6.0))
+    client.take()
+    assert client.connection.give_way()
+    told = [] if complete else [("request_broken", Reason.OVERLOADED), ("downstream_gone",)]
+    assert client.take() == told
+    assert client.transport.aborted
+    client.gone()
 
 
 def test_a_body_and_a_tunnel_are_carried(virtual: VirtualLoop) -> None:
