@@ -231,11 +231,11 @@ def _let_through(value: Table, workload: Workload, front: Front) -> Iterator[str
             if not (inwards if verb == "in" else _leads_to(value, tables(rule, ("to",), where), workload)):
                 continue
             ports = tables(rule, ("ports",), where)
-            meant = [port for port in ports if _covers(port, front.number) or port.get("port") == front.was]
+            meant = [port for port in ports if _covers(port, front.number) or _names(port, front.was)]
             if not meant or any(_covers(port, front.listens) for port in ports):
                 continue
             listens = f"the sidecar of {workload.ours} listens on {front.listens}"
-            if isinstance(meant[0]["port"], str):
+            if _names(meant[0], front.was):
                 yield f"lets port {front.was} {verb} by name, which not every network finds; {listens}: let that {verb}"
             else:
                 yield f"lets port {front.number} {verb}; {listens}, which has to be let {verb} instead"
@@ -259,4 +259,10 @@ def _leads_to(value: Table, peers: Sequence[Table], workload: Workload) -> bool:
 
 def _covers(port: Table, number: int) -> bool:
     first, last = port.get("port"), port.get("endPort")
+    if first is None:
+        return port.get("protocol") in (None, "TCP")  # a protocol alone is all of its ports
     return isinstance(first, int) and first <= number <= (last if isinstance(last, int) else first)
+
+
+def _names(port: Table, name: str | None) -> bool:
+    return name is not None and port.get("port") == name

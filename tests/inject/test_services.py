@@ -163,12 +163,21 @@ def test_a_network_policy_is_told_whatever_way_it_means_the_port(spec: dict[str,
         {"ingress": [{"ports": [{"port": 3000}, {"port": 13000}]}]},
         {"ingress": [{"ports": [{"port": 1, "endPort": 20000}]}]},
         {"ingress": [{"ports": [{"port": "other"}, {"port": 5}]}]},
+        {"ingress": [{"ports": [{"protocol": "TCP"}]}]},
+        {"ingress": [{"ports": [{}, {"port": 3000}]}]},
         {"egress": [{"to": [{"podSelector": {"matchLabels": {"app": "y"}}}], "ports": [{"port": 3000}]}]},
         {"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 3000}]}]},
     ],
 )
 def test_a_network_policy_that_lets_the_sidecar_through_is_left_in_peace(spec: dict[str, Any]) -> None:
     assert list(about({"kind": "NetworkPolicy", "spec": {"podSelector": {}, **spec}}, [WEB])) == []
+
+
+def test_a_protocol_alone_is_all_of_its_ports_also_where_a_port_has_no_name() -> None:
+    bare = Workload(Ours("Deployment", "web", ""), {"app": "x"}, (Front(3000, 13000, "http"),))
+    for protocol in ("TCP", "UDP"):
+        spec = {"podSelector": {}, "ingress": [{"ports": [{"protocol": protocol}]}]}
+        assert list(about({"kind": "NetworkPolicy", "spec": spec}, [bare])) == []
 
 
 def test_a_pod_monitor_by_name_is_told_whom_it_asks_now() -> None:
