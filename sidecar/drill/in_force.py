@@ -15,8 +15,8 @@ from sidecar.policies.health_gate import HoldSpec
 from sidecar.policies.pool import PoolSpec
 from sidecar.policies.retry import IDEMPOTENT, RetrySpec
 
-# Nobody listened there, which is what a hold is for. Where connections hang, none begins.
-_GONE: frozenset[Do] = frozenset({"refuse", "die", "restart", "flap"})
+# No connection came about there, which is what a hold is for.
+_GONE: frozenset[Do] = frozenset({"refuse", "die", "restart", "flap", "unreachable"})
 
 
 class InForce:
@@ -111,7 +111,7 @@ class InForce:
         return upstream is not None and upstream.policies.get(policy) is not None
 
     def was_gone(self, request: Request) -> bool:
-        """Whether each endpoint that it could be sent to was not merely ill but gone: connections were refused."""
+        """Whether each endpoint that it could be sent to was not merely ill but gone: none could be connected to."""
         names = self.upstreams(request)
         return all(
             any(ill.do in _GONE and ill.at <= request.ended < ill.until for ill in endpoint.ill)

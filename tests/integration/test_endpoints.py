@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
 import pytest
 
+from sidecar.model.address import Address
 from tests.doubles.backend import Backend
 from tests.doubles.running import rules_text, running
 
@@ -75,6 +77,21 @@ async def test_a_name_without_an_address_is_answered_for() -> None:
             (502, "connect_failure"),
             (504, "connect_timeout"),
         )
+
+
+async def test_a_request_waits_for_a_name_that_has_no_address_yet() -> None:
+    url, upstream = "http://no-such-name.invalid:80", "hold: {timeout: 60s}"
+    rules = rules_text(url, upstream=upstream, route="timeout: {request: 60s}")
+    async with Backend() as backend, running(rules=rules) as proxy, asyncio.TaskGroup() as client:
+        upstream_in_force = proxy.proxy.current.runtime.upstreams["app"]
+        await proxy.until(lambda: not upstream_in_force.endpoints)
+        asked = client.create_task(proxy.ask())
+        hold = upstream_in_force.hold
+        assert hold is not None
+        await proxy.until(lambda: hold.snapshot(0.0)["held"] == 1)
+        channels = proxy.proxy.channels
+        channels._changed(channels._watches["app"], f"app/{url[7:]}", (Address("127.0.0.1", backend.port),))
+        assert (await asked).status == 200
 
 
 async def test_a_unix_socket_on_the_way_in_survives_a_restart(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ routes:
     fallback: {{on: [no_endpoint, timeout, 502, 503], stale: {{max_age: 1m, max_bytes: 64KiB}}}}
   - name: split
     split: [{{upstream: app, weight: 1}}, {{upstream: other, weight: 1}}]
-    concurrency: {{max: 10, max_queue: 5, max_wait: 30ms}}
+    concurrency: {{max: 2, max_queue: 1, max_wait: 30ms}}
     fault: {{delay: {{ratio: 0.2, duration: 20ms}}, abort: {{ratio: 0.05, status: 500}}}}
 """
 
