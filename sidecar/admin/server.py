@@ -68,6 +68,7 @@ class AdminServer:
             handler_cancellation=True,
             keepalive_timeout=callers.IDLE_SECONDS,
             logger=callers.log(),
+            auto_decompress=False,  # no view reads a body; a small one must not become a large one
         )
         await runner.setup()
         assert runner.server is not None  # noqa: S101 - that is what setup has made

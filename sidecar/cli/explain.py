@@ -17,7 +17,7 @@ from sidecar.cli.check import plain_environment
 from sidecar.cli.run import usable
 from sidecar.cli.sheets import columns
 from sidecar.model.observer import Unobserved
-from sidecar.rules.effective import effective, flattened, notation
+from sidecar.rules.effective import HIDDEN, effective, flattened, notation
 from sidecar.rules.keys import Key, keys_of
 from sidecar.rules.load import Loaded, load_rules
 from sidecar.rules.lookup import origin_of
@@ -110,6 +110,7 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead, listener: str
         route, matches, why = told[index]
         if matches and rule.match.listener and route.matcher.always:
             why = f"it names the listener {listener}, and has no other condition"
+        why = why if matches else _without_secrets(loaded, rule, why)
         yield f"{'✓' if matches else '✗'} {route.name}: {why}{_written(loaded, route.name)}"
         if matches:
             matched = route
@@ -121,6 +122,14 @@ def explanation(loaded: Loaded, router: Router, head: RequestHead, listener: str
             yield "no route matches: the answer is 404 with reason no_route"
         return
     yield from _applied(loaded, matched)
+
+
+def _without_secrets(loaded: Loaded, rule: RouteRule, why: str) -> str:
+    """A refusal tells what a header should have been, and that may have come out of a file."""
+    for name in rule.match.headers:
+        if f"routes.{rule.name}.match.headers.{name}" in loaded.secrets and why.startswith(f"header {name} is "):
+            return f"{why.rpartition(', not `')[0]}, not `{HIDDEN}`"
+    return why
 
 
 def connection_explanation(loaded: Loaded, routes: Mapping[str, Route], listener: str) -> Iterator[str]:
