@@ -17,6 +17,7 @@ from sidecar.inject.objects import Path, Refused, Table, tables
 _SHIFT = 10_000
 _LAST = 65_535
 _LONGEST_NAME = 15
+_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:-?[a-z0-9])*")  # IANA_SVC_NAME of Kubernetes' API, RFC 6335 section 5.1
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 _BY_BYTES = (
     frozenset(
@@ -114,6 +115,8 @@ def containers(spec: Table, at: Path) -> list[tuple[str, int, Table]]:
                 raise Refused("`containerPort` must be a number from 1 to 65535", (*where, "containerPort"))
             if name is not None and not isinstance(name, str):
                 raise Refused("the name of a port must be a text; put it in quotes", (*where, "name"))
+            if name and not (len(name) <= _LONGEST_NAME and _NAME.fullmatch(name)):
+                raise Refused("a port's name is up to 15 of a-z, 0-9 and `-`, one of them a letter", (*where, "name"))
     return found
 
 

@@ -22,7 +22,7 @@ def main() -> int:
     guided = guidance() is not None
     if not guided:
         print("no atheris for this Python: mutations of what is known, without guidance by coverage")
-    work = run.shifts(targets, builds, arguments.minutes * 60 * arguments.jobs)
+    work = run.shifts(targets, builds, arguments.minutes * 60 * arguments.jobs) if arguments.minutes else []
     done: list[run.Done] = []
     for one in run.worked(work, arguments.jobs, guided, arguments.seed):
         print(one, flush=True)
@@ -45,7 +45,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=2.0, help="of fuzzing in all, without what is compiled before")
+    parser.add_argument(
+        "--minutes", type=float, default=2.0, help="of fuzzing in all; 0: only what is to be done after it"
+    )
     parser.add_argument("--target", action="append", choices=[*TARGETS], help="this one only; may be repeated")
     parser.add_argument("--build", choices=["interpreted", "compiled"], help="this one only")
     parser.add_argument("--jobs", type=int, default=2, help="workers at a time")

@@ -41,3 +41,7 @@ def test_what_is_picked_stays_within_its_room(tmp_path: object, monkeypatch: pyt
     monkeypatch.setattr(corpus, "FOLDER", tmp_path)
     many = [bytes((number,)) * 1000 for number in range(64)]
     assert corpus.keep("x", many) == corpus.MOST_BYTES // 1000
+    assert corpus.keep("x", [b"a" * size for size in range(1000)]) <= corpus.MOST_PICKED
+    sizes = sorted(path.stat().st_size for path in corpus.inputs("x"))
+    assert sizes[0] < 50
+    assert sizes[-1] > 300

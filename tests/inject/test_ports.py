@@ -124,6 +124,14 @@ def test_only_tcp_ports_of_the_application_are_declared() -> None:
             "`containerPort`",
             ("containers", 0, "ports", 0, "containerPort"),
         ),
+        *(
+            (
+                {"name": "a", "ports": [{"containerPort": 1, "name": name}]},
+                "a port's name",
+                ("containers", 0, "ports", 0, "name"),
+            )
+            for name in ("h\ufffdttp", "Http", "80", "-a", "a--b", "a" * 16)
+        ),
         (
             {"name": "a", "ports": [{"containerPort": 1, "name": 5}]},
             "must be a text",
