@@ -24,9 +24,10 @@ from tests.doubles.tls import NAME, dial, terms, trusting, visit
 FORGED = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Client-Cert: Hash=forged\r\n\r\n"
 
 
-def example(name: str, folder: Path, url: str) -> Loaded:
-    """The example as `sidecar run` would load it, with the files that it names in this folder."""
-    sets = (f"upstreams.app.endpoints={url}", "log.access=off")
+def example(name: str, folder: Path, url: str, *also: str) -> Loaded:
+    """The example as `sidecar run` would load it, with the files that it names in this folder; `also`: other upstreams
+    whose endpoint the backend is."""
+    sets = (*(f"upstreams.{upstream}.endpoints={url}" for upstream in ("app", *also)), "log.access=off")
     given = Given((), "127.0.0.1:0", "127.0.0.1:0", sets, {"CERTS": str(folder)}, examine=examined)
     return load_text((EXAMPLES / f"{name}.yaml").read_text(), f"{name}.yaml", given).to_run()
 
@@ -75,7 +76,7 @@ async def test_each_name_is_shown_its_own_certificate(tmp_path: Path) -> None:
     put(shop, tmp_path, "shop")
     put(api, tmp_path, "api")
     context = trusting(root().write(tmp_path))
-    async with Backend() as backend, running(given=example("tls-several-names", tmp_path, backend.url)) as proxy:
+    async with Backend() as backend, running(given=example("tls-several-names", tmp_path, backend.url, "api")) as proxy:
         names = ("shop.example.com", "api.example.com", "v2.api.example.com")
         seen = [(await visit(proxy.port, context, name=name)).fingerprint for name in names]
         assert seen == [shop.fingerprint, api.fingerprint, api.fingerprint]

@@ -280,8 +280,21 @@ async def test_podman_runs_it_confined_and_stops_it_in_peace(image: Built, tmp_p
     name = f"sidecar-test-image-{os.getpid()}"
     confined = ("--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
     words = ("run", "--listen", "0.0.0.0:8080", "--upstream", "http://127.0.0.1:1", "--set", AT_ONCE)
+    nobody_waits = ("--set", "upstreams.app.hold=null")
     try:
-        await do(podman.told, "run", "--detach", "--name", name, *confined, "-p", "127.0.0.1::8080", image.name, *words)
+        await do(
+            podman.told,
+            "run",
+            "--detach",
+            "--name",
+            name,
+            *confined,
+            "-p",
+            "127.0.0.1::8080",
+            image.name,
+            *words,
+            *nobody_waits,
+        )
         async with asyncio.timeout(START_SECONDS):
             while (await do(podman.ran, "exec", name, "sidecar", "probe", "readyz")).returncode:
                 pass
