@@ -42,24 +42,29 @@ def short_turns(seconds: float = _TURN_SECONDS) -> Iterator[None]:
 async def aside(work: Callable[[], _T]) -> _T:
     """The result of `work`, or what it raises, while the loop goes on. Who leaves meanwhile leaves it behind."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
+    done: asyncio.Future[None] = loop.create_future()
+    # Not in the future: an error's traceback holds this frame, which holds the future. Each reload that fails would
+    # leave all that it has read to the garbage collector, and the next one would set it aside with what stays.
+    found: list[tuple[_T | None, BaseException | None]] = []
 
-    def told(result: _T | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(result)  # type: ignore[arg-type]  # it is a _T where there is no error
-        else:
-            done.set_exception(error)
+    def told() -> None:
+        if not done.done():
+            done.set_result(None)
 
     def run() -> None:
-        result, error = None, None
         try:
-            result = work()
+            found.append((work(), None))
         except BaseException as raised:  # noqa: BLE001 - it is raised where it is waited for
-            error = raised
+            found.append((None, raised))
         with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(told, result, error)
+            loop.call_soon_threadsafe(told)
 
     threading.Thread(target=run, name="aside", daemon=True).start()
-    return await done
+    await done
+    result, error = found.pop()
+    if error is None:
+        return result  # type: ignore[return-value]  # it is a _T where there is no error
+    try:
+        raise error
+    finally:
+        del error

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -40,6 +43,26 @@ async def test_what_it_returns_and_what_it_raises_is_heard() -> None:
     assert await aside(lambda: threading.current_thread() is threading.main_thread()) is False
     with pytest.raises(ZeroDivisionError):
         await aside(lambda: 1 // 0)
+
+
+async def test_what_failed_work_has_made_goes_with_its_error_and_needs_no_collector() -> None:
+    class Tree:
+        """All that was read until it failed."""
+
+    made: list[weakref.ref[Tree]] = []
+
+    def work() -> None:
+        tree = Tree()
+        made.append(weakref.ref(tree))
+        raise ValueError(str(tree))
+
+    gc.disable()
+    try:
+        with suppress(ValueError):
+            await aside(work)
+        assert made[0]() is None
+    finally:
+        gc.enable()
 
 
 async def test_the_loop_goes_on_meanwhile(gate: threading.Event) -> None:
