@@ -53,7 +53,7 @@ cdef class Decision(Standing):
     cdef int _wait_for(self, Admission machine) except -1
     @cython.locals(machine=Admission)
     cdef int _nowhere(self, double now) except -1
-    @cython.locals(upstream=Upstream, machine=Admission, endpoint=Endpoint)
+    @cython.locals(upstream=Upstream, machine=Admission, endpoint=Endpoint, patience=double)
     cdef bint _goes_elsewhere(self, double now, object cause) except -1
     @cython.locals(branch=Branch, machine=Admission, endpoint=Endpoint, verdict=cython.longlong)
     cdef int _attempt(self, double now, Endpoint same) except -1

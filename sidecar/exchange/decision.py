@@ -297,9 +297,12 @@ class Decision(Standing):
         if machine is None or machine.shadow or endpoint is None or not self.kept or now >= self.deadline:
             return False
         # One that answered others meanwhile is there, and has more to do than it can: to take it from them, whose
-        # connections stand, would make an outage of a crowd. That is for retries and the breaker.
-        if cause is Cause.CONNECT_TIMEOUT and endpoint.answered_at > now - upstream.connect_timeout:
-            return False
+        # connections stand, would make an outage of a crowd. That is for retries and the breaker, and so is an attempt
+        # with too little time of its own to connect in: a caller's haste, or a route's, says nothing of the endpoint.
+        if cause is Cause.CONNECT_TIMEOUT and not endpoint.down:
+            patience = upstream.connect_timeout
+            if now < self.attempt_started + patience or endpoint.answered_at > now - patience:
+                return False
         if not upstream.lost(now, endpoint, self.attempt_started):
             return False
         self.attempt -= 1

@@ -267,9 +267,18 @@ def test_one_that_answered_somebody_meanwhile_is_there_and_stays() -> None:
     assert decision.reason is Reason.CONNECT_TIMEOUT
     assert log[-1][:4] == ("settled", "each", 8, Outcome.FAILURE)
     assert watch.lost == []
-    later = scene.begun(START + 1.0)
+    later = scene.begun()
     assert later.failed(START + 2.0, Cause.CONNECT_TIMEOUT) == WAIT
     assert watch.lost == [*scene.endpoints]
+
+
+def test_an_attempt_that_has_less_time_than_a_connection_may_take_marks_nobody_down() -> None:
+    scene, watch = holding()
+    first, second = scene.begun(), scene.begun()
+    assert first.failed(START + 0.9, Cause.CONNECT_TIMEOUT) == REJECT
+    assert (first.reason, watch.lost) == (Reason.CONNECT_TIMEOUT, [])
+    all_down(scene)  # as others have found out
+    assert second.failed(START + 0.9, Cause.CONNECT_TIMEOUT) == WAIT
 
 
 def test_one_that_answered_with_a_tunnel_is_there_too() -> None:
