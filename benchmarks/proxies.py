@@ -147,9 +147,7 @@ PROXIES = (
     Proxy("nginx", lambda: find("nginx"), nginx_version, _nginx_command(policies=False)),
     Proxy("nginx+policies", lambda: find("nginx"), nginx_version, _nginx_command(policies=True), policies=True),
     Proxy("haproxy", lambda: find("haproxy"), haproxy_version, _haproxy_command(policies=False)),
-    Proxy(
-        "haproxy+policies", lambda: find("haproxy"), haproxy_version, _haproxy_command(policies=True), policies=True
-    ),
+    Proxy("haproxy+policies", lambda: find("haproxy"), haproxy_version, _haproxy_command(policies=True), policies=True),
     Proxy(
         "caddy",
         lambda: find("caddy"),

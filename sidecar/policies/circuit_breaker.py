@@ -40,7 +40,7 @@ class CircuitBreakerSpec:
     min_requests: Annotated[Count, "attempts in the window before a ratio means anything"] = 10
     window: Annotated[Seconds, "how far back attempts are counted"] = 10.0
     open_for: Annotated[Seconds, "how long it stays open the first time; doubles each time it opens again"] = 1.0
-    max_open_for: Annotated[Seconds | None, "longest time it stays open; absent: 10s, or `open_for` where longer"] = None
+    max_open_for: Annotated[Seconds | None, "longest time it stays open; absent: 10s, or open_for where longer"] = None
     half_open_requests: Annotated[Count, "attempts admitted at a time to find out whether it has recovered"] = 3
     mode: Mode = "enforce"
 

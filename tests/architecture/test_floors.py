@@ -38,7 +38,9 @@ FLOORS: dict[str, set[str]] = {
     "drill": {
         "model", "policies", "rules", "runtime", "exchange", "wire", "transport", "telemetry", "proxy", "health", "app",
     },
-    "cli": {"model", "policies", "rules", "runtime", "wire", "transport", "telemetry", "app", "demo", "inject", "drill"},
+    "cli": {
+        "model", "policies", "rules", "runtime", "wire", "transport", "telemetry", "app", "demo", "inject", "drill",
+    },
     "__main__": {"cli"},
     "__init__": set(),
 }  # fmt: skip
