@@ -13,7 +13,8 @@ from typing import Annotated, Final, Literal
 
 from sidecar.model.outcome import Outcome
 from sidecar.model.reason import Reason
-from sidecar.policies.adaptive_concurrency import AdaptiveLimit, AdaptiveSpec
+from sidecar.policies.adaptive_concurrency import AdaptiveLimit
+from sidecar.policies.adaptive_spec import AdaptiveSpec
 from sidecar.policies.contract import REFUSED, WAIT, Admission, Applicant, Binding
 from sidecar.policies.units import COUNT, Kind, Mode, Seconds, as_it_is, demand, parse_count
 

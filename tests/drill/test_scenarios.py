@@ -47,3 +47,23 @@ def test_an_adaptive_limit_refuses_less_than_a_breaker_under_overload() -> None:
     after = _drilled("overload", *sets)
     assert learned(before, before, after, sets) is not None
     assert (after.wait(0.99) or 0) < (before.wait(0.99) or 0) / 10
+
+
+@cache
+def _refused_by_an_adaptive_limit(name: str) -> tuple[float, ...]:
+    report = _drilled(name, "routes.everything.concurrency.max=adaptive")
+    return tuple(one.began for one in report.record.requests if one.reason == "concurrency_limited")
+
+
+def test_an_adaptive_limit_takes_errors_of_a_backend_with_hardly_any_load_for_no_load() -> None:
+    assert _refused_by_an_adaptive_limit("errors-in-bursts") == ()
+
+
+def test_an_adaptive_limit_knows_a_backend_that_is_slower_but_has_no_queue_within_a_few_of_its_times() -> None:
+    refused = _refused_by_an_adaptive_limit("slows-down")
+    assert 0 < len(refused) < 300
+    assert [at for at in refused if at > 18.0] == []
+
+
+def test_an_adaptive_limit_refuses_hardly_anybody_once_an_overload_is_over() -> None:
+    assert sum(at > 32.0 for at in _refused_by_an_adaptive_limit("overload")) <= 3

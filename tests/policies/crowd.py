@@ -84,7 +84,8 @@ class Seen:
 
 
 class Crowd:
-    """`places` requests are worked on at once, for `times`; others wait in line, or with `turns_away` are a 503.
+    """`places` requests are worked on at once, for `times`; others wait in line, or with `turns_away` are a 503,
+    and so is a share of `fails` of those that were worked on.
     Clients come at random, `rate` of them a second, and give up after `patience`. Functions are of now."""
 
     def __init__(
@@ -96,6 +97,7 @@ class Crowd:
         times: Times,
         patience: float = math.inf,
         turns_away: bool = False,
+        fails: Callable[[float], float] = lambda now: 0.0,
         seed: int = 7,
     ) -> None:
         self.limit = limit
@@ -104,6 +106,7 @@ class Crowd:
         self.times = times
         self.patience = patience
         self.turns_away = turns_away
+        self.fails = fails
         self.rng = random.Random(seed)
         self.now = 0.0
         self.seen = Seen()
@@ -155,7 +158,10 @@ class Crowd:
 
     def _done(self, request: list[float]) -> None:
         self._busy -= 1
-        if request:
+        fails = self.fails(self.now)
+        if request and fails and self.rng.random() < fails:
+            self._over(request, OVERLOADED)
+        elif request:
             self.seen.done.append((self.now, self.now - request[0]))
             self._over(request, 200)
         self._work()

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.model.outcome import Outcome
-from sidecar.policies.adaptive_concurrency import AdaptiveLimit, AdaptiveSpec
+from sidecar.policies.adaptive_concurrency import AdaptiveLimit
+from sidecar.policies.adaptive_spec import AdaptiveSpec
 from sidecar.policies.bulkhead import LIMIT, Bulkhead, BulkheadSpec
 from sidecar.policies.contract import REFUSED, WAIT
 from sidecar.policies.shared_bulkhead import SharedBulkhead

@@ -8,7 +8,7 @@ from typing import Any
 
 from sidecar.model.observer import BreakerObserver, RouteObserver
 from sidecar.model.outcome import Outcome
-from sidecar.policies.adaptive_concurrency import AdaptiveSpec
+from sidecar.policies.adaptive_spec import AdaptiveSpec
 from sidecar.policies.bulkhead import BulkheadSpec
 from sidecar.policies.circuit import CLOSED, HALF_OPEN, OPEN
 from sidecar.policies.contract import ADMITTED, WAIT
