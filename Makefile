@@ -24,7 +24,7 @@ CODE := sidecar tests benchmarks deploy/binary deploy/image setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-shipped check fmt build bench image binary deep screenshots clean \
-	conformance fuzz differential soak overload audit
+	conformance fuzz differential soak overload connections slow-clients audit
 
 help:
 	@echo 'make run [UPSTREAM=http://host:port]  proxy on $(LISTEN), admin on $(ADMIN) (LISTEN=, ADMIN=)'
@@ -37,6 +37,7 @@ help:
 	@echo 'make fuzz [MINUTES=2] [TARGET=]       feed hostile bytes to every parser, guided by what they reach'
 	@echo 'make differential [MINUTES=2]         what we forward, and how h11 and real proxies read it'
 	@echo 'make soak [MINUTES=30] | overload     hours in minutes, and too much load, measured and drawn'
+	@echo 'make connections | slow-clients       ten thousand idle ones beside a load, and slow ones on purpose'
 	@echo 'make audit                            known holes in what we depend on, and careless code in what we wrote'
 	@echo 'make screenshots                      take the pictures of docs/images anew'
 
@@ -129,6 +130,12 @@ differential: $(VENV)/.tests $(VENV)/.built
 
 soak: $(VENV)/.tests $(VENV)/.built
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30)
+
+connections: $(VENV)/.tests $(VENV)/.built
+	@$(BIN)/python -m benchmarks.connections
+
+slow-clients: $(VENV)/.tests $(VENV)/.built
+	@$(BIN)/python -m benchmarks.slow_clients
 
 overload: $(VENV)/.built
 	@SIDECAR_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[bench]' \
