@@ -80,9 +80,14 @@ class ByteConnection(DownstreamStream):
         service.registry.add(self)
         service.connections.active += 1
         self.started = self._wheel.now()
-        self.origin = service.origin_factory(transport, self.announced)
         self.leaving = service.registry.leaving
-        receiver = service.acceptor.connection(self, self.refusal)
+        try:
+            self.origin = service.origin_factory(transport, self.announced)
+            receiver = service.acceptor.connection(self, self.refusal)
+        except Exception:
+            # No transport ends a connection for what is raised here.
+            self.abort()
+            raise
         # It may have ended inside this call: then nobody listens.
         if self.state <= OPEN:
             self._receiver = receiver

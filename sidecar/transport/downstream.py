@@ -39,14 +39,19 @@ class DownstreamConnection(Leaving):
         service.registry.add(self)
         service.connections.idle += 1
         self.started = self._wheel.now()
-        self.origin = service.origin_factory(transport, self.announced)
-        if self.refusal is not None:
-            reason, detail = self.refusal
-            self._refuse(reason, detail)
-        else:
-            self._wheel.set(self._timer, self.started + self._settings.header_timeout)
-            if service.registry.leaving:
-                self.close_when_idle()
+        try:
+            self.origin = service.origin_factory(transport, self.announced)
+            if self.refusal is None:
+                self._wheel.set(self._timer, self.started + self._settings.header_timeout)
+                if service.registry.leaving:
+                    self.close_when_idle()
+            else:
+                reason, detail = self.refusal
+                self._refuse(reason, detail)
+        except Exception:
+            # No transport ends a connection for what is raised here.
+            self.abort()
+            raise
 
     def data_received(self, data: bytes) -> None:
         self._wheel.now()
@@ -315,6 +320,8 @@ class DownstreamConnection(Leaving):
         self._activate()
         self._classify()
         self._out.phase = UNSENT
-        self._service.acceptor.refuse(self, reason, detail)
-        if self.state == BROKEN:
-            self._cut()
+        try:
+            self._service.acceptor.refuse(self, reason, detail)
+        finally:
+            if self.state == BROKEN:
+                self._cut()

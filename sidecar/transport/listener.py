@@ -236,6 +236,14 @@ class Listener:
             self.registry.discard(arrival)
 
     def _accepted(self) -> Accepted:
+        # uvloop takes no connection off a queue where this raises, and so none ever again.
+        try:
+            return self._made()
+        except Exception:  # noqa: BLE001 - one connection's bug ends that connection
+            _log.exception("%s cannot make a connection", self.name)
+            return _Unwanted()
+
+    def _made(self) -> Accepted:
         self.on_accept()
         open_now = len(self.registry)
         if open_now < self.max_connections or self._make_room(self.max_connections):
@@ -277,7 +285,7 @@ class _Arrival:
 
 
 class _Unwanted:
-    """A connection that is cut as soon as it stands."""
+    """A connection that is cut as soon as it stands: one far too many, or one that could not be made."""
 
     __slots__ = ()
 
