@@ -61,6 +61,8 @@ class AnnouncingPool(EndpointPool):
         finally:
             self._dialling -= 1
             self._dialled.discard(receiver)
+        if self._aside:
+            self._serve_soon()  # its place may be free again
         self._dial_missing()
 
     async def _connect_for(self, receiver: Receiver) -> None:

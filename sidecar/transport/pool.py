@@ -320,6 +320,8 @@ class EndpointPool(Home):
             self._dialling -= 1
         if connection is not None:
             self._welcome(connection)
+        elif self._aside:
+            self._serve_soon()  # its place is free again
         self._dial_missing()
 
     async def _connect(self) -> UpstreamConnection | None:

@@ -6,6 +6,7 @@ import pytest
 
 from sidecar.model.outcome import Cause
 from sidecar.transport.announcing import AnnouncingPool
+from sidecar.transport.pool import EndpointPool
 from sidecar.transport.settings import PoolSettings
 from tests.transport.doubles import ResponseEar, VirtualLoop
 from tests.transport.pools import Endpoint
@@ -109,3 +110,21 @@ def test_a_pool_that_announces_its_clients_lets_the_next_in_too(virtual: Virtual
     endpoint.serve(ears[0])
     virtual.turn()
     assert endpoint.heard("leased") == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("announces", [False, True])
+@pytest.mark.parametrize("end", ["refused", "forgotten"])
+def test_the_next_one_is_let_in_when_connections_are_not_made(virtual: VirtualLoop, end: str, announces: bool) -> None:
+    kind = (lambda *terms: AnnouncingPool(*terms, version="v1")) if announces else EndpointPool
+    endpoint = Endpoint(virtual, FOUR, kind=kind)
+    endpoint.gate.clear()
+    first = [endpoint.ask(name, whole=False) for name in "abc"]
+    endpoint.ask("d", whole=False)
+    if end == "forgotten":
+        for ear in first:
+            endpoint.pool.forget(ear)
+    endpoint.fault = ConnectionRefusedError(111, "Connection refused")
+    endpoint.gate.set()
+    virtual.turn()
+    assert "d" in endpoint.heard("lease_failed"), "it has had its own try"
+    assert endpoint.pool.snapshot().waiting == 0
