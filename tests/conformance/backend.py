@@ -118,8 +118,9 @@ class Backend:
                 await reader.body(flow, message)
                 writer.write(_echo(message))
                 await writer.drain()
+                again = running is None or not (running.case.left and message.target.endswith(b"/warm"))
                 running = None
-                return True
+                return again
             running.seen.requests.append(message)
             running.changed()
             return await self._answer(running, message, flow, writer)

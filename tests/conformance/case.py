@@ -111,6 +111,8 @@ class Case:
     """Of the requests in order, for an answer to HEAD has no body; GET where it says nothing."""
     warm: bool = False
     """Whether a request goes first, so that there is a connection to be used again."""
+    left: bool = False
+    """Whether the backend closes that connection before the case begins."""
     canary: bool = True
     """Whether a canary follows on the same connection where it stays open."""
 

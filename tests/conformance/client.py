@@ -80,6 +80,8 @@ async def run(case: Case, key: bytes, port: int, backend: Backend, patience: flo
     backend.begin(running)
     if case.warm:
         await _ask(port, key + b"/warm", patience)
+        if case.left:
+            await running.until(lambda: bool(running.gone))
     connection = await Connection.to(port, running)
     try:
         await _steps(case, running, connection)

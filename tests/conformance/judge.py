@@ -7,7 +7,7 @@ judgement: a proxy sends nothing malformed to anybody, no reader loses its place
 from __future__ import annotations
 
 from tests.conformance.case import Judge, Seen
-from tests.conformance.reader import Message, shown
+from tests.conformance.reader import Message, listed, shown
 
 _GATEWAY = (500, 502, 503, 504)
 
@@ -84,9 +84,10 @@ def _arrived(seen: Seen, count: int) -> str:
     whole = [request for request in seen.requests if request.complete]
     if len(whole) != count:
         first = f", and answered {seen.answers[0].status}" if seen.answers else _ended(seen)
-        return f"forwarded {len(whole)} of {count} request{'s' * (count > 1)}{first}"
+        what = f"forwarded {len(whole)} of {count} requests" if whole or count > 1 else "did not forward it"
+        return what + first
     if [answer.status for answer in seen.answers[:count]] != [200] * count:
-        return f"answered {[answer.status for answer in seen.answers]}{_ended(seen)}"
+        return f"answered {', '.join(str(answer.status) for answer in seen.answers)}{_ended(seen)}"
     for request, answer in zip(whole, seen.answers, strict=False):
         if request.method != b"HEAD" and answer.body != b"saw " + request.target:
             return f"answered {shown(request.first)} with {shown(answer.body)}"
@@ -96,7 +97,7 @@ def _arrived(seen: Seen, count: int) -> str:
 def _edited(message: Message, has: dict[str, bytes], lacks: tuple[str, ...], verb: str) -> str:
     for name, value in has.items():
         if value not in message.all(name):
-            return f"{verb} {name} as {[shown(one) for one in message.all(name)]}"
+            return f"{verb} {name} as {listed(message.all(name))}"
     for name in lacks:
         if message.all(name):
             return f"{verb} {name}: {shown(message.all(name)[0])}"
@@ -122,7 +123,7 @@ def answered(
         if first.status not in statuses:
             return f"answered {first.status}"
         if body is not None and bytes(first.body) != body:
-            return f"answered with the body {shown(first.body)}"
+            return f"answered with the body {listed([first.body])}"
         return _edited(first, has or {}, lacks, "answered")
 
     return judge
@@ -136,7 +137,7 @@ def bad_gateway(seen: Seen) -> str:
         return "" if seen.closed else "the client got no answer"
     first = seen.answers[0]
     if first.complete and first.status not in _GATEWAY:
-        return f"passed on {first.status} with the body {shown(first.body)}, as if it were whole"
+        return f"passed on {first.status} as if it were whole{_with(first)}"
     return ""
 
 
@@ -150,8 +151,7 @@ def error_502(seen: Seen) -> str:
 def cut(seen: Seen) -> str:
     """The client can tell that the answer is not whole."""
     if seen.answers and seen.answers[0].complete and seen.answers[0].status not in _GATEWAY:
-        framing = seen.answers[0].framing
-        return f"an answer cut short looks whole: {shown(seen.answers[0].body)} (framing: {framing})"
+        return f"passed on an answer that is cut short as if it were whole{_with(seen.answers[0])}"
     return "" if seen.answers or seen.closed else "the client got no answer"
 
 
@@ -180,9 +180,10 @@ def at_most(count: int) -> Judge:
     return judge
 
 
-def unharmed(seen: Seen) -> str:
-    """Nothing but what holds for every case."""
-    return "neither answered nor closed the connection" if seen.silent else ""
+def unfinished(seen: Seen) -> str:
+    """What came is taken for the beginning of a message: nobody got a whole one, and the end of bytes ended it."""
+    whole = any(request.complete for request in seen.requests)
+    return "" if seen.silent and seen.closed and not whole else "did not wait for the rest"
 
 
 def met(seen: Seen) -> str:
@@ -195,7 +196,9 @@ def either(*judges: Judge) -> Judge:
 
     def judge(seen: Seen) -> str:
         wrong = [one(seen) for one in judges]
-        return "" if "" in wrong else "; ".join(dict.fromkeys(wrong))
+        # What another one says with more words is said once.
+        apart = [one for one in dict.fromkeys(wrong) if not any(one != other and one in other for other in wrong)]
+        return "" if "" in wrong else "; ".join(apart)
 
     return judge
 
@@ -211,6 +214,10 @@ def every(*judges: Judge) -> Judge:
 
 def _framed(request: Message) -> str:
     return f" (body: {request.framing}, {shown(request.body, 40)})" if request.framing != "none" else ""
+
+
+def _with(answer: Message) -> str:
+    return f", with the body {shown(answer.body)}" if answer.body else ""
 
 
 def _told(answer: Message | None) -> str:

@@ -5,6 +5,7 @@ Owns the words and the tables. May not run anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.conformance.case import Case, Level, Seen, with_key
@@ -16,9 +17,14 @@ _SHOWN = 160
 _HEAD = """# Conformance
 
 Duties of RFC 9110 and RFC 9112 for an intermediary, asked of Sidecar and of four other proxies by the same bytes. A
-case is bytes in, what a scripted backend saw and answered, and bytes out; `make conformance TARGET=nginx` runs them
-against one proxy (`sidecar`, `nginx`, `haproxy`, `envoy`, `caddy`), and the suite is in
-[tests/conformance](../tests/conformance). This page is generated: `python -m tests.conformance --page`.
+case is bytes in, what a scripted backend saw and answered, and bytes out. The suite is
+[tests/conformance](../tests/conformance), and this page is generated: `python -m tests.conformance --page`.
+
+```
+make conformance                 # Sidecar
+make conformance TARGET=nginx    # another one: haproxy, envoy, caddy
+python -m tests.conformance nginx --only '^hosts/two$' --bytes    # one case, with all that was sent and seen
+```
 
 **How it is judged.** Both sides are read by a strict reader of their own, written from the RFCs. A judgement accepts
 whatever the RFC allows: a refusal where it may refuse, a repaired message where it may repair, a line dropped where it
@@ -32,6 +38,18 @@ a pool, or a message cut short that looks whole.
 **Configurations** are in [targets.py](../tests/conformance/targets.py): a reverse proxy as each manual shows it, with
 HTTP/1.1 and keep-alive towards the backend, unbuffered, WebSocket upgrades, X-Forwarded-For, Via where there is a way
 to write it, HTTP/1.0 accepted. All else is the vendor's default. Other settings, and other versions, may do better.
+"""
+
+_CAUSES = """## Where most of it comes from
+
+- **nginx** passes on every field that its configuration does not name, whatever `Connection` says; the recipe of its
+  manual for WebSocket passes on every `Upgrade`. An answer without a status line it takes for HTTP/0.9, and a first
+  interim answer for the last one. `$host` has no port, and `$http_via` is the first line only.
+- **haproxy** does not look into `Host`, and passes on what `Connection` names, `Keep-Alive` and every `Upgrade`.
+- **envoy** joins two `Host` lines to one, knows a fixed list of methods, passes on `100` and no other interim answer,
+  and writes the same `Via` whatever version it was asked in.
+- **caddy** ends an answer that broke off as if it were whole, and goes on with a connection after a request with both
+  framings, or with `Transfer-Encoding` in HTTP/1.0.
 """
 
 
@@ -58,49 +76,60 @@ def score(results: Sequence[Result], level: Level | None = None, topic: str | No
 
 def page(results: Mapping[str, Sequence[Result]], versions: Mapping[str, str], day: str) -> str:
     """The whole of docs/conformance.md. `results` by proxy, all of the same cases in the same order."""
+    rows = [dict(zip(results, row, strict=True)) for row in zip(*results.values(), strict=True)]
+    families: dict[str, list[dict[str, Result]]] = {}
+    for row in rows:
+        families.setdefault(_case(row).topic, []).append(row)
     parts = [_HEAD, f"Taken on {day}: " + ", ".join(f"{name} {versions[name]}" for name in results) + ".\n"]
-    parts += ["## Totals\n", *_totals(results), "## Cases\n", *_cases(results), "## Failures\n", *_failures(results)]
+    parts += ["## Cases passed\n", *_totals(results, list(families)), _CAUSES, "## Every failure\n"]
+    parts.append("In bytes, `~` is the name of a case, which no other message has.\n")
+    for topic, family in families.items():
+        parts += _family(topic, family)
     return "\n".join(parts)
 
 
-def _totals(results: Mapping[str, Sequence[Result]]) -> Iterator[str]:
+def _totals(results: Mapping[str, Sequence[Result]], topics: Sequence[str]) -> Iterator[str]:
     first = next(iter(results.values()))
-    topics = list(dict.fromkeys(one.case.topic for one in first))
     yield "| | cases | " + " | ".join(results) + " |\n|---|---|" + "---|" * len(results)
-    rows: list[tuple[str, Level | None, str | None]] = [(level.value, level, None) for level in Level]
-    rows += [("**all**", None, None), *((f"`{topic}`", None, topic) for topic in topics)]
+    rows: list[tuple[str, Level | None, str | None]] = [("**all**", None, None)]
+    rows += [(level.value, level, None) for level in Level]
+    rows += [(f"[`{topic}`](#{topic})", None, topic) for topic in topics]
     for title, level, topic in rows:
         passed = [score(found, level, topic)[0] for found in results.values()]
         yield f"| {title} | {score(first, level, topic)[1]} | " + " | ".join(map(str, passed)) + " |"
     yield ""
 
 
-def _cases(results: Mapping[str, Sequence[Result]]) -> Iterator[str]:
-    yield "✓ passed, ✗ failed; what a failure was stands below.\n"
-    yield "| case | clause | level | " + " | ".join(results) + " |\n|---|---|---|" + "---|" * len(results)
-    for row in zip(*results.values(), strict=True):
-        case = row[0].case
-        marks = " | ".join("✗" if one.wrong else "✓" for one in row)
-        yield f"| `{_cell(case.name)}` | {case.clause} | {case.level.value} | {marks} |"
-    yield ""
+def _family(topic: str, family: Sequence[Mapping[str, Result]]) -> Iterator[str]:
+    """What failed and how; folded, what was sent; and what none failed."""
+    failed = [row for row in family if any(one.wrong for one in row.values())]
+    yield f"### {topic}\n"
+    if failed:
+        yield "| case | duty | what was done |\n|---|---|---|"
+        yield from map(_failure, failed)
+        yield "\n<details><summary>What was sent</summary>\n"
+        for row in failed:
+            lines = [line.partition(": ") for line in _asked(_case(row), b"~")]
+            yield f"- `{_name(_case(row))}` " + ", ".join(f"{title} {_code(data)}" for title, _, data in lines)
+        yield "\n</details>\n"
+    names = [f"`{_name(_case(row))}`" for row in family if row not in failed]
+    if names:
+        yield f"<details><summary>{len(names)} passed by all</summary>\n\n{', '.join(names)}\n\n</details>\n"
 
 
-def _failures(results: Mapping[str, Sequence[Result]]) -> Iterator[str]:
-    for row in zip(*results.values(), strict=True):
-        failed = [(name, one) for name, one in zip(results, row, strict=True) if one.wrong]
-        if not failed:
-            continue
-        case = row[0].case
-        yield f"### `{case.name}`\n\n{case.level.value}, {case.clause}. {case.duty}\n"
-        for line in _asked(case, row[0].seen.key):
-            title, _, data = line.partition(": ")
-            yield f"- {title}: {_code(data)}"
-        for name, one in failed:
-            yield f"- **{name}** {_plain(one.wrong)}."
-            for line in _got(one.seen):
-                title, _, data = line.partition(": ")
-                yield f"  - {title}: {_code(data)}"
-        yield ""
+def _failure(row: Mapping[str, Result]) -> str:
+    """A row of a table; those who did the same stand together."""
+    case = _case(row)
+    done: dict[str, list[str]] = {}
+    for name, one in row.items():
+        if one.wrong:
+            done.setdefault(one.wrong.replace(one.seen.key.decode(), "~"), []).append(name)
+    told = "; ".join(f"**{', '.join(names)}** {_plain(wrong)}" for wrong, names in done.items())
+    return f"| `{_name(case)}` | {case.level.value}, {case.clause}. {_plain(case.duty)} | {told} |"
+
+
+def _case(row: Mapping[str, Result]) -> Case:
+    return next(iter(row.values())).case
 
 
 def _asked(case: Case, key: bytes) -> list[str]:
@@ -126,8 +155,9 @@ def _code(data: str) -> str:
 
 def _plain(text: str) -> str:
     """A sentence, in which no byte of a message is taken for a mark of the page."""
-    return "".join(f"\\{char}" if char in "\\`*_<>|[]#" else char for char in text)
+    return re.sub(r"[\\`*_<>|\[\]#~]", r"\\\g<0>", text)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("`", "'")
+def _name(case: Case) -> str:
+    """Its name in its family, as a cell of a table may have it."""
+    return case.name.partition("/")[2].replace("|", "\\|").replace("`", "'")

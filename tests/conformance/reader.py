@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -106,6 +106,11 @@ def shown(data: bytes | bytearray, most: int = 90) -> str:
     """Bytes for a human: escaped, and cut in the middle."""
     text = repr(bytes(data))[2:-1].replace('\\"', '"').replace("\\'", "'")
     return text if len(text) <= most else f"{text[: most - 25]} … {text[-20:]}"
+
+
+def listed(values: Sequence[bytes | bytearray]) -> str:
+    """The values of a field for a human."""
+    return ", ".join(filter(None, map(shown, values))) or "nothing"
 
 
 async def request_head(flow: Flow) -> Message:

@@ -60,7 +60,7 @@ SILENT = seen(silent=True)
         (judge.either(judge.closed, judge.aborted), [REFUSED], [FORWARDED]),
         (judge.every(judge.closed, judge.aborted), [REFUSED], [FORWARDED]),
         (judge.met, [FORWARDED], [seen(missed=["wait"])]),
-        (judge.unharmed, [FORWARDED], [SILENT]),
+        (judge.unfinished, [seen(silent=True, closed=True)], [SILENT, FORWARDED, REFUSED]),
     ],
 )  # fmt: skip
 def test_a_judgement_passes_and_fails(rule: Judge, passes: list[Seen], fails: list[Seen]) -> None:

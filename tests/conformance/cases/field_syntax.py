@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.conformance.case import HIDDEN, MUST, SECURITY, SHOULD, Case, Judge, Level, Seen, get, ok
 from tests.conformance.judge import answered, either, every, forwarded, refused
+from tests.conformance.reader import listed, shown
 
 _TOKEN = "A field name is a token; a line with another is refused or dropped, never passed on."
 
@@ -17,14 +18,14 @@ def _field(
 def _in_order(name: str, *values: bytes) -> Judge:
     def judge(seen: Seen) -> str:
         got = b", ".join(seen.requests[0].all(name))
-        return "" if got == b", ".join(values) else f"forwarded {name} as {got!r}"
+        return "" if got == b", ".join(values) else f"forwarded {name} as {shown(got)}"
 
     return every(forwarded(), judge)
 
 
 def _set_cookies(seen: Seen) -> str:
     got = seen.answers[0].all("set-cookie") if seen.answers else []
-    return "" if got == [b"a=1", b"b=2; Expires=Wed, 21 Oct 2015 07:28:00 GMT"] else f"sent Set-Cookie as {got}"
+    return "" if got == [b"a=1", b"b=2; Expires=Wed, 21 Oct 2015 07:28:00 GMT"] else f"sent Set-Cookie as {listed(got)}"
 
 
 NAMES = (
@@ -61,7 +62,8 @@ VALUES = (
            either(refused(), forwarded()), SECURITY, "RFC 9112 §5.2"),
     _field("folded-empty", b"X-A: b\r\n \r\nX-B: c\r\n", "A line of whitespace does not end the head.",
            either(refused(), forwarded()), SECURITY, "RFC 9112 §5.2"),
-    _field("folded-hidden", b"X-A: b\r\n\r\n" + b"", "The empty line ends the head.", forwarded(has={"x-a": b"b"})),
+    _field("empty-line-after", b"X-A: b\r\n\r\n", "An empty line ends the head, and one more is ignored.",
+           forwarded(has={"x-a": b"b"}), SHOULD, "RFC 9112 §2.2"),
     _field("nul", b"X-A: b\x00c\r\n", "NUL is refused, or replaced by a space.", either(refused(), forwarded()),
            SECURITY, "RFC 9110 §5.5"),
     _field("bare-cr", b"X-A: b\rX-C: d\r\n", "A bare CR is refused, or replaced by a space.",
@@ -120,9 +122,9 @@ ANSWERS = (
          lambda seen: "" if seen.answers and seen.answers[0].all("date") else "added no Date",
          answer=(ok(b"Content-Length: 0\r\n"),)),
     Case("field-syntax/own-date", "RFC 9110 §6.6.1", MUST, "A 4xx of the intermediary's own has a Date.",
-         (b"GET /~ HTTP/1.1\r\n\r\n",),
+         (get(b"Content-Length: x\r\n"),),
          lambda seen: "answered without Date" if seen.answers and 400 <= seen.answers[0].status < 500
-         and not seen.answers[0].all("date") else "", answers=1),
+         and not seen.answers[0].all("date") else ""),
     Case("field-syntax/answer-unknown", "RFC 9110 §5.1", MUST, "Fields that are not known are passed on.", (get(),),
          answered(has={"x-never-heard-of": b"b"}), answer=(ok(b"X-Never-Heard-Of: b\r\nContent-Length: 0\r\n"),)),
     Case("field-syntax/answer-bytes-beyond-ascii", "RFC 9110 §5.5", SHOULD, "Bytes beyond ASCII are opaque.", (get(),),

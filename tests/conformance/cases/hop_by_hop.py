@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.conformance.case import HOST, MUST, SECURITY, SHOULD, Case, Judge, Level, Seen, get, length, ok, post
 from tests.conformance.judge import answered, either, every, forwarded, refused
+from tests.conformance.reader import listed, shown
 
 _NAMED = "Fields that Connection names are removed before a message is forwarded."
 _CLAUSE = "RFC 9110 §7.6.1"
@@ -23,7 +24,7 @@ def _unnamed(name: str) -> Judge:
 
     def judge(seen: Seen) -> str:
         named = seen.requests[0].members("connection")
-        return f"forwarded Connection: {named}" if name.encode() in named else ""
+        return f"forwarded Connection: {listed(named)}" if name.encode() in named else ""
 
     return every(forwarded(lacks=(name,)), judge)
 
@@ -35,14 +36,14 @@ def _te(seen: Seen) -> str:
 def _no_upgrade(seen: Seen) -> str:
     request = seen.requests[0]
     if b"upgrade" in request.members("connection") or request.all("upgrade"):
-        return f"forwarded Upgrade: {request.all('upgrade')}"
+        return f"forwarded Upgrade: {listed(request.all('upgrade'))}"
     return ""
 
 
 def _addressed(seen: Seen) -> str:
     """The last address is not what the client said: whose it is, is the proxy's affair."""
     members = seen.requests[0].members("x-forwarded-for")
-    return "" if members and members[-1] != b"6.6.6.6" else f"forwarded X-Forwarded-For as {members}"
+    return "" if members and members[-1] != b"6.6.6.6" else f"forwarded X-Forwarded-For as {listed(members)}"
 
 
 def _via(*received: bytes) -> Judge:
@@ -51,15 +52,16 @@ def _via(*received: bytes) -> Judge:
     def judge(seen: Seen) -> str:
         members = seen.requests[0].members("via")
         if members[: len(received)] != list(received):
-            return f"forwarded Via as {members}"
-        return "" if len(members) == len(received) + 1 else f"forwarded Via: {members}, without an element of its own"
+            return f"forwarded Via as {listed(members)}"
+        added = len(members) == len(received) + 1
+        return "" if added else f"forwarded Via: {listed(members)}, without an element of its own"
 
     return every(forwarded(), judge)
 
 
 def _via_version(seen: Seen) -> str:
     last = (seen.requests[0].members("via") or [b""])[-1]
-    return "" if last.split(b" ")[0] in (b"1.0", b"http/1.0") else f"wrote Via: {last!r} for a request of HTTP/1.0"
+    return "" if last.split(b" ")[0] in (b"1.0", b"http/1.0") else f"wrote Via: {shown(last)} for a request of HTTP/1.0"
 
 
 REQUESTS = (

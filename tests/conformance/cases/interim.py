@@ -14,7 +14,7 @@ _HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
 def _interim(*statuses: int) -> Judge:
     def judge(seen: Seen) -> str:
         got = [message.status for message in seen.interim]
-        return "" if got == list(statuses) else f"sent the interim answers {got}"
+        return "" if got == list(statuses) else f"passed on {', '.join(map(str, got)) or 'none'} of the interim answers"
 
     return every(answered(body=b"ok"), judge)
 

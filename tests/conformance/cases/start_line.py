@@ -124,7 +124,7 @@ TARGETS = (
     _line("authority-get", b"GET ~:80 HTTP/1.1", "The authority form is for CONNECT.", refused(), SHOULD,
           "RFC 9112 §3.2.3"),
     Case("start-line/target-8000", "RFC 9112 §3", SHOULD, "Request lines of 8000 octets are supported.",
-         (get(target=b"/~/" + b"a" * 7975),), every(forwarded(target=b"/~/" + b"a" * 7975))),
+         (get(target=b"/~/" + b"a" * 7975),), forwarded(target=b"/~/" + b"a" * 7975)),
     Case("start-line/target-too-long", "RFC 9112 §3", MUST, "A target longer than is wished for is answered with 414.",
          (get(target=b"/~/" + b"a" * 200_000),), either(refused(414), forwarded())),
     Case("start-line/method-too-long", "RFC 9112 §3", SHOULD,
