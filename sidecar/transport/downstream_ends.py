@@ -153,9 +153,14 @@ class Leaving(DownstreamStream):
             return READING, self._watch.since + _GRACE_SECONDS
         if state == BODY:
             return self._waits_for_body()
-        if state != IDLE or self._intake.backlog or self._has_unsent():
+        if state == CLOSING:
+            return (READING, self._watch.since + _GRACE_SECONDS) if self._has_unsent() else None
+        if state != IDLE or self._intake.backlog:
             return None
-        return (NOTHING_MORE, self._timer.deadline - self._idle_timeout) if self._served else (A_HEAD, self.started)
+        if not self._served:
+            return A_HEAD, self.started
+        finished = self._timer.deadline - self._idle_timeout
+        return (READING, finished + _GRACE_SECONDS) if self._has_unsent() else (NOTHING_MORE, finished)
 
     def _waits_for_body(self) -> tuple[int, float] | None:
         """Only where it is the client who is waited for, and all of the answer is still to come."""
@@ -165,12 +170,14 @@ class Leaving(DownstreamStream):
         return (A_BODY, self.started + _GRACE_SECONDS) if slow else None
 
     def give_way(self) -> bool:
-        """As if its time were over, and without lingering."""
+        """As if its time were over, and without lingering, nor for anything that is still to be sent."""
         self._wheel.now()
-        if self._watch.pressure != FLOWING:
+        if self._watch.pressure != FLOWING or self._has_unsent():
             self._receiver.request_broken(Reason.OVERLOADED, _UNREAD)
             self.abort()
             return True
+        if self.state < LINGER and unread(self._transport):
+            return False
         self._overdue()
         if self.state == LINGER:
             self._close()

@@ -72,7 +72,8 @@ class WriteWatch:
     """Whether the peer reads.
 
     `stalled` is called when it has taken nothing at all for `patience` seconds, `paused` in the turn
-    after the buffer became full. `since` is when it did last.
+    after the buffer became full. `since` is when it did last; once the connection closes, when the peer last took
+    anything, as far as anybody has looked.
     """
 
     __slots__ = ("_patience", "_paused", "_stalled", "_timer", "_unsent", "_wheel", "pressure", "since", "transport")
@@ -113,7 +114,10 @@ class WriteWatch:
         """Starts to count the patience, if anything is unsent."""
         self._unsent = self.transport.get_write_buffer_size()
         if self._unsent:
-            self._wheel.set(self._timer, self._wheel.now() + self._patience)
+            now = self._wheel.now()
+            if self.pressure == FLOWING:
+                self.since = now
+            self._wheel.set(self._timer, now + self._patience)
 
     def drop(self) -> None:
         """The connection is over; its owner is let go, or only the garbage collector would free the two."""

@@ -152,6 +152,8 @@ class Preamble:
         return A_HEAD, self._started
 
     def give_way(self) -> bool:
+        if unread(self._transport):
+            return False
         self._terms.counted(TIMEOUT)
         self._cut()
         return True

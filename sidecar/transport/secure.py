@@ -67,6 +67,8 @@ class SecureServer(SecureTransport):
         return A_HEAD, self._accepted
 
     def give_way(self) -> bool:
+        if unread(self._raw):
+            return False
         self._overdue()
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -256,3 +257,14 @@ def test_a_header_that_does_not_come_gives_way(scene: Scene) -> None:
     assert scene.transport.aborted
     assert (scene.counted, len(scene.registry)) == (["timeout"], 0)
     scene.protocol.connection_lost(None)
+
+
+def test_one_whose_header_lies_unread_gives_no_way(virtual: VirtualLoop) -> None:
+    scene = Scene(virtual)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        scene.transport.get_extra_info = lambda name, default=None: ours if name == "socket" else default  # type: ignore[method-assign]
+        theirs.send(LINE)
+        (closable,) = scene.registry
+        assert not closable.give_way()
+    assert (scene.counted, scene.transport.closed) == ([], False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from sidecar.model.reason import Reason
@@ -109,6 +111,30 @@ def test_a_look_in_vain_is_not_made_again_at_once() -> None:
     assert hall.room.make(1)
 
 
+def test_looks_that_find_few_take_a_fifth_of_the_time() -> None:
+    looks: list[float] = []
+
+    class Slow(One):
+        def waits(self) -> tuple[int, float] | None:
+            looks.append(hall.now)
+            hall.now += 0.01
+            return None
+
+    hall = Hall(Slow(None), *(One(1.0) for _ in range(100)))
+    room = hall.room
+    assert room.make(64)
+    assert room.make(64), "one found, one wanted: no reason to pause"
+    assert len(looks) == 2
+    many = 64 * 200
+    assert room.make(many), "98 found where 200 are wanted"
+    hall.registry.add(One(1.0))
+    hall.now += 0.039
+    assert not room.make(many)
+    hall.now += 0.002
+    assert room.make(many)
+    assert len(looks) == 4
+
+
 def test_it_is_news_after_a_minute_without() -> None:
     hall = Hall(*(One(float(since)) for since in range(4)))
     for now in (100.0, 101.0, 160.5, 221.0):
@@ -160,11 +186,60 @@ def test_one_that_is_kept_after_its_answer_waits_since_then(client: Client, virt
     client.gone()
 
 
-def test_answers_that_nobody_has_taken_keep_their_connection(client: Client) -> None:
+@pytest.mark.parametrize("close", [False, True])
+def test_the_end_of_an_answer_that_nobody_takes_keeps_its_connection_for_some_seconds(
+    client: Client, virtual: VirtualLoop, close: bool
+) -> None:
+    client.sends(GET % 1)
+    virtual.advance(2)
+    client.wheel.now()
+    client.transport.unsent = 5
+    answer(client.stream, close=close)
+    assert client.connection.waits() == pytest.approx((READING, 6.0))
+    assert client.connection.give_way()
+    assert client.transport.aborted
+    client.gone()
+
+
+def test_a_closing_connection_whose_client_takes_the_rest_waits_since_it_did_last(
+    client: Client, virtual: VirtualLoop
+) -> None:
+    client.sends(GET % 1)
+    client.transport.unsent = 300_000
+    answer(client.stream, close=True)
+    client.connection.pause_writing()
+    virtual.advance(8)
+    client.transport.unsent = 60_000
+    client.connection.resume_writing()
+    assert client.connection.waits() == pytest.approx((READING, 12.0))
+    client.transport.unsent = 0
+    assert client.connection.waits() is None, "it is as good as gone"
+
+
+def test_who_owes_a_head_and_takes_no_answer_is_cut_and_not_closed_once_it_has(client: Client) -> None:
     client.sends(GET % 1)
     answer(client.stream)
     client.transport.unsent = 5
-    assert client.connection.waits() is None
+    client.sends(b"GET / HT")
+    assert client.connection.give_way()
+    assert client.transport.aborted
+    client.gone()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HT", CHUNKS + b"1\r\nx\r\n"])
+def test_one_whose_next_words_lie_unread_stays(client: Client, said: bytes) -> None:
+    if said:
+        client.sends(said)
+    client.take()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        client.transport.get_extra_info = lambda name, default=None: (  # type: ignore[method-assign]
+            ours if name == "socket" else default
+        )
+        theirs.send(b"TP/1.1\r\n")
+        assert not client.connection.give_way()
+    assert client.take() == []
+    assert not client.transport.closed
 
 
 def test_a_body_that_hardly_comes_is_waited_for_after_some_seconds_and_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 from collections.abc import Iterator
 from itertools import cycle, repeat
@@ -267,6 +268,16 @@ def test_a_handshake_that_does_not_end_gives_way(wire: ServerWire, virtual: Virt
     assert wire.pipe.aborted
     assert wire.counted() == (0, 0, 0)
     assert wire.observed.results == ["timeout"]
+
+
+def test_a_handshake_whose_next_bytes_lie_unread_gives_no_way(wire: ServerWire) -> None:
+    wire.give(hello(wire)[:20])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wire.pipe.get_extra_info = lambda name, default=None: ours if name == "socket" else default  # type: ignore[method-assign]
+        theirs.send(b"more")
+        assert not wire.layer.give_way()
+    assert (wire.observed.results, wire.pipe.aborted) == ([], False)
 
 
 # Handshakes that fail.
