@@ -62,6 +62,7 @@ cdef class Corridor(Exchange):
         span=bytes,
         fields=bytes,
         block=bytes,
+        authority=bytes,
         buffer=BodyBuffer,
         line=bytes,
         pending=bytes,

@@ -368,7 +368,8 @@ class Corridor(Exchange):
             decision.span_id = span
         fields = forwarded_fields(head, self.downstream.origin, ids, span)
         line = environment.deadline_line.of(decision.deadline - now)
-        block = attempt_head(head, fields, decision.attempt, line, self.route.edits)
+        authority = b"" if decision.endpoint is None else decision.endpoint.authority
+        block = attempt_head(head, fields, decision.attempt, line, self.route.edits, authority)
         buffer = self.buffer
         if buffer is None:
             stream.start(self, head.method, block, head.framing, False)

@@ -35,10 +35,11 @@ class HeadEdits:
         self.own = own
         self.own_secure = own_secure
 
-    def request_head(self, head: RequestHead, lines: bytes) -> bytes:
-        """The head of one attempt; `lines` are those that the sidecar adds to the block, and may be edited too."""
+    def request_head(self, head: RequestHead, lines: bytes, authority: bytes = b"") -> bytes:
+        """The head of one attempt; `lines` are those that the sidecar adds to the block, and may be edited too.
+        `authority` is the endpoint's own, for a request that names none."""
         target = head.origin_target if self.rewrite is None else self.rewrite.apply(head.origin_target)
-        return edited_request_head(head, target, lines, self.request)
+        return edited_request_head(head, target, lines, self.request, authority)
 
     def of_answer(self, secure: bool) -> FieldEdits | None:
         """The changes of an answer; `secure`: the client uses https."""

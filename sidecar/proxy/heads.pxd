@@ -10,7 +10,9 @@ cdef int NO_BODY
 cdef object _DATE
 
 @cython.locals(lines=bytes)
-cpdef bytes attempt_head(RequestHead head, bytes fields, int attempt, bytes deadline, HeadEdits edits=*)
+cpdef bytes attempt_head(
+    RequestHead head, bytes fields, int attempt, bytes deadline, HeadEdits edits=*, bytes authority=*
+)
 cpdef int answer_framing(ResponseHead answer, RequestHead request) except -1
 cpdef bytes answer_head(
     ResponseHead answer, RequestHead request, int framing, bint close, bytes extra=*, HeadEdits edits=*, bint secure=*

@@ -18,14 +18,19 @@ _DATE = DateLine()
 
 
 def attempt_head(
-    head: RequestHead, fields: bytes, attempt: int, deadline: bytes, edits: HeadEdits | None = None
+    head: RequestHead,
+    fields: bytes,
+    attempt: int,
+    deadline: bytes,
+    edits: HeadEdits | None = None,
+    authority: bytes = b"",
 ) -> bytes:
     """The request as one attempt carries it. `fields` are what the upstream is told of its way here; `deadline` the
-    line that says what is left, perhaps empty."""
+    line that says what is left, perhaps empty; `authority` the endpoint's own, for a request that names none."""
     lines = deadline if attempt == 1 else attempt_line(attempt) + deadline
     if edits is None:
-        return request_head(head, fields, lines)
-    return edits.request_head(head, fields + lines)
+        return request_head(head, fields, lines, authority)
+    return edits.request_head(head, fields + lines, authority)
 
 
 def answer_framing(answer: ResponseHead, request: RequestHead) -> int:

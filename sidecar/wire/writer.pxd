@@ -15,10 +15,11 @@ cdef dict _LINES
 
 cpdef bytes status_line(int status, bytes reason=*)
 
-cpdef bytes request_head(RequestHead head, bytes extra, bytes more=*)
+@cython.locals(fields=bytes)
+cpdef bytes request_head(RequestHead head, bytes extra, bytes more=*, bytes authority=*)
 @cython.locals(block=bytes)
-cpdef bytes edited_request_head(RequestHead head, bytes target, bytes extra, object edits)
-cdef bytes _hosted(RequestHead head)
+cpdef bytes edited_request_head(RequestHead head, bytes target, bytes extra, object edits, bytes authority=*)
+cdef bytes _hosted(RequestHead head, bytes authority)
 @cython.locals(tail=bytes)
 cdef bytes _request_tail(RequestHead head)
 

@@ -34,28 +34,30 @@ def status_line(status: int, reason: bytes | None = None) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, reason or b"")
 
 
-def request_head(head: RequestHead, extra: bytes, more: bytes = b"") -> bytes:
+def request_head(head: RequestHead, extra: bytes, more: bytes = b"", authority: bytes = b"") -> bytes:
     """The head to send upstream: always HTTP/1.1, the block as it came, then `extra` and what this hop adds.
 
-    `extra` is the block from `forwarding.py`, `more` the lines of this attempt.
+    `extra` is the block from `forwarding.py`, `more` the lines of this attempt; `authority` is the endpoint's own.
     """
-    return b"".join(
-        (head.method, b" ", head.origin_target, _REQUEST_END, _hosted(head), extra, more, _request_tail(head))
-    )
+    fields = _hosted(head, authority)
+    return b"".join((head.method, b" ", head.origin_target, _REQUEST_END, fields, extra, more, _request_tail(head)))
 
 
-def edited_request_head(head: RequestHead, target: bytes, extra: bytes, edits: FieldEdits | None) -> bytes:
+def edited_request_head(
+    head: RequestHead, target: bytes, extra: bytes, edits: FieldEdits | None, authority: bytes = b""
+) -> bytes:
     """As `request_head`, with another target and, where there are `edits`, with those made to the whole block."""
-    block = _hosted(head) + extra
+    block = _hosted(head, authority) + extra
     if edits is not None:
         block = edits.apply(block)
     return b"".join((head.method, b" ", target, _REQUEST_END, block, _request_tail(head)))
 
 
-def _hosted(head: RequestHead) -> bytes:
+def _hosted(head: RequestHead, authority: bytes) -> bytes:
     if head.minor_version == 0 and not head.authority:
-        # RFC 9112 section 3.2: HTTP/1.1 upstream needs a Host, which HTTP/1.0 may have left out; it may be empty.
-        return with_host(head.fields, b"")
+        # RFC 9112 section 3.2: HTTP/1.1 upstream needs a Host, which HTTP/1.0 may have left out. It may be empty, but
+        # nginx and others then answer 400.
+        return with_host(head.fields, authority)
     return head.fields
 
 

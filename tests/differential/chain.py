@@ -39,8 +39,9 @@ _OF_SERVING = frozenset({b"x-request-timeout-ms", b"traceparent"})
 class Chain:
     """Sidecar, a peer, a recorder. `compared` counts the requests that came through."""
 
-    def __init__(self, recorder: Recorder, proxy: RunningProxy, norm: Norm) -> None:
+    def __init__(self, recorder: Recorder, proxy: RunningProxy, norm: Norm, port: int) -> None:
         self.compared = 0
+        self._endpoint = b"127.0.0.1:%d" % port
         self._recorder = recorder
         self._proxy = proxy
         self._norm = norm
@@ -92,7 +93,7 @@ class Chain:
         said = ""
         async with self._proxy.peer() as client:
             await client.send(data)
-            for passed in taken(data).passed:
+            for passed in taken(data, self._endpoint).passed:
                 sent = one_request(passed.sent)
                 reading, refused = await self._read(client, sent.method)
                 # To the last answer whatever was found: what is on its way would be taken for the next case's.
@@ -138,4 +139,4 @@ async def chain(name: str, program: str, folder: Path, norm: Norm | None = None)
             port = await stack.enter_async_context(started(name, program, folder, port))
             recorder.readings.clear()
         proxy = await stack.enter_async_context(running(f"http://127.0.0.1:{port}", sets=_SETS))
-        yield Chain(recorder, proxy, norm or NORMS[name])
+        yield Chain(recorder, proxy, norm or NORMS[name], port)

@@ -40,7 +40,7 @@ FINDINGS = (
         b"OPTIONS http://h HTTP/1.1\r\nHost: h\r\n\r\n",
     ),
     Finding(
-        "HTTP/1.0 without a Host goes on with an empty one, which nginx refuses. In its table.",
+        "HTTP/1.0 without a Host went on with an empty one, which nginx refuses. With the endpoint's.",
         b"GET / HTTP/1.0\r\n\r\n",
     ),
 )

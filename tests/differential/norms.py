@@ -89,7 +89,7 @@ NGINX = Norm(
     refusals=(
         Refusal(
             "an empty host, or one that is a dot",
-            "RFC 9112 section 3.2: what HTTP/1.1 says where there is no authority, as in HTTP/1.0 without Host",
+            "RFC 9112 section 3.2: HTTP/1.1 says so where there is no authority",
             _nameless,
         ),
         Refusal(

@@ -18,6 +18,7 @@ from sidecar.wire.writer import CHUNK_END, chunk_start, last_chunk
 
 LIMITS = HeadLimits()
 _ORIGIN = Origin("127.0.0.1")
+ENDPOINT = b"endpoint.test"  # for a request of HTTP/1.0 that names no host
 _TERMS = TraceTerms(headers=False)
 
 
@@ -41,14 +42,14 @@ class Taken:
     closed: bool = False
 
 
-def taken(data: bytes) -> Taken:
-    """Reads all that a client has sent on one connection."""
+def taken(data: bytes, endpoint: bytes = ENDPOINT) -> Taken:
+    """Reads all that a client has sent on one connection. `endpoint` is its authority."""
     result = Taken()
     ids = IdSource(lambda count: b"\x2a" * count)
     while data:
         try:
             head = parse_request(data, LIMITS)
-            sent = None if head is None else _forwarded(head, data, ids)
+            sent = None if head is None else _forwarded(head, data, ids, endpoint)
         except BadMessage as fault:
             result.refusal = fault.detail
             return result
@@ -64,10 +65,10 @@ def taken(data: bytes) -> Taken:
     return result
 
 
-def _forwarded(head: RequestHead, data: bytes, ids: IdSource) -> tuple[bytes, int] | None:
+def _forwarded(head: RequestHead, data: bytes, ids: IdSource, endpoint: bytes) -> tuple[bytes, int] | None:
     """The bytes that an endpoint gets, and how many of `data` they took; None while the body is not complete."""
     lines = forwarded_fields(head, _ORIGIN, request_ids(head, ids, _TERMS), b"")
-    block = attempt_head(head, lines, 1, b"")
+    block = attempt_head(head, lines, 1, b"", None, endpoint)
     body = reader_for(head.framing, head.content_length, LIMITS)
     payload = body.feed(data, head.size)
     if not body.done:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sidecar.wire.message import CHUNKED, LENGTH
 from tests.differential.judging import difference
-from tests.differential.ours import Passed, Taken, taken
+from tests.differential.ours import ENDPOINT, Passed, Taken, taken
 from tests.differential.reading import Reading, UnreadableError, requests_in
 from tests.differential.third import h11_reads
 
@@ -43,7 +43,8 @@ def _fault(passed: Passed) -> str:
     head = passed.head
     if (plain.method, plain.target) != (head.method, head.origin_target):
         return f"judged as {head.method!r} {head.origin_target!r}, sent as {plain.method!r} {plain.target!r}"
-    if plain.all(b"host") != [head.authority]:
+    named = head.authority or (b"" if head.minor_version else ENDPOINT)
+    if plain.all(b"host") != [named]:
         return f"judged as a request for {head.authority!r}, sent for {plain.all(b'host')!r}"
     path, mark, query = plain.target.partition(b"?")
     if (head.path, head.query) != (path, query):

@@ -58,7 +58,7 @@ class Sides:
     async def _one(self, data: bytes, patience: float) -> str:
         asked = await asyncio.gather(*[one.verdict(data, patience) for one in self._fronts.values()])
         verdicts = dict(zip(self._fronts, asked, strict=True))
-        ours = taken(data + LAST)
+        ours = taken(data + LAST, b"")
         mine = [one_request(passed.sent) for passed in ours.passed]
         return _votes(data, ours, mine, verdicts) or self._readings(ours, mine, verdicts)
 
@@ -99,7 +99,7 @@ def _votes(data: bytes, ours: Taken, mine: list[Reading], verdicts: Mapping[str,
 
 def _behind(read: Reading) -> str:
     """What we would make of what a peer forwards, were we behind it."""
-    again = taken(read.raw)
+    again = taken(read.raw, b"")
     if len(again.passed) == 1:
         return core_difference(_in_origin_form(read), one_request(again.passed[0].sent))
     return (

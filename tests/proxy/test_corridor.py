@@ -8,6 +8,8 @@ import pytest
 
 from sidecar.model.outcome import Cause
 from sidecar.model.reason import Reason
+from sidecar.proxy.head_edits import HeadEdits
+from sidecar.wire.rewriting import TargetRewrite
 from tests.proxy.bridges import Bridge
 from tests.proxy.streams import UpstreamDouble, answer
 
@@ -154,6 +156,18 @@ def test_a_client_that_does_not_read_is_not_held_against_the_endpoint() -> None:
     receiver.downstream_resumed()
     bridge.loop.advance(2.1)
     assert downstream.told[-1] == "reset"
+
+
+@pytest.mark.parametrize("rewrites", [False, True])
+def test_a_request_of_http_1_0_that_names_no_host_names_the_endpoint(rewrites: bool) -> None:
+    stream = UpstreamDouble()
+    bridge = Bridge(stream)
+    if rewrites:
+        bridge.route.edits = HeadEdits(None, None, TargetRewrite(add_prefix="/v2"))
+    bridge.request(b"GET /a HTTP/1.0\r\n\r\n")
+    target = b"/v2/a" if rewrites else b"/a"
+    assert stream.head.startswith(b"GET " + target + b" HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n")
+    assert b"X-Forwarded-Host" not in stream.head
 
 
 def test_interim_answers_are_relayed_but_not_to_http_1_0() -> None:

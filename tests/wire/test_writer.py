@@ -46,6 +46,17 @@ def test_a_request_of_http_1_0_is_sent_as_http_1_1_with_a_host() -> None:
     assert request_head(request(b"Host: a\r\n", start), b"") == b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+def test_a_request_of_http_1_0_that_names_no_host_names_the_endpoint() -> None:
+    start = b"GET / HTTP/1.0"
+    sent = b"GET / HTTP/1.1\r\nHost: app:3000\r\n\r\n"
+    assert request_head(request(b"", start), b"", authority=b"app:3000") == sent
+    assert request_head(request(b"HOST:\r\n", start), b"", authority=b"app:3000") == sent
+    named = request(b"Host: a\r\n", start)
+    assert request_head(named, b"", authority=b"app:3000") == b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    empty = request(b"Host:\r\n", b"GET / HTTP/1.1")
+    assert b"app" not in request_head(empty, b"", authority=b"app:3000"), "HTTP/1.1 says so on purpose"
+
+
 @pytest.mark.parametrize(
     ("fields", "sent"),
     [
