@@ -19,7 +19,7 @@ from sidecar.drill.scenario import Scenario
 
 # What is left to chance in how long an answer takes and when a connection is made: not a chance worth the name.
 _GRACE = 0.005
-# So much of its places, for so many seconds, and an endpoint can do no more: arrivals are random.
+# So much of its places, for so many seconds at least, and an endpoint can do no more: arrivals are random.
 _FULL = 0.8
 _WHILE = 1.0
 # Of these ends the endpoint was the cause: a chance that was taken, and came to nothing.
@@ -45,6 +45,7 @@ class Chances:
             self._upstreams[endpoint.upstream].append(endpoint.name)
         self._endpoints = record.endpoints
         self.most = max((endpoint.most for endpoint in record.endpoints), default=0)
+        self._seconds = record.seconds
         self._random = record.scenario.backend.takes.p99 is not None
         self.attempts: dict[int, list[Attempt]] = defaultdict(list)
         for attempt in record.attempts:
@@ -84,15 +85,27 @@ class Chances:
             if endpoint.upstream in names
         )
 
-    def full(self, upstreams: Iterable[str], at: float) -> bool:
-        """Whether all endpoints of these upstreams have about all the work that they can do, from this instant on:
+    def takes(self, upstreams: Iterable[str], at: float) -> float:
+        """Within how many seconds what comes to them at this instant is answered; infinite where nobody answers."""
+        names = [name for upstream in upstreams for name in self._upstreams.get(upstream, ())]
+        spans = [span for name in names for span in self._spans[name] if span.begun <= at < span.ended]
+        return min((span.takes for span in spans), default=inf)
+
+    def was_well(self, attempt: Attempt) -> bool:
+        """Whether nothing of the script concerned its endpoint while it lasted."""
+        ills = [ill for endpoint in self._endpoints if endpoint.name == attempt.endpoint for ill in endpoint.ill]
+        return not any(ill.at <= attempt.ended and ill.until >= attempt.began for ill in ills)
+
+    def full(self, upstreams: Iterable[str], at: float, until: float) -> bool:
+        """Whether all endpoints of these upstreams have about all the work that they can do, between these instants:
         what one request were given, another would lack."""
         names = [name for upstream in upstreams for name in self._upstreams.get(upstream, ())]
-        return bool(self._places and names) and all(self._work(name, at) >= _FULL for name in names)
+        until = max(at + _WHILE, min(until, self._seconds))
+        return bool(self._places and names) and all(self._work(name, at, until) >= _FULL for name in names)
 
-    def _work(self, name: str, at: float) -> float:
-        """The share of its places that an endpoint works on, for a while from this instant on."""
-        return (self._done(name, at + _WHILE) - self._done(name, at)) / (self._places * _WHILE)
+    def _work(self, name: str, at: float, until: float) -> float:
+        """The share of its places that an endpoint works on between these instants."""
+        return (self._done(name, until) - self._done(name, at)) / (self._places * (until - at))
 
     def _done(self, name: str, at: float) -> float:
         """Seconds of work done until an instant."""

@@ -62,7 +62,8 @@ def source_of(client: int) -> str:
 
 
 class Clients:
-    """All clients of a drill. `answer` is the size of a whole answer's body."""
+    """All clients of a drill. `answer` is the size of a whole answer's body; `most` is how many connections they had at
+    once."""
 
     def __init__(self, load: Load, where: Address, epoch: float, answer: int, tasks: Tasks) -> None:
         self.load = load
@@ -77,6 +78,7 @@ class Clients:
         self._none_left = asyncio.Event()
         self._all_sent = False
         self.seen: list[Request] = []
+        self.most = 0
 
     def now(self) -> float:
         """Seconds since the load began."""
@@ -136,6 +138,7 @@ class Clients:
     def opened(self, wire: Wire) -> None:
         """A connection stands."""
         self._open[wire] = None
+        self.most = max(self.most, len(self._open))
 
     def idle(self, wire: Wire, client: int) -> None:
         """A connection has carried an answer to its end. Each client keeps one."""

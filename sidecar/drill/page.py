@@ -12,12 +12,12 @@ from importlib.resources import files
 
 from sidecar import __version__
 from sidecar.drill.advice import Advice
+from sidecar.drill.causes import CLASSES
 from sidecar.drill.figures import faults
 from sidecar.drill.plot import Shade, plotted
 from sidecar.drill.record import Record
 from sidecar.drill.report import Report, span_text, wait_text
 from sidecar.drill.timeline import panels
-from sidecar.drill.verdict import CLASSES
 
 _TONES = {"unavoidable": "note", "price": "warn", "avoidable": "bad"}
 _TITLES = {"unavoidable": "Unavoidable", "price": "Price of a rule", "avoidable": "Avoidable"}

@@ -102,8 +102,7 @@ class Ill:
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One endpoint and what it saw. `connections` were accepted, `refused` were not (0 in real time, where only the
-    kernel knows); `checks` are health checks that
-    asked something; `most` is how many requests it had at once."""
+    kernel knows); `checks` are health checks that asked something; `most` is how many requests it had at once."""
 
     name: str
     upstream: str
@@ -178,7 +177,8 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Record:
     """One drill. `loaded` are the user's rules as they were loaded, with the place of each value; `seconds` is when the
-    last request had ended; `notes` say what of the rules could not be drilled as it is, and what stood in for it."""
+    last request had ended; `connections` is how many clients had at once; `notes` say what of the rules could not be
+    drilled as it is, and what stood in for it."""
 
     scenario: Scenario
     loaded: Loaded
@@ -191,6 +191,7 @@ class Record:
     events: tuple[Event, ...] = ()
     counts: tuple[Count, ...] = ()
     readings: tuple[Reading, ...] = ()
+    connections: int = 0
     notes: tuple[str, ...] = ()
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from sidecar.drill.causes import Cause
 from sidecar.drill.figures import (
     Phase,
     Recovery,
@@ -23,7 +24,7 @@ from sidecar.drill.figures import (
 )
 from sidecar.drill.parts import Part, parts
 from sidecar.drill.record import Record
-from sidecar.drill.verdict import Cause, Verdict, judge
+from sidecar.drill.verdict import Verdict, judge
 from sidecar.policies.units import show_duration
 
 

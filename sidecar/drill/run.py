@@ -130,6 +130,7 @@ def _record(
         events=tuple(heard.events),
         counts=tuple(heard.counts),
         readings=tuple(heard.readings),
+        connections=clients.most,
         notes=tuple(notes),
     )
 

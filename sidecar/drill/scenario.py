@@ -126,6 +126,8 @@ class Load:
             ("host", re.fullmatch(r"[A-Za-z0-9._:\[\]-]{1,255}", self.host) is not None, "is not a host"),
             ("headers", not {"host", "content-length", "transfer-encoding", "connection"} & set(self.headers),
              "cannot hold what frames a request; there is `host`"),
+            ("headers", not {"x-request-id", "x-drill"} & set(self.headers),
+             "cannot hold X-Request-Id or X-Drill, by which a drill knows its requests"),
         )  # fmt: skip
 
 

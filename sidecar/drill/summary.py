@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sidecar.drill.advice import Advice
+from sidecar.drill.causes import CLASSES, Cause
 from sidecar.drill.figures import faults
 from sidecar.drill.report import Report, span_text, wait_text
-from sidecar.drill.verdict import CLASSES, Cause
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _MOST_CAUSES = 6

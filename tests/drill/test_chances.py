@@ -82,3 +82,23 @@ def test_places_that_are_all_taken_are_no_chance_until_one_is_free() -> None:
 def test_who_comes_as_another_goes_finds_no_place() -> None:
     attempts = (Attempt(0, WELL, 1.0, 2.0, "answered"), Attempt(1, WELL, 2.0, 3.0, "answered"))
     assert not _chances(places=1, attempts=attempts).any(["app"], 1.5, 2.5, 15)
+
+
+def test_what_an_endpoint_takes_is_what_it_takes_at_that_instant() -> None:
+    scenario = Scenario(name="s", duration=10.0, backend=QUICK.backend, script=(Step(at=2, do="slow", factor=10.0),))
+    ills = (Ill(2, 5, "slow"), Ill(5, 6, "stall"))
+    chances = Chances(record([], endpoints=[endpoint(*ills)], scenario=scenario))
+    assert [chances.takes(["app"], at) for at in (1.0, 3.0, 5.5, 6.0)] == [0.1, 1.0, INF, 0.1]
+
+
+def test_an_endpoint_that_is_soon_idle_is_full_for_a_moment_only() -> None:
+    attempts = (Attempt(0, WELL, 1.0, 3.0, "answered"), Attempt(1, WELL, 1.0, 3.0, "answered"))
+    chances = _chances(places=2, attempts=attempts)
+    assert chances.full(["app"], 1.5, 2.0)
+    assert not chances.full(["app"], 1.5, 9.0)
+
+
+def test_an_attempt_was_well_where_nothing_of_the_script_concerned_it() -> None:
+    chances = _chances(Ill(2, 5, "stall"))
+    spans = [(1.0, 1.9), (1.0, 2.5), (3.0, 4.0), (5.5, 6.0)]
+    assert [chances.was_well(Attempt(0, WELL, *span, "aborted")) for span in spans] == [True, False, False, True]

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from sidecar.drill.in_force import InForce
-from sidecar.drill.record import Ill, Request
+from sidecar.drill.record import Event, Ill, Request
 from sidecar.drill.scenario import Load
 from tests.doubles.drills import OTHER, WELL, endpoint, record, request, settled_rules
+
+INF = float("inf")
 
 
 def _rules(*sets: str, load: Load | None = None, **told: Any) -> InForce:
@@ -36,20 +38,49 @@ def test_a_client_is_impatient_that_waits_for_less_than_the_rules_allow() -> Non
         ((), "POST", False),
         (("routes.everything.retry.methods=all",), "POST", True),
         (("routes.everything.retry.methods=[POST]",), "POST", True),
-        (("routes.everything.retry.methods=[POST]",), "GET", False),
+        (("routes.everything.retry.methods=[POST]",), "GET", True),
         (("routes.everything.retry=null",), "PUT", True),
     ],
 )
-def test_what_may_be_sent_twice_is_what_the_retry_rule_says(
+def test_what_may_be_sent_twice_is_what_does_no_harm_or_the_retry_rule_vouches_for(
     sets: tuple[str, ...], method: str, repeatable: bool
 ) -> None:
     assert _rules(*sets).is_repeatable(request(method=method)) is repeatable
 
 
-def test_an_attempt_has_a_timeout_where_it_is_shorter_than_the_requests() -> None:
-    assert not _rules().has_attempt_timeout(request())
-    assert _rules("routes.everything.timeout.attempt=3s").has_attempt_timeout(request())
-    assert not _rules("routes.everything.timeout.attempt=15s").has_attempt_timeout(request())
+def test_a_timeout_that_only_shadows_bounds_nothing() -> None:
+    told = _rules("routes.everything.timeout.attempt=3s")
+    assert (told.time(request()), told.attempt_time(request())) == (15.0, 3.0)
+    shadow = _rules("routes.everything.timeout={attempt: 3s, mode: shadow}")
+    assert (shadow.time(request()), shadow.attempt_time(request())) == (INF, INF)
+
+
+@pytest.mark.parametrize(
+    ("sets", "key"),
+    [
+        ((), None),
+        (("routes.everything.retry=null",), "retry: null"),
+        (("routes.everything.retry.mode=shadow",), "retry.mode: shadow"),
+        (("routes.everything.retry.methods=[POST]",), "retry.methods: [POST]"),
+    ],
+)
+def test_what_keeps_a_request_from_another_attempt_is_named(sets: tuple[str, ...], key: str | None) -> None:
+    found = _rules(*sets).no_retry(request())
+    assert (found and f"{found.key}: {found.value}") == (key and f"routes.everything.{key}")
+
+
+def test_the_wait_before_another_attempt_doubles_up_to_its_bound() -> None:
+    waits = [_rules().longest_backoff(request(attempts=attempts)) for attempts in (1, 2, 99)]
+    assert waits == [0.025, 0.05, 1.0]
+
+
+def test_a_breaker_that_opened_again_was_open_for_longer_than_the_first_time() -> None:
+    told = [(3.0, "open"), (33.0, "half_open"), (33.5, "open"), (94.0, "half_open")]
+    events = [Event(at, "breaker", "upstream.app", "", {"to": state}) for at, state in told]
+    rules = _rules(events=events)
+    first, again = (rules.open_for(request(began=at, rule="app/circuit_breaker")) for at in (20.0, 40.0))
+    assert (first.key, first.value) == ("upstreams.app.circuit_breaker.open_for", "30s")
+    assert (again.key, again.value) == ("upstreams.app.circuit_breaker.max_open_for", "30s")
 
 
 def test_a_request_that_went_nowhere_could_have_gone_wherever_its_route_leads() -> None:
