@@ -1,6 +1,7 @@
 """What must hold of every message that leaves, whatever came in: shared by the targets, each claim an assertion.
 
-Written against the RFCs and plain bytes, not with the product's parser, so that one mistake does not excuse the other.
+Written against the RFCs and plain bytes, with neither the product's parser nor its lists, so that one mistake does not
+excuse the other.
 """
 
 from __future__ import annotations
@@ -9,12 +10,22 @@ import re
 from collections.abc import Set as AbstractSet
 
 from sidecar.wire.errors import CODES, BadMessage
-from sidecar.wire.fieldnames import HOP_BY_HOP
 
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x22\x24-\x7e]+ HTTP/1\.1")
 STATUS_LINE = re.compile(rb"HTTP/1\.1 [1-5][0-9][0-9] [\t\x20-\x7e\x80-\xff]*")
+# RFC 9110 sections 7.6.1 and 11.7, RFC 7540 section 3.2.1: of one connection, or said to the next hop alone.
+OF_ONE_HOP = frozenset(
+    b"connection keep-alive proxy-connection te transfer-encoding upgrade http2-settings proxy-authenticate "
+    b"proxy-authorization proxy-authentication-info".split()
+)
+# Who asks, since when and in which trace: what a stranger said of it never goes on as it came.
+SAID_ANEW = frozenset(
+    b"forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-client-cert via x-request-id "
+    b"x-request-timeout-ms x-sidecar-attempt traceparent tracestate b3 x-b3-traceid x-b3-spanid x-b3-parentspanid "
+    b"x-b3-sampled x-b3-flags".split()
+)
 # What a hop may write anew, always by its own decision.
 OWN = {b"connection", b"upgrade", b"te", b"transfer-encoding"}
 
@@ -53,7 +64,7 @@ def values_of(lines: Lines, name: bytes) -> list[bytes]:
 def forwardable(lines: Lines) -> None:
     """No line in a block that belonged to the connection it came on."""
     for name, _ in lines:
-        assert name not in HOP_BY_HOP, "hop-by-hop fields end here"
+        assert name not in OF_ONE_HOP, "hop-by-hop fields end here"
 
 
 def framed(lines: Lines) -> tuple[int, bool]:
@@ -77,7 +88,7 @@ def sent_head(data: bytes, start: re.Pattern[bytes]) -> tuple[bytes, Lines]:
     lines = lines_of(rest[:-2])
     named = {item.strip().lower() for value in values_of(lines, b"connection") for item in value.split(b",")}
     for name, _ in lines:
-        assert name not in HOP_BY_HOP or name in OWN, "hop-by-hop fields end here"
+        assert name not in OF_ONE_HOP or name in OWN, "hop-by-hop fields end here"
         if name in (b"te", b"upgrade"):
             assert name in named, "what this hop adds is named in Connection"
     assert named <= {b"te", b"upgrade", b"close", b"keep-alive"}, "Connection is this hop's own"
