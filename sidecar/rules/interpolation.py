@@ -7,8 +7,8 @@ that nothing later prints it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from sidecar.rules.problems import Problem
 from sidecar.rules.tree import Entry, Items, Node, Origin, Scalar, Table
@@ -19,10 +19,11 @@ _NAME = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?P<text>.*))
 
 @dataclass(frozen=True, slots=True)
 class Interpolation:
-    """Where references are looked up."""
+    """Where references are looked up. `lost` has the values with one that could not be replaced, and what was told."""
 
     environ: Mapping[str, str]
     read: Callable[[str], str]
+    lost: dict[Origin, list[Problem]] = field(default_factory=dict)
 
     def applied(self, node: Node, problems: list[Problem]) -> Node:
         """The tree with every reference replaced; one that cannot be is a problem at its place."""
@@ -32,6 +33,10 @@ class Interpolation:
             return replace(node, items=tuple(self.applied(item, problems) for item in node.items))
         entries = {key: Entry(e.origin, self.applied(e.value, problems)) for key, e in node.entries.items()}
         return Table(entries, node.origin)
+
+    def alone(self, problems: Iterable[Problem]) -> list[Problem]:
+        """These without what else is said of a value that could not be looked up: it only follows from that."""
+        return [one for one in problems if one in self.lost.get(Origin(one.file, one.line, one.column), (one,))]
 
     def _scalar(self, node: Scalar, problems: list[Problem]) -> Scalar:
         secret = node.secret
@@ -44,7 +49,9 @@ class Interpolation:
             try:
                 return self._value(match["inside"], bool(match["end"]))
             except ValueError as error:
-                problems.append(_at(node, match.start()).error(str(error)))
+                problem = _at(node, match.start()).error(str(error))
+                problems.append(problem)
+                self.lost.setdefault(node.origin, []).append(problem)
                 return ""
 
         text = _REFERENCE.sub(resolved, node.text)

@@ -117,11 +117,15 @@ def load_text(
             raise ConfigError([node.origin.error("a rules file is a mapping; it begins with `version: 1`")])
         node = Table({}, node.origin)
     tree = overlaid(node, given, problems)
-    interpolated = Interpolation(given.environ, read).applied(tree, problems)
+    interpolation = Interpolation(given.environ, read)
+    interpolated = interpolation.applied(tree, problems)
     tree = with_defaults(interpolated) if isinstance(interpolated, Table) else tree
     decoder = Decoder(problems)
     rules = decoder.decode(tree, Record(RuleSet, None), "")
-    return _checked(rules, tree, decoder, given, content)
+    try:
+        return _checked(rules, tree, decoder, given, content)
+    except ConfigError as error:
+        raise ConfigError(interpolation.alone(error.problems)) from None
 
 
 def _checked(rules: RuleSet, tree: Table, decoder: Decoder, given: Given, content: Read) -> Loaded:

@@ -75,6 +75,16 @@ def test_what_cannot_be_replaced_is_told_at_its_place(text: str, style: str, com
     assert [said[: len(complaint)] for said in problems] == [complaint]
 
 
+def test_what_follows_from_a_lost_value_is_left_out_and_all_else_is_told() -> None:
+    problems: list[Problem] = []
+    lost, other = Origin("f", 3, 5), Origin("f", 4, 5)
+    interpolation = Interpolation({}, read)
+    interpolation.applied(Scalar("${A}${B}", lost), problems)
+    assert [str(one)[:17] for one in problems] == ["f:3:5: error: `A`", "f:3:9: error: `B`"]
+    told = [*problems, lost.error("`` is not a rate"), other.error("`` is not a rate")]
+    assert interpolation.alone(told) == [*problems, told[-1]]
+
+
 @given(st.text(alphabet="$${}:-aA_f/ile", max_size=30))
 def test_any_text_is_replaced_or_told(text: str) -> None:
     node, problems = applied(text, A="1")

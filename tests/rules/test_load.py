@@ -227,6 +227,18 @@ def test_a_wrong_secret_is_told_without_telling_it() -> None:
     assert said == ["f.yaml:4:19: error: the secret value is not a duration"]
 
 
+def test_of_a_value_that_cannot_be_looked_up_nothing_else_is_told() -> None:
+    text = MINIMAL.replace(URL, "'http://${APP}:3000', resolve: '${EVERY}', connect_timeout: 5").replace(
+        "all,", "'${N}',"
+    )
+    assert [said.partition(" is not set")[0] for said in problems(text)] == [
+        "f.yaml:2:38: error: `APP`",
+        "f.yaml:2:62: error: `EVERY`",
+        "f.yaml:2:90: error: `5` has no unit; write `5s` for seconds or `5ms` for milliseconds",
+        "f.yaml:3:18: error: `N`",
+    ]
+
+
 def test_a_fault_needs_permission() -> None:
     text = MINIMAL.replace("{name: all,", "{name: all, fault: {abort: {ratio: 0.1}},")
     assert "f.yaml:3:29: error: `fault` is refused without --allow-faults" in problems(text)
