@@ -51,7 +51,7 @@ $(VENV)/.made: pyproject.toml
 
 # Without a compiler this succeeds too, and the sources run interpreted.
 $(VENV)/.built: $(VENV)/.made setup.py $(HOT_SOURCES)
-	@echo 'compiling the hot modules (once; a minute or so)' >&2
+	@echo 'compiling the hot modules (once; a minute or two)' >&2
 	@$(BIN)/python setup.py -q build_ext --inplace --parallel $(JOBS)
 	@touch $@
 

@@ -134,7 +134,7 @@ def _breakers(told: Mapping[str, Any]) -> Iterator[Cell]:
             continue
         probe = left(breaker["open_remaining"] or None) if breaker["state"] == "open" else UNKNOWN
         when = f", next probe in {probe}" if probe != UNKNOWN else ""
-        slow = f", {breaker['slow']} were slow" if breaker["slow"] else ""
+        slow = f", {breaker['slow']} {'was' if breaker['slow'] == 1 else 'were'} slow" if breaker["slow"] else ""
         # The window begins anew when it opens.
         figures = f"{breaker['failures']} of {breaker['requests']} attempts failed{slow}"
         because = figures if breaker["requests"] else breaker["why_open"] if breaker["forced"] == "auto" else ""

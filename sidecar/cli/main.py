@@ -52,7 +52,7 @@ def _run(words: list[str]) -> int:
     from sidecar.cli.parser import parser
 
     try:
-        arguments = parser().parse_args(words)
+        arguments = parser(inner=words[:1] == ["worker"]).parse_args(words)
     except SystemExit as leaving:  # argparse's way to end: usage is 2 already, --help and -V are 0
         return int(leaving.code or 0)
     module, name = _COMMANDS[arguments.command]

@@ -25,8 +25,8 @@ _SHORTEST_DRAIN = 1
 _LONGEST_DRAIN = 3600
 
 
-def parser() -> argparse.ArgumentParser:
-    """Everything that may be typed."""
+def parser(*, inner: bool = False) -> argparse.ArgumentParser:
+    """Everything that may be typed; with `inner` what only a supervisor types, too."""
     top = argparse.ArgumentParser(
         prog="sidecar",
         description="A reverse proxy that makes any backend resilient.",
@@ -64,8 +64,8 @@ def parser() -> argparse.ArgumentParser:
     _add_inject(command("inject", "put a sidecar into Kubernetes manifests", "Prints them; talks to no cluster."))
     out = command("uninject", "take the sidecar out of Kubernetes manifests", "Prints them as they were before.")
     _add_manifests(out)
-    # Without a help, so that no list shows it: only a supervisor types it.
-    commands.add_parser("worker").add_argument("descriptor", type=int)
+    if inner:
+        commands.add_parser("worker").add_argument("descriptor", type=int)
     return top
 
 

@@ -50,7 +50,7 @@ def test_what_is_well_raises_no_alarm() -> None:
         ),
         (
             {"breakers": {"upstream.app": BREAKER}},
-            "breaker upstream.app is open, next probe in 12s (6 of 10 attempts failed, 1 were slow)",
+            "breaker upstream.app is open, next probe in 12s (6 of 10 attempts failed, 1 was slow)",
         ),
         (
             {"breakers": {"upstream.app": BREAKER | {"state": "half_open", "open_remaining": 0.0, "slow": 0}}},

@@ -30,6 +30,15 @@ def test_what_cannot_be_understood_is_usage(argv: list[str], capsys: pytest.Capt
     assert "usage:" in capsys.readouterr().err
 
 
+def test_what_only_a_supervisor_types_is_offered_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bogus"]) == 2
+    said = capsys.readouterr().err
+    assert "'uninject'" in said
+    assert "worker" not in said
+    assert main(["worker", "bogus"]) == 2
+    assert "invalid int value: 'bogus'" in capsys.readouterr().err
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-V"]) == 0
     assert capsys.readouterr().out == f"sidecar {__version__}\n"

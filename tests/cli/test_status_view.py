@@ -29,7 +29,7 @@ def test_the_whole_stands_above_the_tables_and_what_is_wrong_with_it() -> None:
         "serving, up 3m, version 0.1.0, rules 0123456789ab (generation 3)",
         "downstream 3 (2 active), upstream 7 (2 active), loop lag 3.4ms, memory 61MiB",
         "not ready: upstream app: no endpoint is available",
-        "breaker upstream.app is open, next probe in 12s (6 of 10 attempts failed, 1 were slow)",
+        "breaker upstream.app is open, next probe in 12s (6 of 10 attempts failed, 1 was slow)",
         "breaker route.all is open, by hand, in shadow",
         "refused 4 since the start: rate_limited by all/per-client (route all)",
         "refused 1 since the start: no_endpoint (route all)",

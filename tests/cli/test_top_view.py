@@ -53,7 +53,7 @@ def test_what_is_wrong_comes_next_with_how_often_it_is_refused() -> None:
     start = lines.index("WRONG")
     assert lines[start + 1 : start + 5] == [
         "not ready: upstream app: no endpoint is available",
-        "breaker upstream.app is open, next probe in 12s (6 of 10 attempts failed, 1 were slow)",
+        "breaker upstream.app is open, next probe in 12s (6 of 10 attempts failed, 1 was slow)",
         "breaker route.all is open, by hand, in shadow",
         "refused 3.1/s: rate_limited by all/per-client (route all)",
     ]
@@ -62,7 +62,7 @@ def test_what_is_wrong_comes_next_with_how_often_it_is_refused() -> None:
 def test_the_end_of_what_is_wrong_is_never_cut() -> None:
     lines = shown(VIEW, width=40)
     start = lines.index("breaker upstream.app is open, next probe")
-    assert lines[start + 1 : start + 3] == ["  in 12s (6 of 10 attempts failed, 1", "  were slow)"]
+    assert lines[start + 1 : start + 3] == ["  in 12s (6 of 10 attempts failed, 1 was", "  slow)"]
 
 
 def test_when_nothing_is_wrong_it_says_so() -> None:

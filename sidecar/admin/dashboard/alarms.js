@@ -118,7 +118,8 @@ function breakers(status) {
   for (const [name, breaker] of Object.entries(status.breakers ?? {})) {
     const { word, tone, why } = breakerStanding(breaker);
     if (breaker.state !== "closed") {
-      const figures = `${breaker.failures} of ${breaker.requests} attempts failed, ${breaker.slow} were slow`;
+      const slow = `${breaker.slow} ${breaker.slow === 1 ? "was" : "were"} slow`;
+      const figures = `${breaker.failures} of ${breaker.requests} attempts failed, ${slow}`;
       const because = breaker.requests > 0 ? figures : breaker.why_open;
       const reason = breaker.forced === "auto" && because ? `${why}; ${because}` : why;
       told.push(say(`breaker ${name}`, tone, `Breaker ${name} is ${word}`, reason, name, 1e6));
