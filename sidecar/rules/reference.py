@@ -38,8 +38,8 @@ One differs: `drain.announce` is 0s.
 and `null` switches one off. A policy that is on by default says so. Every policy takes `mode: enforce` or
 `mode: shadow`, in which it decides as ever, and only counts what it would have done; one whose table says *`shadow` is
 off* has nothing to count, and `sidecar check` warns. A setting is never silently ignored. Rules with a `fault` are
-refused by `run`, `check` and `explain` without `--allow-faults`. Changed rules are [read again](reload.md) while
-requests run. What each policy does, its formula and its pitfalls:
+refused by every command without `--allow-faults`. Changed rules are [read again](reload.md) while requests run. What
+each policy does, its formula and its pitfalls:
 [timeout](policies/timeout.md),
 [rate_limits](policies/rate_limits.md),
 [concurrency](policies/concurrency.md),
