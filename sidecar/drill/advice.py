@@ -16,6 +16,8 @@ from sidecar.policies.units import parse_duration, show_duration
 _WORTH = 0.02
 _CROWD = 5  # so many times what an endpoint works on have waited there
 _SHORT_OPEN = 5.0
+_ATTEMPT = "3s"
+_USUAL_ATTEMPTS = 3
 _MOST_ATTEMPTS = 5
 _PATIENCE = ("timeout=10s", "max_requests=1000")
 
@@ -40,9 +42,7 @@ def candidates(report: Report) -> list[tuple[str, ...]]:
     for group in report.verdict.groups:
         setting = group.cause.setting
         if setting is not None and group.count >= least:
-            tried = _instead(setting.key, setting.value)
-            if tried:
-                found[tried] = None
+            found |= dict.fromkeys(_instead(setting.key, setting.value))
     return list(found)
 
 
@@ -53,24 +53,25 @@ def _unlimited(report: Report) -> list[str]:
     return [rule.name for rule in rules if rule.name in used and not rule.policies.get("concurrency")]
 
 
-def _instead(key: str, value: str) -> tuple[str, ...]:
-    """Settings that ask less of this price; empty where there are none that are no worse in general."""
+def _instead(key: str, value: str) -> list[tuple[str, ...]]:
+    """Settings that ask less of this price, those first that change least; none where all are worse in general."""
     policy, _, last = key.partition(".")[2].partition(".")[2].partition(".")
     owner = key.removesuffix(f".{last}") if last else key
     match policy, last:
-        case "circuit_breaker", "open_for" if parse_duration(value) > _SHORT_OPEN:
-            return (f"{key}={show_duration(_SHORT_OPEN)}",)
-        case "hold", "":
-            return tuple(f"{key}.{one}" for one in _PATIENCE)
+        case "circuit_breaker", "open_for" | "max_open_for" if parse_duration(value) > _SHORT_OPEN:
+            return [(f"{key}={show_duration(_SHORT_OPEN)}",)]
         case "hold", _:
-            return tuple(f"{owner}.{one}" for one in _PATIENCE)
+            return [tuple(f"{owner}.{one}" for one in _PATIENCE)]
         case "timeout", "attempt":
-            return (f"{key}=3s",)
+            return [(f"{key}={_ATTEMPT}",)]
+        case "retry", "" if value == "null":
+            again = f"{key}.max_attempts={_USUAL_ATTEMPTS}"
+            return [(again,), (again, f"{key.removesuffix('retry')}timeout.attempt={_ATTEMPT}")]
         case "retry", "max_attempts" if int(value) < _MOST_ATTEMPTS:
-            return (f"{key}={_MOST_ATTEMPTS}",)
+            return [(f"{key}={_MOST_ATTEMPTS}",)]
         case "health_check", "interval":
-            return (f"{key}=1s",)
-    return ()
+            return [(f"{key}=1s",)]
+    return []
 
 
 def learned(before: Report, best: Report, after: Report, sets: Sequence[str]) -> Advice | None:

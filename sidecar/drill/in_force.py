@@ -22,8 +22,6 @@ from sidecar.policies.units import show_duration
 
 # No connection came about there, which is what a hold is for.
 _GONE: frozenset[Do] = frozenset({"refuse", "die", "restart", "flap", "unreachable"})
-# A breaker's first time is so much longer than it says at most.
-_JITTER = 1.1
 # Header fields that every request has: Host, the drill's own two, and a length.
 _ALWAYS = 4
 
@@ -47,7 +45,7 @@ class InForce:
         self._vouched = "idempotency-key" in headers
         allowed = headers.get("x-request-timeout-ms", "")
         self._allowed = float(allowed) / 1000 if allowed.isdigit() else inf
-        self._opened = _opened(record)
+        self._reopened = _reopened(record)
 
     def upstreams(self, request: Request) -> tuple[str, ...]:
         """Where it could have been sent: where it was, or else wherever its route leads."""
@@ -127,9 +125,9 @@ class InForce:
         subject = (
             key.removesuffix(".circuit_breaker").replace("routes.", "route.", 1).replace("upstreams.", "upstream.", 1)
         )
-        spans = self._opened.get(subject, ())
-        lasted = next((until - at for at, until in spans if at <= request.ended <= until), 0.0)
-        if spec is None or lasted <= spec.open_for * _JITTER + 1e-6:
+        spans = self._reopened.get(subject, ())
+        again = any(at <= request.ended <= until for at, until in spans)
+        if spec is None or not again or spec.longest == spec.open_for:
             return self.settings.at(f"{key}.open_for")
         longest = self.settings.at(f"{key}.max_open_for")
         return (
@@ -194,13 +192,14 @@ class InForce:
         return None if rule is None else rule.policies.get(key)
 
 
-def _opened(record: Record) -> dict[str, list[tuple[float, float]]]:
-    """Of each breaker, from when to when it was open, by its label."""
-    told: dict[str, list[tuple[float, object]]] = {}
+def _reopened(record: Record) -> dict[str, list[tuple[float, float]]]:
+    """Of each breaker, by its label, from when to when it was open again, because a trial had failed."""
+    told: dict[str, list[tuple[float, bool]]] = {}
     for event in record.events:
         if event.kind == "breaker":
-            told.setdefault(event.subject, []).append((event.at, event.fields.get("to")))
+            again = (event.fields.get("from"), event.fields.get("to")) == ("half_open", "open")
+            told.setdefault(event.subject, []).append((event.at, again))
     return {
-        subject: [(at, until) for (at, state), (until, _) in pairwise([*moves, (inf, "")]) if state == "open"]
+        subject: [(at, until) for (at, again), (until, _) in pairwise([*moves, (inf, False)]) if again]
         for subject, moves in told.items()
     }

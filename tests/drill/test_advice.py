@@ -44,6 +44,14 @@ def test_an_attempt_that_hangs_is_tried_with_a_timeout() -> None:
     assert candidates(report) == [("routes.everything.timeout.attempt=3s",)]
 
 
+def test_an_absent_retry_is_tried_by_itself_and_for_attempts_that_hang() -> None:
+    loaded = settled_rules("routes.everything.retry=null")
+    ill = [endpoint(Ill(0.0, 10.0, "fail", share=0.3))]
+    failed = Report.of(record([request(status=503)], loaded=loaded, endpoints=ill))
+    again = "routes.everything.retry.max_attempts=3"
+    assert candidates(failed) == [(again,), (again, "routes.everything.timeout.attempt=3s")]
+
+
 def test_what_nothing_could_have_saved_gives_nothing_to_try() -> None:
     gone = Report.of(record([refused("circuit_open", 0, 3.0)], endpoints=[endpoint(Ill(0, 100, "die"))]))
     assert candidates(gone) == []

@@ -75,12 +75,18 @@ def test_the_wait_before_another_attempt_doubles_up_to_its_bound() -> None:
 
 
 def test_a_breaker_that_opened_again_was_open_for_longer_than_the_first_time() -> None:
-    told = [(3.0, "open"), (33.0, "half_open"), (33.5, "open"), (94.0, "half_open")]
-    events = [Event(at, "breaker", "upstream.app", "", {"to": state}) for at, state in told]
-    rules = _rules(events=events)
-    first, again = (rules.open_for(request(began=at, rule="app/circuit_breaker")) for at in (20.0, 40.0))
-    assert (first.key, first.value) == ("upstreams.app.circuit_breaker.open_for", "30s")
-    assert (again.key, again.value) == ("upstreams.app.circuit_breaker.max_open_for", "30s")
+    told = [(3.0, "closed", "open"), (33.0, "open", "half_open"), (33.5, "half_open", "open")]
+    events = [Event(at, "breaker", "upstream.app", "", {"from": before, "to": after}) for at, before, after in told]
+
+    def blamed(at: float, *sets: str) -> tuple[str, str]:
+        found = _rules(*sets, events=events).open_for(request(began=at, rule="app/circuit_breaker"))
+        return found.key.removeprefix("upstreams.app.circuit_breaker."), found.value
+
+    assert blamed(20.0) == blamed(40.0) == ("open_for", "30s")
+    short = "upstreams.app.circuit_breaker.open_for=5s"
+    assert (blamed(20.0, short), blamed(40.0, short)) == (("open_for", "5s"), ("max_open_for", "10s"))
+    longer = "upstreams.app.circuit_breaker.max_open_for=60s"
+    assert blamed(40.0, longer) == ("max_open_for", "1m")
 
 
 def test_a_request_that_went_nowhere_could_have_gone_wherever_its_route_leads() -> None:
