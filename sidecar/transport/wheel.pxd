@@ -2,6 +2,7 @@ cimport cython
 
 cdef double inf
 cdef int _NOWHERE
+cdef double _STALL_SECONDS
 
 cdef class Timer:
     cdef public object callback
@@ -12,6 +13,7 @@ cdef class DeadlineWheel:
     cdef object _clock
     cdef list _due
     cdef object _handle
+    cdef bint _is_late
     cdef public dict _slots
     cdef double _tick
     cdef long long _wake_slot

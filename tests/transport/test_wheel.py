@@ -176,6 +176,41 @@ def test_a_clock_of_its_own_is_obeyed(virtual: VirtualLoop) -> None:
     assert len(bell.rang) == 1
 
 
+def test_after_a_long_turn_what_came_meanwhile_is_heard_first(virtual: VirtualLoop, wheel: DeadlineWheel) -> None:
+    answered, silent = Bell(virtual), Bell(virtual)
+    wheel.set(answered.timer, 1.0)
+    wheel.set(silent.timer, 1.1)
+
+    def hear() -> None:
+        """In the third turn after it, as a connection that has been made."""
+        virtual.call_soon(virtual.call_soon, virtual.call_soon, wheel.clear, answered.timer)
+
+    def hold_up() -> None:
+        virtual.virtual.now += 2.0
+        virtual.call_soon(hear)
+
+    virtual.call_later(0.5, hold_up)
+    virtual.advance(0.6)
+    assert silent.rang == []
+    virtual.advance(1.0)
+    assert answered.rang == []
+    assert silent.rang == [pytest.approx(2.5 + TICK, abs=0.001)], "once, and no later than a tick"
+
+
+def test_a_loop_that_is_always_late_keeps_its_deadlines_too(virtual: VirtualLoop, wheel: DeadlineWheel) -> None:
+    bells = [Bell(virtual) for _ in range(5)]
+    for number, bell in enumerate(bells):
+        wheel.set(bell.timer, 1.0 + number)
+
+    def hold_up() -> None:
+        virtual.virtual.now += 2.0
+        virtual.call_later(0.01, hold_up)
+
+    virtual.call_later(0.5, hold_up)
+    virtual.advance(20)
+    assert [len(bell.rang) for bell in bells] == [1] * 5
+
+
 def test_closed_fires_no_more(virtual: VirtualLoop, wheel: DeadlineWheel) -> None:
     bell = Bell(virtual)
     wheel.set(bell.timer, 1.0)
