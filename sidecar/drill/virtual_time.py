@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 from sidecar.drill.network import Network, Post
 
 # Not 0: an instant of which nothing lies before would hide who takes none for zero.
 _BEGINNING = 1000.0
+# No timer comes sooner. Whoever waits for what a rounding has left (AsyncLimiter does) would set one for this very
+# instant again and again, and time, which only waiting lets pass here, would stand still.
+_SOONEST = 1e-6
 
 
 class StuckError(Exception):
@@ -51,6 +55,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds since the beginning of this time."""
         return self._now
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """See asyncio."""
+        return super().call_at(max(when, self._now + _SOONEST), callback, *args, context=context)
 
     def _pass(self, seconds: float) -> None:
         self._now += seconds

@@ -58,6 +58,23 @@ def test_time_stands_still_while_there_is_something_to_do() -> None:
     assert lived(life()) == 0.0
 
 
+def test_who_sets_a_timer_for_this_very_instant_again_and_again_lets_time_pass() -> None:
+    async def life() -> None:
+        loop = asyncio.get_running_loop()
+        later, done = loop.time() + 0.001, loop.create_future()
+
+        def look() -> None:
+            if loop.time() < later:
+                loop.call_at(loop.time(), look)
+            else:
+                done.set_result(None)
+
+        look()
+        await done
+
+    lived(life())
+
+
 def test_a_timeout_is_over_when_its_seconds_are() -> None:
     async def life() -> float:
         loop = asyncio.get_running_loop()
