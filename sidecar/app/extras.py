@@ -14,9 +14,9 @@ def lacking(rules: RuleSet) -> Mapping[str, str]:
     """What these rules need and this installation has not: a sentence for each key that asks for it."""
     if rules.tracing.export is None or all(map(_is_installed, _OTEL)):
         return {}
-    return {
-        "tracing.export": "`tracing.export` needs packages that are not installed: pip install 'sidecar-proxy[otel]'"
-    }
+    # By their own names: for an extra pip would look up Sidecar's, which may be somebody else's in an index.
+    how = "pip install opentelemetry-exporter-otlp-proto-http"
+    return {"tracing.export": f"`tracing.export` needs packages that are not installed: {how}"}
 
 
 def _is_installed(package: str) -> bool:

@@ -17,7 +17,7 @@ from sidecar.rules.problems import ConfigError
 
 PLAIN = "version: 1\nupstreams: {app: {endpoints: [http://127.0.0.1:3000]}}\nroutes: [{name: all, upstream: app}]\n"
 EXPORTING = f"{PLAIN}tracing:\n  export: {{endpoint: 'http://127.0.0.1:4318'}}\n"
-SENTENCE = "`tracing.export` needs packages that are not installed: pip install 'sidecar-proxy[otel]'"
+SENTENCE = "`tracing.export` needs packages that are not installed: pip install opentelemetry-exporter-otlp-proto-http"
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_check_warns(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("bare")
 def test_what_a_reload_reads_is_refused_as_bad_rules_are(file: Path) -> None:
-    with pytest.raises(ConfigError, match="sidecar-proxy"):
+    with pytest.raises(ConfigError, match="otlp-proto-http"):
         load_rules(str(file), examine=examined).to_run()
 
 
