@@ -13,7 +13,7 @@ from tests.doubles.kernel import Ends, holder, port_of
 from tests.doubles.peer import Peer
 from tests.doubles.process import START_SECONDS, ProxyProcess, process
 
-WORKERS = 4
+WORKERS = 3
 _MOST_CONNECTIONS = 400
 
 

@@ -22,7 +22,7 @@ from tests.doubles.peer import Peer
 from tests.doubles.running import RunningProxy, running
 from tests.integration.test_soak import descriptors
 
-CLIENTS = 100_000 if os.environ.get("SIDECAR_DEEP") == "1" else 25_000
+CLIENTS = 100_000 if os.environ.get("SIDECAR_DEEP") == "1" else 10_000
 CROWD = 50
 TURNS = (2, 8, 32, 64, 128, 256)
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from tests.doubles.backend import OK, Backend, Call, GoneError
-from tests.doubles.crew import RunningCrew, crew
+from tests.doubles.crew import WORKERS, RunningCrew, crew
 from tests.doubles.peer import Answer, Peer
 from tests.doubles.running import rules_text
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="several workers need memory files")
 
-RATE, BURST, SECONDS = 200.0, 60, 3.0
+RATE, BURST, SECONDS = 200.0, 60, 2.0
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -107,7 +107,7 @@ async def answer_or_none(peer: Peer) -> Answer | None:
 async def test_places_are_the_instances_and_those_of_a_killed_worker_come_back_to_who_waits(tmp_path: Path) -> None:
     held = Held()
     text = "concurrency: {max: 4, max_queue: 2, max_wait: 600s}, timeout: {request: 900s}"
-    async with Backend(held) as backend, crew(rules=write(tmp_path, rules(backend.url, text))) as one:
+    async with Backend(held) as backend, crew(rules=write(tmp_path, rules(backend.url, text)), workers=4) as one:
         peers = await one.peers(each=2, target="/free")
         victim, *others = one.pids
         doomed = peers[victim][:2]
@@ -165,7 +165,7 @@ async def test_what_opens_a_breaker_in_one_worker_opens_it_in_all_and_commands_r
         peers = await one.peers(target="/free")
         alone = peers[one.pids[0]][0]
         assert [(await alone.get()).status for _ in range(3)] == [500] * 3
-        assert [(await peers[pid][0].get()).status for pid in one.pids] == [503] * 4
+        assert [(await peers[pid][0].get()).status for pid in one.pids] == [503] * WORKERS
         told = await one.proxy.status()
         assert (told["breakers"]["route.everything"]["state"], told["breakers"]["route.everything"]["opened"]) == (
             "open",
@@ -173,9 +173,9 @@ async def test_what_opens_a_breaker_in_one_worker_opens_it_in_all_and_commands_r
         )
         ill = False
         assert (await one.proxy.admin("POST", "/breakers/route.everything/close")).status == 200
-        assert await statuses(one, peers) == [200] * 4
+        assert await statuses(one, peers) == [200] * WORKERS
         assert (await one.proxy.admin("POST", "/breakers/route.everything/open")).status == 200
-        assert await statuses(one, peers) == [503] * 4
+        assert await statuses(one, peers) == [503] * WORKERS
         assert (await one.proxy.admin("POST", "/breakers/route.everything/auto")).status == 200
         assert (await one.proxy.admin("POST", "/breakers/nobody/open")).status == 404
         events = (await one.proxy.admin("GET", "/events?format=json")).body

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.doubles.backend import Backend
-from tests.doubles.crew import RunningCrew, crew
+from tests.doubles.crew import WORKERS, RunningCrew, crew
 from tests.doubles.kernel import holder, port_of, stopped
 from tests.doubles.peer import Answer, Peer
 from tests.doubles.process import START_SECONDS
@@ -56,25 +56,25 @@ async def test_every_worker_adopts_and_a_broken_file_changes_none(tmp_path: Path
         rules = Rules(tmp_path, backend.url)
         async with crew(rules=rules.file) as one:
             peers = await one.peers()
-            assert await versions(one, peers) == [b"one"] * 4
+            assert await versions(one, peers) == [b"one"] * WORKERS
             rules.write("two")
             answer = await one.proxy.admin("POST", "/reload")
             assert (answer.status, told(answer)["generation"]) == (200, 2)
-            assert await versions(one, peers) == [b"two"] * 4
+            assert await versions(one, peers) == [b"two"] * WORKERS
             assert b"[+] rules: generation 2\n" in (await one.proxy.admin("GET", "/readyz?verbose")).body
 
             rules.put(rules.file.read_text() + "  - {name: lost, upstream: nobody}\n")
             answer = await one.proxy.admin("POST", "/reload")
             assert answer.status == 422
             assert "rules.yaml:10:28: error: " in told(answer)["problems"][0]
-            assert await versions(one, peers) == [b"two"] * 4
+            assert await versions(one, peers) == [b"two"] * WORKERS
             status = await one.proxy.status()
             assert (status["rules"]["generation"], status["reload"]["last_error"]["generation"]) == (2, 2)
 
             rules.write("three")
             one.proxy.signal(signal.SIGHUP)
             await one.proxy.said("SIGHUP.*: (generation 3 is in force|unchanged, generation 3)")
-            assert await versions(one, peers) == [b"three"] * 4
+            assert await versions(one, peers) == [b"three"] * WORKERS
             metrics = (await one.proxy.admin("GET", "/metrics")).body
             assert b"\nsidecar_config_generation 3.0\n" in metrics
             assert b"\nsidecar_config_last_reload_successful 1.0\n" in metrics
@@ -87,20 +87,19 @@ async def test_a_worker_killed_during_a_reload_holds_nobody_up_and_comes_back_wi
         rules = Rules(tmp_path, backend.url)
         async with crew(rules=rules.file) as one:
             peers = await one.peers()
-            victim = one.pids[3]
+            *spared, victim = one.pids
             os.kill(victim, signal.SIGSTOP)
             await stopped(victim)
             rules.write("two")
             reloading = asyncio.ensure_future(one.proxy.admin("POST", "/reload"))
-            spared = {pid: peers[pid] for pid in one.pids[:3]}
             async with asyncio.timeout(START_SECONDS):
-                while await versions(one, spared) != [b"two"] * 3:
+                while await versions(one, {pid: peers[pid] for pid in spared}) != [b"two"] * len(spared):
                     pass
             assert not reloading.done()
-            await one.kill(3)
+            await one.kill(WORKERS - 1)
             assert (await reloading).status == 200
-            await one.replaced(3)
-            assert await versions(one, await one.peers()) == [b"two"] * 4
+            await one.replaced(WORKERS - 1)
+            assert await versions(one, await one.peers()) == [b"two"] * WORKERS
             assert (await one.proxy.status())["rules"]["generation"] == 2
 
 
@@ -122,10 +121,10 @@ async def test_a_new_listener_is_served_by_all_and_one_that_cannot_be_had_change
             answer = await one.proxy.admin("POST", "/reload")
             assert answer.status == 422
             assert "in use" in told(answer)["problems"][0]
-            assert await versions(one, await one.peers()) == [b"two"] * 4
+            assert await versions(one, await one.peers()) == [b"two"] * WORKERS
 
             rules.write("four")
             assert (await one.proxy.admin("POST", "/reload")).status == 200
             with pytest.raises(ConnectionRefusedError):
                 await Peer.connect(port, host="127.0.0.2")
-            assert await versions(one, await one.peers()) == [b"four"] * 4
+            assert await versions(one, await one.peers()) == [b"four"] * WORKERS
