@@ -138,14 +138,14 @@ class Judge:
         """The cause where an endpoint answered as it does, and the rules give an answer less time than it takes."""
         if request.reason not in _TIMED:
             return None
-        rules, route = self._rules, f"routes.{request.route}.timeout"
+        rules = self._rules
         takes = self._chances.takes(rules.upstreams(request), request.began)
         if takes == inf:
             return None
         if takes > rules.attempt_time(request):
-            return self._price(f"{route}.attempt", _TOO_LITTLE)
+            return self._price(f"routes.{request.route}.timeout.attempt", _TOO_LITTLE)
         if takes > rules.deadline(request) - request.began:
-            return _IMPATIENT if rules.is_impatient(request) else self._price(f"{route}.request", _TOO_LITTLE)
+            return self._out_of_time(request, _TOO_LITTLE)
         if request.reason == "circuit_open" and takes > rules.slow_after(request):
             return self._price(f"{rules.breaker(request)}.slow_after", _TOO_LITTLE)
         return None
@@ -256,7 +256,7 @@ class Judge:
         upstream = f"upstreams.{self._upstream(request)}"
         if request.rule.endswith("/hold"):
             if request.ended >= self._rules.deadline(request) - _BRIEF:
-                return self._price(f"routes.{request.route}.timeout.request", "was over while it was held")
+                return self._out_of_time(request, "was over while it was held")
             if request.ended - request.began < self._rules.hold_timeout(request) - _BRIEF:
                 return self._price(f"{upstream}.hold.max_requests", "had no room for one more that waits")
             return self._price(f"{upstream}.hold.timeout", "let it wait no longer")
@@ -284,9 +284,7 @@ class Judge:
             if setting is not None:
                 return _price(setting, "let it wait until its deadline")
         if attempts and attempts[-1].end == "aborted" and self._chances.was_well(attempts[-1]):
-            if request.failure == "gave_up":
-                return _IMPATIENT
-            return self._price(f"{timeout}.request", "left its last attempt too little time")
+            return self._out_of_time(request, "left its last attempt too little time")
         off = self._rules.no_retry(request)
         if off is not None:
             return _price(off, _NO_RETRY)
@@ -344,7 +342,7 @@ class Judge:
         if why == "body_too_large":
             return self._price(f"{retry}.max_body_bytes", "keeps no such body for another attempt")
         if why == "deadline":
-            return self._price(f"routes.{request.route}.timeout.request", "left no time for another attempt")
+            return self._out_of_time(request, "left no time for another attempt")
         return _UNEXPLAINED
 
     def _not_waited(self, request: Request, otherwise: Cause) -> Cause:
@@ -354,6 +352,12 @@ class Judge:
         if self._rules.was_gone(request) and not self._rules.has(f"upstreams.{upstream}", "hold"):
             return self._price(f"upstreams.{upstream}.hold", _NO_HOLD)
         return otherwise
+
+    def _out_of_time(self, request: Request, sentence: str) -> Cause:
+        """Its time was over: that of the rules, or its client's."""
+        if self._rules.is_impatient(request):
+            return _IMPATIENT
+        return self._price(f"routes.{request.route}.timeout.request", sentence)
 
     def _upstream(self, request: Request) -> str:
         return request.upstream or next(iter(self._rules.upstreams(request)), "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 
 from sidecar.drill.causes import Cause
 from sidecar.drill.figures import (
@@ -94,6 +95,11 @@ class Report:
         """The quantile of those."""
         return quantile(self.waits, share)
 
+    def _waited(self, share: float) -> float:
+        """The same, infinite where no request was answered."""
+        wait = self.wait(share)
+        return inf if wait is None else wait
+
     @property
     def amplification(self) -> float:
         """Attempts that the endpoints saw for each request; connections refused were none."""
@@ -109,6 +115,8 @@ class Report:
         """The verdict in one sentence."""
         every, failed = len(self.record.requests), self.verdict.errors
         unavoidable, price, avoidable = (self.verdict.count(kind) for kind in ("unavoidable", "price", "avoidable"))
+        if not every:
+            return "No request came: `load.rate` and `duration` say how many do."
         if not failed:
             hid = f": {self.saved:,} of them because a rule stepped in" if self.saved else ""
             return f"All {every:,} requests were answered{hid}."
@@ -129,8 +137,8 @@ class Report:
         looked: list[tuple[str, float | None, float, Callable[[float], str]]] = [
             ("client_errors", expect.client_errors, share, _percent),
             ("avoidable", expect.avoidable, self.verdict.count("avoidable"), _plain),
-            ("p50", expect.p50, self.wait(0.5) or 0.0, wait_text),
-            ("p99", expect.p99, self.wait(0.99) or 0.0, wait_text),
+            ("p50", expect.p50, self._waited(0.5), wait_text),
+            ("p99", expect.p99, self._waited(0.99), wait_text),
             ("attempts", expect.attempts, self.amplification, _plain),
         ]
         return [
@@ -155,7 +163,7 @@ def _plain(value: float) -> str:
 
 def wait_text(seconds: float | None) -> str:
     """A wait in as many digits as mean something."""
-    if seconds is None:
+    if seconds is None or seconds == inf:
         return "-"
     if seconds < 0.9995:
         return f"{1000 * seconds:.3g} ms"

@@ -25,6 +25,7 @@ from sidecar.transport.tasks import Tasks
 # So long after the last request was sent, whoever still has no answer is cut.
 PATIENCE = 60.0
 _LOOKS_EVERY = 0.25
+_MOST_LOOKS = 1000
 
 
 def run_drill(scenario: Scenario, loaded: Loaded, *, seed: int = 1, real: bool = False) -> Record:
@@ -66,7 +67,9 @@ async def _played(stage: Stage, scenario: Scenario, seed: int, tasks: Tasks) -> 
             handles.append(loop.call_at(stage.epoch + ill.at, backend.begin, ill, step))
             if not math.isinf(ill.until):
                 handles.append(loop.call_at(stage.epoch + ill.until, backend.end, ill, step))
-    looking = tasks.start(_looking(stage), "read what the policies tell")
+    looking = tasks.start(
+        _looking(stage, max(_LOOKS_EVERY, scenario.duration / _MOST_LOOKS)), "read what the policies tell"
+    )
     try:
         await clients.send(plan(scenario.load, scenario.duration, rng))
         await clients.settled(PATIENCE)
@@ -80,10 +83,10 @@ async def _played(stage: Stage, scenario: Scenario, seed: int, tasks: Tasks) -> 
     return clients, seconds
 
 
-async def _looking(stage: Stage) -> None:
+async def _looking(stage: Stage, every: float) -> None:
     while True:
         stage.heard.read(stage.proxy.stats)
-        await asyncio.sleep(_LOOKS_EVERY)
+        await asyncio.sleep(every)
 
 
 def ills(scenario: Scenario, place: Place) -> Iterator[tuple[Ill, Step]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Annotated, ClassVar, Final, Literal
 
 from sidecar.policies.units import (
@@ -46,6 +47,7 @@ WHOLE: Final[frozenset[Do]] = frozenset({"refuse", "die", "restart", "unreachabl
 ALL: Final = -1
 MOST_REQUESTS = 300_000
 MOST_ENDPOINTS = 1000
+_MOST_TURNS = 1000
 # 99 of 100 draws from the normal distribution are less than so many of its deviations above its middle.
 P99_DEVIATIONS = 2.3263478740408408
 
@@ -203,10 +205,12 @@ class Scenario:
     def __post_init__(self) -> None:
         count = self.duration * self.load.rate
         late = [step for step in self.script if step.at >= self.duration]
+        flaps = [min(step.lasting or inf, self.duration) / step.every for step in self.script if step.do == "flap"]
         demand(
             ("duration", self.duration > 0, "must be more than 0"),
             ("duration", count <= MOST_REQUESTS, f"is {count:.0f} requests long; the most is {MOST_REQUESTS}"),
             ("script", not late, "has a step that begins when the drill is over"),
+            ("script", max(flaps, default=0) <= _MOST_TURNS, f"flaps more often than {_MOST_TURNS} times"),
         )
 
 

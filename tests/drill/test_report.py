@@ -62,6 +62,16 @@ def test_an_expectation_is_met_up_to_its_limit(expect: Expect, met: bool) -> Non
     assert report.met is met
 
 
+def test_where_nobody_was_answered_nobody_waited_for_less() -> None:
+    scenario = Scenario(name="s", duration=10.0, expect=Expect(p99=5.0))
+    report = Report.of(record([refused("circuit_open", 1)], endpoints=GONE, scenario=scenario))
+    assert [(one.found, one.met) for one in report.expectations] == [("-", False)]
+
+
+def test_where_no_request_came_that_is_said() -> None:
+    assert Report.of(record([])).sentence.startswith("No request came")
+
+
 def test_an_outage_adds_up() -> None:
     report = Report.of(outage())
     assert report.verdict.errors == 150

@@ -84,6 +84,8 @@ def test_every_mistake_is_told_at_its_place() -> None:
         ("script: [{at: 1s, do: stall, endpoints: some}]", "`some` does not say which"),
         ("script: [{at: 1s, do: stall, endpoints: 0}]", "`endpoints` names no endpoint"),
         ("script: [{at: 1s, do: stall, lasting: 1s}]", "unknown key `lasting`"),
+        ("script: [{at: 1s, do: flap, every: 1us}]", "`script` flaps more often than 1000 times"),
+        ("load: {headers: {X-Request-Id: mine}}", "`headers` cannot hold X-Request-Id or X-Drill"),
         ("load: {rate: 1000000/s}", "is 5000000 requests long"),
         ("load: {paths: {items: 1}}", "`items` is not what a request can ask for"),
         ("load: {methods: {GET: 0}}", "`methods` needs a method with a weight"),

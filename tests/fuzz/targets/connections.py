@@ -4,6 +4,7 @@ once, each exchange ends once, and nothing stays behind.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from functools import cache
 
@@ -31,7 +32,9 @@ _LONG = 400.0
 
 @cache
 def _loop() -> VirtualLoop:
-    return VirtualLoop()
+    loop = VirtualLoop()
+    atexit.register(loop.close)
+    return loop
 
 
 class _Bridge(FakeAcceptor):
