@@ -83,6 +83,8 @@ cpdef Py_ssize_t scan_fields(FieldScan scan, bytes data, Py_ssize_t start, Py_ss
 
 cdef Py_ssize_t _value_stop(FieldScan scan, bytes data, Py_ssize_t at, Py_ssize_t limit) except -2
 
+cdef bint _has_twins(FieldScan scan, int identifier) except -1
+
 @cython.locals(p="const unsigned char *", q="const unsigned char *", k=Py_ssize_t, same=int)
 cdef int _same_name(bytes data, Py_ssize_t begin, Py_ssize_t colon, bytes name, bint loose) except -1
 

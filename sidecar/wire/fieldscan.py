@@ -143,7 +143,7 @@ def scan_fields(  # noqa: C901 - the one pass, whose every call counts
         slot = ((colon - begin) * _SLOT_LENGTH + (p[begin] | 32) * _SLOT_FIRST + (p[colon - 1] | 32) * _SLOT_LAST) & 255
         identifier = slots[slot]
         while identifier:
-            same = _same_name(data, begin, colon, _NAMES[identifier], scan.cut[identifier] != 0)
+            same = _same_name(data, begin, colon, _NAMES[identifier], _has_twins(scan, identifier))
             if same == _TWIN:
                 # Nor is it believed: it has no meaning of its own, and goes.
                 _cut_line(scan, data, begin, i + 2)
@@ -178,9 +178,14 @@ def _name_fault(data: bytes, begin: int, at: int) -> str:
     return "bare LF in the head" if byte == 10 else "illegal field name"
 
 
+def _has_twins(scan: FieldScan, identifier: int) -> bool:
+    # A length passes as it came, and is what a backend frames by.
+    return scan.cut[identifier] != 0 or (identifier == _CONTENT_LENGTH and scan.head is not None)
+
+
 def _same_name(data: bytes, begin: int, colon: int, name: bytes, loose: bool) -> int:
     # `loose`: backends of the CGI family (WSGI, PHP) make one variable of `-` and `_` (RFC 3875 section 4.1.18), so
-    # that a twin of a field that is cut, or written here, would hide it there: X_Forwarded_For.
+    # that a twin of a field that is cut, or written here, or frames, would hide it there: X_Forwarded_For.
     if colon - begin != len(name):
         return _OTHER
     if not COMPILED:

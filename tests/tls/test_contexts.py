@@ -98,20 +98,20 @@ def test_nobody_may_renegotiate_or_compress(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_client_comes_back_with_its_ticket(tmp_path: Path, version: ssl.TLSVersion) -> None:
-    accepting, trusting = server(tmp_path).context, client(tmp_path).context
+def test_a_ticket_is_good_where_it_was_given_and_nowhere_else(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    first, second, trusting = server(tmp_path).context, server(tmp_path).context, client(tmp_path).context
     trusting.maximum_version = version
-    _, theirs = shake(accepting, trusting)
-    again, back = End(accepting, True), End(trusting, False)
-    back.object = trusting.wrap_bio(
-        back.incoming, back.outgoing, server_hostname="localhost", session=theirs.object.session
-    )
-    assert not back.step()
-    again.incoming.write(back.outgoing.read())
-    again.step()
-    back.incoming.write(again.outgoing.read())
-    assert back.step()
-    assert back.object.session_reused
+    _, theirs = shake(first, trusting)
+    for accepting, taken in ((second, False), (first, True)):
+        ours, back = End(accepting, True), End(trusting, False)
+        back.object = trusting.wrap_bio(
+            back.incoming, back.outgoing, server_hostname="localhost", session=theirs.object.session
+        )
+        while not back.step():
+            ours.incoming.write(back.outgoing.read())
+            ours.step()
+            back.incoming.write(ours.outgoing.read())
+        assert back.object.session_reused is taken
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,14 @@ def test_names_that_only_share_a_slot_or_a_length_are_ordinary() -> None:
     assert (scan.block(lines, len(lines)), scan.content_length, scan.host) == (lines, -1, None)
 
 
+def test_a_twin_of_a_length_goes_from_a_request_and_is_no_length() -> None:
+    data = b"Content_Length: 0\r\nContent-Length: 3\r\ncontent_length: +7\r\nContent_Lengtj: 1\r\n\r\n"
+    scan = new_scan(RequestHead(), "c", "t", 9)
+    assert scan_fields(scan, data, 0, len(data)) == len(data)
+    assert scan.block(data, len(data) - 2) == b"Content-Length: 3\r\nContent_Lengtj: 1\r\n"
+    assert scan.content_length == 3
+
+
 @pytest.mark.parametrize("name", sorted(name for name in HOP_BY_HOP | REWRITTEN if b"-" in name))
 def test_what_is_cut_from_a_request_is_cut_however_it_is_spelled_and_a_twin_is_not_believed(name: bytes) -> None:
     twins = (name.replace(b"-", b"_"), name.replace(b"-", b"_").upper(), name.replace(b"-", b"_", 1))
