@@ -194,8 +194,6 @@ class Corridor(Exchange):
                 return
             if self._substitute(now):
                 return
-        self.state = RELAYING
-        self.buffer = None  # nothing is sent again from here on, and an answer may last for hours
         request = self.head
         framing = answer_framing(head, request)
         # RFC 9112 section 9.6: after an early answer the connection is closed, and the client has to know.
@@ -206,6 +204,8 @@ class Corridor(Exchange):
         block = answer_head(head, request, framing, close, extra, edits, secure)
         if self.environment.stores:
             self._remember(head, now)
+        self.state = RELAYING
+        self.buffer = None  # nothing is sent again from here on, and an answer may last for hours
         self.downstream.send_head(block, framing, close, more, head.content_length)
         self._progress()
 

@@ -13,6 +13,7 @@ from sidecar.model.record import ExchangeRecord
 from sidecar.policies.contract import REFUSED, WAIT
 from sidecar.policies.fallback import Fallback, FallbackSpec
 from sidecar.policies.retry import BackoffSpec
+from sidecar.proxy.head_edits import HeadEdits
 from sidecar.proxy.states import DONE
 from tests.proxy.bridges import Bridge
 from tests.proxy.streams import Downstream, UpstreamDouble, answer, answers, problem
@@ -149,6 +150,22 @@ def test_in_the_fields_that_a_policy_adds_to_answers() -> None:
     downstream, _ = bridge.request()
     stream.receiver.response_head(answer(), False)
     assert downstream.told == ["reset"]
+    assert stream.told[-1] == "cancel"
+    assert all_is_given_back(bridge, request, attempt)
+    assert bridge.route_log.in_flight == 0
+
+
+def test_in_the_changes_that_a_route_makes_to_answers() -> None:
+    class Broken(HeadEdits):
+        def of_answer(self, secure: bool) -> None:
+            raise boom()
+
+    stream = UpstreamDouble()
+    bridge, request, attempt = guarded(stream)
+    bridge.route.edits = Broken(None, None, None)
+    downstream, _ = bridge.request()
+    stream.receiver.response_head(answer(), False)
+    assert is_told(downstream), "nothing of the answer has been sent"
     assert stream.told[-1] == "cancel"
     assert all_is_given_back(bridge, request, attempt)
     assert bridge.route_log.in_flight == 0
