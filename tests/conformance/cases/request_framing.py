@@ -21,14 +21,31 @@ from tests.conformance.judge import aborted, at_most, closed, either, every, for
 _HIDDEN_LENGTH = b"%d" % span(HIDDEN)
 
 
+# What is wrong with the line, and not with what it says.
+_SYNTAX = {
+    "space-before-colon": "RFC 9112 §5.1",
+    "tab-before-colon": "RFC 9112 §5.1",
+    "folded": "RFC 9112 §5.2",
+    "bare-": "RFC 9112 §2.2",
+    "leading-space": "RFC 9112 §5.2",
+    "-name": "RFC 9110 §5.1",
+}
+
+
+def _clause(name: str, meant: str) -> str:
+    return next((clause for part, clause in _SYNTAX.items() if part in name), meant)
+
+
 def _length(name: str, line: bytes, duty: str, judge: Judge, data: bytes = b"abc", level: Level = SECURITY) -> Case:
-    return Case(f"request-framing/{name}", "RFC 9110 §8.6, RFC 9112 §6.3", level, duty, (post(line, data),), judge)
+    clause = _clause(name, "RFC 9110 §8.6, RFC 9112 §6.3")
+    return Case(f"request-framing/{name}", clause, level, duty, (post(line, data),), judge)
 
 
 def _coding(
     name: str, lines: bytes, duty: str, judge: Judge, data: bytes = b"0\r\n\r\n" + HIDDEN, level: Level = SECURITY
 ) -> Case:
-    return Case(f"request-framing/{name}", "RFC 9112 §6.1, §6.3", level, duty, (post(lines, data),), judge)
+    clause = _clause(name, "RFC 9112 §6.1, §6.3")
+    return Case(f"request-framing/{name}", clause, level, duty, (post(lines, data),), judge)
 
 
 _BAD_LENGTH = "A length that is no list of equal decimal numbers is an unrecoverable error: 400 and close."
