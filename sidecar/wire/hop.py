@@ -54,11 +54,13 @@ def fewer_forwards(block: bytes) -> tuple[int, bytes]:
     lines = block.split(b"\r\n")
     found = [index for index, line in enumerate(lines) if line[:13].lower() == b"max-forwards:"]
     value = lines[found[0]][13:].strip(b" \t") if len(found) == 1 else b""
-    if not value.isdigit() or len(value) > 9:
+    digits = value.lstrip(b"0")
+    if not value.isdigit() or len(digits) > 9:
         return -1, block
-    if int(value):
-        lines[found[0]] = b"Max-Forwards: %d" % (int(value) - 1)
-    return int(value), b"\r\n".join(lines)
+    count = int(digits or b"0")
+    if count:
+        lines[found[0]] = b"Max-Forwards: %d" % (count - 1)
+    return count, b"\r\n".join(lines)
 
 
 def without_fields(block: bytes, names: set[bytes] | frozenset[bytes]) -> bytes:

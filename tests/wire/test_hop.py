@@ -51,6 +51,8 @@ def test_upgrades_inside_http_are_not_passed_on() -> None:
 def test_max_forwards_is_told_and_made_one_less() -> None:
     assert fewer_forwards(b"A: 1\r\nmax-forwards: \t10 \r\nB: 2\r\n") == (10, b"A: 1\r\nMax-Forwards: 9\r\nB: 2\r\n")
     assert fewer_forwards(b"Max-Forwards: 0\r\n") == (0, b"Max-Forwards: 0\r\n")
+    assert fewer_forwards(b"Max-Forwards: " + b"0" * 5000 + b"\r\n")[0] == 0
+    assert fewer_forwards(b"Max-Forwards: 0000000010\r\n") == (10, b"Max-Forwards: 9\r\n")
 
 
 @pytest.mark.parametrize("value", [b"", b"x", b"-1", b"1.0", b"1, 2", b"9999999999", "\uff15".encode()])
