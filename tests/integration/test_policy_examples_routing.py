@@ -8,6 +8,7 @@ from tests.doubles.backend import Backend
 from tests.doubles.clock import Clock
 from tests.doubles.running import EXAMPLES, example, running
 
+TIGHT = "tight-limits-for-hostile-clients"
 TALKATIVE = b"\r\n".join(
     [b"HTTP/1.1 200 OK", b"Server: old/1.0", b"X-Powered-By: php", b"Vary: Accept", b"X-Own: yes", b"Content-Length: 0"]
 )
@@ -31,6 +32,15 @@ async def test_fields_are_edited_both_ways() -> None:
         assert answer.get("strict-transport-security") == b"max-age=31536000"
         assert answer.all("vary") == [b"Accept", b"origin"]
         assert answer.get("x-own") == b"yes"
+
+
+async def test_fields_that_some_frameworks_go_by_are_kept_from_the_backend() -> None:
+    names = ("X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X_Method_Override", "Proxy", "x_http_method")
+    async with Backend() as backend, running(given=example(TIGHT, backend.url)) as proxy:
+        assert (await proxy.ask("/", *(f"{name}: /admin" for name in names), "X-Mine: 1")).status == 200
+        (request,) = backend.requests
+        assert b"/admin" not in request.head
+        assert request.get("x-mine") == b"1"
 
 
 async def test_the_other_route_has_the_edits_of_the_defaults_only() -> None:
@@ -113,7 +123,6 @@ SHOWN_ELSEWHERE = {
     "every-key",
     "minimal",
     "overload",
-    "tight-limits-for-hostile-clients",
     "timeouts",
     "two-endpoints-balanced",
     "websockets-and-sse",
@@ -144,6 +153,7 @@ SHOWN = {
     "retries",
     "rewrite",
     "slow-start",
+    TIGHT,
 }
 
 
