@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,13 +83,9 @@ def serve(running: Program, port: int, wrk: str, script: str, seconds: int, cpu_
 def measure(row: proxies.Proxy, program: str, wrk: str, idle: int, seconds: int) -> list[list[str]]:
     """Its two lines of the table. Raises StartError, OutputError, CalledProcessError."""
     place = machine.placement()
-    with (
-        tempfile.TemporaryDirectory(prefix="sidecar-idle-") as folder,
-        started(row, program, idle + _SPARE, place) as (
-            running,
-            port,
-        ),
-    ):
+    with ExitStack() as opened:
+        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="sidecar-idle-"))
+        running, port = opened.enter_context(started(row, program, idle + _SPARE, place))
         script = Path(folder) / "wrk.lua"
         script.write_text(loads.wrk_script(_LOAD))
         with Crowd(port) as crowd:
@@ -99,10 +96,7 @@ def measure(row: proxies.Proxy, program: str, wrk: str, idle: int, seconds: int)
             each = (cpu.resident_bytes(running.pid) - before) / idle
             beside = serve(running, port, wrk, str(script), seconds, place.rest)
             lost = crowd.errors + crowd.ended()
-    return [
-        _cells(row.name, 0, alone, None, 0),
-        _cells(row.name, idle, beside, each, lost),
-    ]
+    return [_cells(row.name, 0, alone, None, 0), _cells(row.name, idle, beside, each, lost)]
 
 
 def _cells(name: str, idle: int, served: Served, each: float | None, lost: int) -> list[str]:

@@ -230,6 +230,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     text = overload_report.tables(result)
     print(text)
+    OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "overload.svg").write_text(overload_report.draw(result))
     if options.publish:
         CHART.write_text(overload_report.draw(result))

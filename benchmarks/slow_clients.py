@@ -84,9 +84,10 @@ def command(proxy: str, program: str, folder: Path, port: int, behind: int, plac
     if proxy == "caddy":
         text = configs.caddy(port, behind)
         return [program, "run", "--adapter", "caddyfile", "--config", _written(folder / "Caddyfile", text)]
-    text = {"envoy": configs.envoy(port, behind)}[proxy]
-    options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
-    return [program, "-c", _written(folder / "envoy.json", text), *options]
+    if proxy == "envoy":
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
+        return [program, "-c", _written(folder / "envoy.json", configs.envoy(port, behind)), *options]
+    raise KeyError(proxy)
 
 
 def _written(path: Path, text: str) -> str:

@@ -17,7 +17,7 @@ TREND_LEAST = 5.0
 """Descriptors and tasks may drift by so many, or by TREND_RATIO: each connection of a client comes and goes."""
 LATENCY_RATIO = 1.2
 LATENCY_LEAST_MS = 0.5
-"""Below this a difference is the machine's: a hundred times a thread's turn is not."""
+"""Below this a difference is the machine's."""
 _WARM_RATIO, _WARM_SECONDS, _WARM_MOST_RATIO = 0.2, 120.0, 0.4
 
 

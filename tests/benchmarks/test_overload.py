@@ -69,7 +69,7 @@ def test_a_row_that_does_not_start_is_told_and_left_out() -> None:
 def test_an_earlier_run_is_drawn_and_published_without_measuring(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, file in (("OUT", ""), ("CHART", "chart.svg"), ("PAGE", "page.md")):
+    for name, file in (("OUT", "out"), ("CHART", "chart.svg"), ("PAGE", "page.md")):
         monkeypatch.setattr(overload, name, tmp_path / file)
     (tmp_path / "page.md").write_text("a\n<!-- measured -->\n<!-- /measured -->\nz\n")
     fixed_result().save(tmp_path / "before.json")
