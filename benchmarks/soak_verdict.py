@@ -137,11 +137,11 @@ def unexpected(outcomes: dict[str, dict[str, int]]) -> dict[str, int]:
 
 
 def clients(outcomes: dict[str, dict[str, int]]) -> Finding:
-    """Whether every client met what it should."""
+    """Whether every client acted, and met what it should."""
     total = sum(sum(found.values()) for found in outcomes.values())
-    wrong = unexpected(outcomes)
-    told = ", ".join(f"{count} × {what}" for what, count in sorted(wrong.items())) or "nothing unexpected"
-    return Finding("clients", f"{total} acts, {told}", total > 0 and not wrong)
+    wrong = [f"{count} × {what}" for what, count in sorted(unexpected(outcomes).items())]
+    wrong += [f"{act.name} never acted" for act in ACTS if not outcomes.get(act.name)]
+    return Finding("clients", f"{total} acts, {', '.join(wrong) or 'nothing unexpected'}", not wrong)
 
 
 def log(text: str) -> Finding:
