@@ -33,8 +33,8 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """After one step of the script: `seconds` from its end to the end of the last error before the next began, 0 where
-    there was none; None where its errors did not end before that."""
+    """After one step of the script: `seconds` from its end to the last request that failed, of those that came before
+    the next step began, 0 where none did; None where they failed to the end."""
 
     name: str
     ended: float
@@ -115,15 +115,16 @@ def phases(record: Record) -> list[Phase]:
 
 
 def recoveries(record: Record) -> list[Recovery]:
-    """How long errors went on after each step of the script."""
-    errors = sorted(request.ended for request in record.requests if not request.ok)
-    steps = [step for step in _steps(record) if step[2] < record.scenario.duration]
+    """For how long requests failed that came after each step of the script."""
+    errors = sorted(request.due for request in record.requests if not request.ok)
+    every = _steps(record)
     found = []
-    for name, _at, until in steps:
-        after = min((at for _, at, _ in _steps(record) if at >= until), default=inf)
-        late = [at for at in errors if until <= at < after]
+    for name, _at, until in every:
+        if until >= record.scenario.duration:
+            continue
         # Errors to the very next step, or to the end of the load: nobody has seen it well again.
-        end = min(after, record.scenario.duration)
+        end = min([record.scenario.duration, *(at for _, at, _ in every if at >= until)])
+        late = [at for at in errors if until <= at < end]
         unseen = bool(late) and late[-1] > end - 2.0 and end - until > 2.0
         found.append(Recovery(name, until, None if unseen else (late[-1] - until if late else 0.0)))
     return found

@@ -91,10 +91,8 @@ def figure(value: float) -> str:
         return "0"
     if value >= 1e6:
         return f"{figure(value / 1e6)} M"
-    if value >= 1e4:
-        return f"{figure(value / 1e3)} k"
     if value >= 100:
-        return f"{value:.0f}"
+        return f"{value:,.0f}"
     digits = max(0, 2 - math.floor(math.log10(value)))
     text = f"{value:.{min(digits, 4)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -134,7 +134,9 @@ class RealSite:
     def _listen(self, factory: Callable[[], asyncio.Protocol]) -> None:
         sock = self._bound(self.address.port)
         sock.listen(_LISTENED)
-        self._tasks.start(self._serve(sock, factory), f"listen on {self.address}")
+        serving = self._tasks.start(self._serve(sock, factory), f"listen on {self.address}")
+        # Cancelled before its first step, it would never have heard of its socket.
+        serving.add_done_callback(lambda done: sock.close() if done.cancelled() else None)
 
     async def _serve(self, sock: socket.socket, factory: Callable[[], asyncio.Protocol]) -> None:
         server = await self._loop.create_server(factory, sock=sock)

@@ -34,8 +34,9 @@ def summary(report: Report, width: int = 100, advice: Sequence[Advice] = ()) -> 
         f"p50 {wait_text(report.wait(0.5))}, p99 {wait_text(report.wait(0.99))}"
     )
     for one in report.recoveries:
-        told = "errors went on" if one.seconds is None else f"recovered after {wait_text(one.seconds)}"
-        lines.append(f"{one.name} until {span_text(one.ended)}: {told if one.seconds != 0 else 'no error after it'}")
+        told = "went on failing" if one.seconds is None else f"failed for another {wait_text(one.seconds)}"
+        fared = f"what came then {told}" if one.seconds != 0 else "whatever came then was answered"
+        lines.append(f"{one.name} until {span_text(one.ended)}: {fared}")
     for tried in advice:
         lines.append(f"better with {' '.join(f'--set {word}' for word in tried.sets)}: {tried.sentence}")
     for expected in report.expectations:

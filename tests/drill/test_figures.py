@@ -62,8 +62,9 @@ def test_a_drill_without_faults_is_one_phase() -> None:
     assert [one.name for one in phases(record([request()]))] == ["all well"]
 
 
-def test_recovery_is_the_time_from_a_faults_end_to_the_last_error() -> None:
-    asked = [refused("circuit_open", 0, 3.0), refused("circuit_open", 1, 6.5), request(2, 8.0)]
+def test_recovery_is_the_time_from_a_faults_end_to_the_last_request_that_came_then_and_failed() -> None:
+    late = refused("request_timeout", 3, 4.0, 5.5)  # sent in the fault, and told of after it
+    asked = [refused("circuit_open", 0, 3.0), refused("circuit_open", 1, 6.5), request(2, 8.0), late]
     (one,) = recoveries(record(asked, endpoints=[endpoint(Ill(2, 5, "die"))]))
     assert one.seconds == 1.5
 

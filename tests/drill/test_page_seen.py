@@ -18,6 +18,7 @@ from tests.doubles.browser import PHONE, browsing, launched
 from tests.doubles.drills import default_rules, outage
 
 IMAGE = Path(__file__).resolve().parents[2] / "docs" / "images" / "drill.png"
+FOR_THE_MANUAL = os.environ.get("SIDECAR_SCREENSHOTS") == "1"
 WIDTH = 1000
 
 
@@ -30,8 +31,8 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def whole() -> str:
-    """The page of a whole drill. Made without a loop, for a drill has its own."""
-    report = Report.of(run_drill(scenario("connections-reset"), default_rules()))
+    """The page of a drill: for the manual of one that ran, made without a loop, for a drill has its own."""
+    report = Report.of(run_drill(scenario("connections-reset"), default_rules()) if FOR_THE_MANUAL else outage())
     return page(report, "sidecar drill connections-reset --out page.html")
 
 
@@ -54,7 +55,7 @@ async def test_a_picture_of_a_drill_shows_the_verdict_and_the_timeline(
 ) -> None:
     file = tmp_path / "page.html"
     file.write_text(whole)
-    picture = IMAGE if os.environ.get("SIDECAR_SCREENSHOTS") == "1" else tmp_path / "drill.png"
+    picture = IMAGE if FOR_THE_MANUAL else tmp_path / "drill.png"
     async with browsing(chromium, file.as_uri(), size=(WIDTH, 800)) as tab:
         timeline = await tab.locator(".plot").bounding_box()
         assert timeline is not None

@@ -92,8 +92,8 @@ def test_the_axis_has_a_tick_at_the_start_and_few_others() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (1, "1"), (0.25, "0.25"), (0.00123, "0.0012"), (12.34, "12.3"), (123.4, "123"), (4321, "4321"),
-     (12345, "12.3 k"), (1500000, "1.5 M")],
+    [(0, "0"), (1, "1"), (0.25, "0.25"), (0.00123, "0.0012"), (12.34, "12.3"), (123.4, "123"), (4321, "4,321"),
+     (12345, "12,345"), (1500000, "1.5 M")],
 )  # fmt: skip
 def test_a_figure_takes_few_characters(value: float, text: str) -> None:
     assert figure(value) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -12,11 +13,20 @@ from sidecar.drill.run import run_drill
 from sidecar.drill.shipped import names, scenario
 from tests.doubles.drills import default_rules
 
+ADAPTIVE = ("routes.everything.concurrency.max=adaptive",)
+
 
 @cache
 def _drilled(name: str, *sets: str) -> Report:
     """Each drill once: it is the same every time."""
     return Report.of(run_drill(scenario(name), default_rules(*sets)))
+
+
+def _until(end: float, name: str, *sets: str) -> Report:
+    """The beginning of a scenario."""
+    whole = scenario(name)
+    begun = replace(whole, duration=end, script=tuple([step for step in whole.script if step.at < end]))
+    return Report.of(run_drill(begun, default_rules(*sets)))
 
 
 @pytest.mark.parametrize("name", names())
@@ -42,28 +52,25 @@ def test_to_hold_and_to_probe_soon_saves_nearly_everything_when_a_backend_dies()
 
 def test_an_adaptive_limit_refuses_less_than_a_breaker_under_overload() -> None:
     before = _drilled("overload")
-    sets = ("routes.everything.concurrency.max=adaptive",)
-    assert candidates(before)[0] == sets
-    after = _drilled("overload", *sets)
-    assert learned(before, before, after, sets) is not None
+    assert candidates(before)[0] == ADAPTIVE
+    after = _drilled("overload", *ADAPTIVE)
+    assert learned(before, before, after, ADAPTIVE) is not None
     assert (after.wait(0.99) or 0) < (before.wait(0.99) or 0) / 10
 
 
-@cache
-def _refused_by_an_adaptive_limit(name: str) -> tuple[float, ...]:
-    report = _drilled(name, "routes.everything.concurrency.max=adaptive")
-    return tuple(one.began for one in report.record.requests if one.reason == "concurrency_limited")
+def _refused_by_an_adaptive_limit(report: Report) -> list[float]:
+    return [one.began for one in report.record.requests if one.reason == "concurrency_limited"]
 
 
 def test_an_adaptive_limit_takes_errors_of_a_backend_with_hardly_any_load_for_no_load() -> None:
-    assert _refused_by_an_adaptive_limit("errors-in-bursts") == ()
+    assert _refused_by_an_adaptive_limit(_until(22.0, "errors-in-bursts", *ADAPTIVE)) == []
 
 
 def test_an_adaptive_limit_knows_a_backend_that_is_slower_but_has_no_queue_within_a_few_of_its_times() -> None:
-    refused = _refused_by_an_adaptive_limit("slows-down")
+    refused = _refused_by_an_adaptive_limit(_until(32.0, "slows-down", *ADAPTIVE))
     assert 0 < len(refused) < 300
     assert [at for at in refused if at > 18.0] == []
 
 
 def test_an_adaptive_limit_refuses_hardly_anybody_once_an_overload_is_over() -> None:
-    assert sum(at > 32.0 for at in _refused_by_an_adaptive_limit("overload")) <= 3
+    assert sum(at > 32.0 for at in _refused_by_an_adaptive_limit(_drilled("overload", *ADAPTIVE))) <= 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -70,6 +71,16 @@ async def test_shut_before_it_has_opened_it_stays_so() -> None:
             await asyncio.sleep(0)
         with pytest.raises(ConnectionRefusedError):
             await greeted(site)
+
+
+async def test_the_end_before_it_has_opened_leaves_no_socket_behind() -> None:
+    tasks = Tasks(asyncio.get_running_loop())
+    site = RealSite(tasks)
+    site.open(Greeter)
+    site.close()
+    await tasks.close()
+    with socket.create_server((site.address.host, site.address.port)):
+        pass  # the port is free
 
 
 async def test_vanished_it_answers_nothing_and_is_back_when_it_appears() -> None:
