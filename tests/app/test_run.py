@@ -7,8 +7,6 @@ import socket
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.doubles.backend import Backend, Call
 from tests.doubles.peer import Peer
 from tests.doubles.process import ROOT, process
@@ -87,63 +85,6 @@ async def test_a_terminal_that_closes_drains_what_ran_in_it() -> None:
             await started.wait()
         os.close(ours)
         os.close(theirs)
-
-
-async def test_a_request_under_way_is_answered_and_its_connection_closed() -> None:
-    answering = asyncio.Event()
-
-    async def held(call: Call) -> None:
-        await answering.wait()
-        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
-
-    async with Backend(held) as backend, process(backend.url) as proxy, proxy.peer() as peer:
-        await peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await backend.wait_requests(1)
-        proxy.signal(signal.SIGTERM)
-        await proxy.said("still busy: 1 request")
-        with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection("127.0.0.1", proxy.port)
-        answering.set()
-        answer = await peer.answer()
-        assert (answer.body, answer.get("Connection")) == (b"late", b"close")
-        assert await proxy.ended() == 0
-
-
-async def test_while_it_announces_it_is_not_ready_still_serves_and_closes_each_connection() -> None:
-    sets = [f"drain.announce={LONG}", "drain.deadline=601s"]
-    async with Backend() as backend, process(backend.url, sets=sets) as proxy:
-        assert (await proxy.admin("GET", "/readyz")).status == 200
-        proxy.signal(signal.SIGTERM)
-        await proxy.said("still accepting")
-        not_ready = await proxy.admin("GET", "/readyz")
-        assert (not_ready.status, (await proxy.admin("GET", "/livez")).status) == (503, 200)
-        async with proxy.peer() as peer:
-            answer = await peer.get("/")
-            assert (answer.status, answer.get("Connection")) == (200, b"close")
-        assert (await proxy.status())["drain"]["stage"] == "announced"
-        proxy.signal(signal.SIGTERM)
-        assert await proxy.ended() == 0
-
-
-async def test_what_is_left_at_the_deadline_is_cut_and_ends_with_4() -> None:
-    sets = ["drain.deadline=100ms"]
-    async with Backend(holding) as backend, process(backend.url, sets=sets) as proxy, proxy.peer() as peer:
-        await peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await backend.wait_requests(1)
-        proxy.signal(signal.SIGTERM)
-        assert await proxy.ended() == 4
-        await proxy.said("not finished in time: 1 request")
-
-
-async def test_a_second_signal_cuts_at_once() -> None:
-    sets = [f"drain.deadline={LONG}"]
-    async with Backend(holding) as backend, process(backend.url, sets=sets) as proxy, proxy.peer() as peer:
-        await peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await backend.wait_requests(1)
-        proxy.signal(signal.SIGTERM)
-        await proxy.said("still busy")
-        proxy.signal(signal.SIGTERM)
-        assert await proxy.ended() == 4
 
 
 async def test_the_admins_drain_answers_when_drained_and_ends_the_process() -> None:
