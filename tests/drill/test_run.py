@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import socket
 from collections import Counter
 from pathlib import Path
 
@@ -187,6 +189,38 @@ def test_endpoints_are_called_what_the_rules_call_them_wherever_they_stand() -> 
     assert {attempt.endpoint for attempt in record.attempts} == names
     assert {event.subject for event in record.events if event.at > 0} == {"app/app.internal:8080"}
     assert {one.endpoint for one in record.requests} <= {*names, ""}
+
+
+OUTWARD = """\
+version: 1
+listeners:
+  - {name: public, address: '0.0.0.0:8080', proxy_protocol: true, trusted_proxies: [127.0.0.0/8],
+     tls: {certificate: /nowhere/tls.crt, private_key: /nowhere/tls.key}}
+  - {name: local, address: 'unix:/nowhere/sidecar.sock', unix: {mode: '0600'}}
+  - {name: raw, address: ':5432', protocol: tcp}
+admin: {address: '127.0.0.1:9901'}
+tracing: {export: {endpoint: 'http://127.0.0.1:4318'}}
+upstreams:
+  app:
+    endpoints: ['https://app.internal', 'http://localhost:3000', 'unix:/nowhere/app.sock']
+    health_check: {path: /healthz}
+  db: {endpoints: ['tcp://db.internal:5432']}
+routes: [{name: db, match: {listener: raw}, upstream: db}, {name: all, upstream: app}]
+"""
+
+
+def test_nothing_outside_of_the_drill_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def touched(*_: object, **__: object) -> None:
+        raise AssertionError("a drill has left the process")
+
+    for name in ("bind", "listen", "connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, touched)
+    for module, name in ((socket, "getaddrinfo"), (os, "unlink"), (os, "mkdir"), (os, "chmod")):
+        monkeypatch.setattr(module, name, touched)
+    loaded = load_text(OUTWARD, "rules.yaml", Given())
+    record = run_drill(scenario("[{at: 1s, for: 500ms, do: die}]", duration="2s"), loaded)
+    assert set(ended(record)) == {"ok"}
+    assert not [note for note in record.notes if note.startswith("fault")]
 
 
 def test_real_time_runs_the_same_on_loopback() -> None:
