@@ -252,9 +252,8 @@ class AdaptiveLimit:
     def _calm(self, now: float, r: float, lost: float, lasted: float) -> None:
         heard = self._count + self._drops
         self._learn_ill(lost)
-        if (
-            self._full
-        ):  # it was reached, though on the whole half would do: a burst, or the beginning of something else.
+        if self._full:
+            # It was reached, though on the whole half would do: a burst, or the beginning of something else.
             if lost < _TURNED_AWAY:
                 self.limit += max(0.0, min(math.sqrt(self.limit), self._burnt - 1.0 - self.limit))
             return
