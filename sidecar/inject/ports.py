@@ -105,9 +105,13 @@ def containers(spec: Table, at: Path) -> list[tuple[str, int, Table]]:
     """Every container with the key of its list and its index, those that run before the others last."""
     kinds = ("containers", "initContainers")
     found = [(key, index, one) for key in kinds for index, one in enumerate(tables(spec, (key,), at))]
+    names = set()
     for key, index, one in found:
         if not isinstance(one.get("name"), str):
             raise Refused("a container without a name", (*at, key, index))
+        if one["name"] in names:
+            raise Refused(f"two containers are called `{one['name']}`, and Kubernetes takes neither", (*at, key, index))
+        names.add(one["name"])
         for place, port in enumerate(tables(one, ("ports",), (*at, key, index))):
             number, name = port.get("containerPort"), port.get("name")
             where = (*at, key, index, "ports", place)

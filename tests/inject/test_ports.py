@@ -192,3 +192,10 @@ def test_what_probes_and_hooks_ask_is_found() -> None:
         "lifecycle": {"preStop": {"tcpSocket": {"port": "b"}}, "postStart": None},
     }
     assert asked_at(one) == [{"port": "a"}, {"port": "b"}]
+
+
+def test_two_containers_of_one_name_are_refused_because_no_cluster_takes_them() -> None:
+    spec = {"containers": [{"name": "a"}], "initContainers": [{"name": "a"}]}
+    with pytest.raises(Refused, match="two containers are called `a`") as caught:
+        containers(spec, ())
+    assert caught.value.path == ("initContainers", 0)
