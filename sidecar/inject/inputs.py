@@ -80,7 +80,8 @@ class Input:
 
 
 def _is_windows(text: str) -> bool:
-    return 0 < text.count("\n") == text.count("\r\n")
+    # With a CR of its own somewhere, to take one from a pair might make another pair, and a line less.
+    return 0 < text.count("\n") == text.count("\r\n") == text.count("\r")
 
 
 def _objects(document: Document) -> Iterator[Found]:

@@ -38,6 +38,12 @@ def test_line_ends_are_windows_where_all_of_them_are() -> None:
     assert Input([("a", "kind: A\r\nb: 1\n")]).text() == "kind: A\r\nb: 1\n"
 
 
+def test_a_return_before_a_line_end_is_a_line_of_its_own() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Input([("a", "\r\r\n}")])
+    assert caught.value.problems[0].line == 3
+
+
 def test_a_note_is_a_line_that_an_editor_finds() -> None:
     assert str(Note(Origin("a", 1, 2), "refused", Ours("Pod", "x", ""), "because")) == "a:1:2: refused: Pod/x: because"
     assert str(Note(Origin("a", 1, 2), "taken out", Ours("Pod", "x", ""), "")) == "a:1:2: taken out: Pod/x"
