@@ -2,7 +2,6 @@ cimport cython
 
 cdef double inf
 cdef int _NOWHERE
-cdef double _STALL_SECONDS
 
 cdef class Timer:
     cdef public object callback
@@ -15,6 +14,7 @@ cdef class DeadlineWheel:
     cdef object _handle
     cdef bint _is_late
     cdef public dict _slots
+    cdef double _stall
     cdef double _tick
     cdef long long _wake_slot
     cdef public object loop

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 _SHORTEST_SLEEP = 0.001
 # uvloop fires timers before it reads. After a turn as long as this, or a process that was stopped for so long, whatever
 # came in time, an answer or a connection, lies unread, and would all be taken for somebody's silence.
-_STALL_SECONDS = 0.25
+STALL_SECONDS = 0.25
 _NOWHERE = -1
 
 
@@ -40,18 +40,26 @@ class Timer:
 
 
 class DeadlineWheel:
-    """The timers of one loop. `clock` gives monotonic seconds and need not be the loop's; `tick` is a slot's width.
+    """The timers of one loop. `clock` gives monotonic seconds and need not be the loop's; `tick` is a slot's width. One
+    that wakes later than `stall` seconds hears first what came meanwhile.
 
     `turn` is what the clock said last. Whoever is called within a call chain that began with `now` reads it instead:
     all that one event leads to then happens at one instant, and the clock is asked once instead of eight times.
     """
 
-    __slots__ = ("_clock", "_due", "_handle", "_is_late", "_slots", "_tick", "_wake_slot", "loop", "turn")
+    __slots__ = ("_clock", "_due", "_handle", "_is_late", "_slots", "_stall", "_tick", "_wake_slot", "loop", "turn")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float], tick: float = 0.02) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], float],
+        tick: float = 0.02,
+        stall: float = STALL_SECONDS,
+    ) -> None:
         self.loop = loop
         self._clock = clock
         self._tick = tick
+        self._stall = stall
         self._slots: dict[int, dict[Timer, None]] = {}
         self._due: list[int] = []
         self._handle: asyncio.TimerHandle | None = None
@@ -142,7 +150,7 @@ class DeadlineWheel:
     def _wake(self) -> None:
         self._handle = None
         now = self.now()
-        if not self._is_late and now - self._wake_slot * self._tick > _STALL_SECONDS:
+        if not self._is_late and now - self._wake_slot * self._tick > self._stall:
             self._is_late = True
             self._handle = self.loop.call_later(self._tick, self._wake)
             return

@@ -7,6 +7,7 @@ proxy reads and by nothing else, so a loaded machine changes no result and nobod
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 from sidecar.transport.wheel import DeadlineWheel, Timer
 from tests.doubles.backend import LIMIT_SECONDS
@@ -27,7 +28,7 @@ class Clock:
 
     def wheel(self, loop: asyncio.AbstractEventLoop, _clock: object) -> DeadlineWheel:
         """A wheel that reads this clock instead; stands in for the class where the proxy makes its own."""
-        self._wheel = DeadlineWheel(loop, self, TICK)
+        self._wheel = DeadlineWheel(loop, self, TICK, inf)  # a step of this clock is no stall of the loop
         return self._wheel
 
     async def advance(self, seconds: float) -> None:
