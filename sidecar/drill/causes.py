@@ -169,6 +169,10 @@ class Judge:
             return _OVERLOADED
         return _IMPATIENT if self._rules.is_impatient(request) else _NOTHING_WELL
 
+    def _beyond(self, request: Request) -> Cause | None:
+        """The cause where no rule could have had it answered: nobody was able to, or it may not be sent twice."""
+        return self._hopeless(request) or (_NOT_REPEATABLE if self._sent(request) else None)
+
     def _full(self, request: Request) -> bool:
         return self._chances.full(self._rules.upstreams(request), request.ended, self._rules.deadline(request))
 
@@ -235,11 +239,9 @@ class Judge:
         return _UNEXPLAINED if setting is None else _price(setting, "refused")
 
     def _refused_by_breaker(self, request: Request) -> Cause:
-        hopeless = self._hopeless(request)
-        if hopeless is not None:
-            return hopeless
-        if self._sent(request):
-            return _NOT_REPEATABLE
+        beyond = self._beyond(request)
+        if beyond is not None:
+            return beyond
         if self._full(request):
             return _OVERLOADED
         breaker = self._rules.open_for(request)
@@ -248,11 +250,9 @@ class Judge:
         return self._not_waited(request, _price(breaker, "refused what could have waited"))
 
     def _nowhere(self, request: Request) -> Cause:
-        hopeless = self._hopeless(request)
-        if hopeless is not None:
-            return hopeless
-        if self._sent(request):
-            return _NOT_REPEATABLE
+        beyond = self._beyond(request)
+        if beyond is not None:
+            return beyond
         upstream = f"upstreams.{self._upstream(request)}"
         if request.rule.endswith("/hold"):
             if request.ended >= self._rules.deadline(request) - _BRIEF:
@@ -272,11 +272,9 @@ class Judge:
         kept = self._kept_waiting(request)
         if kept is not None:
             return kept
-        hopeless = self._hopeless(request)
-        if hopeless is not None:
-            return hopeless
-        if self._sent(request):
-            return _NOT_REPEATABLE
+        beyond = self._beyond(request)
+        if beyond is not None:
+            return beyond
         timeout = f"routes.{request.route}.timeout"
         attempts = self._chances.attempts.get(request.number)
         if not attempts and request.rule:
